@@ -1,0 +1,36 @@
+"""Take a concept from a parent model, carry it into a child model, and steer the child with strength λ.
+
+concepts + models -> activations -> vectors -> alignment -> transfer -> intervention -> generation -> evaluation -> plots -> ui
+"""
+
+from steering.concepts import Concept, ContrastPair, load_concept
+from steering.decoding import Sampling
+from steering.errors import SteeringError
+from steering.generation import Grid, Row, assess, generate, stream
+from steering.models import LanguageModel, load_model
+from steering.retention import retention
+from steering.similarity import similarity
+from steering.transfer import transfer
+from steering.vectors import SteeringVector, extract, load_vector, save_vector
+
+__all__ = [
+    "Concept",
+    "ContrastPair",
+    "Grid",
+    "LanguageModel",
+    "Row",
+    "Sampling",
+    "SteeringError",
+    "SteeringVector",
+    "assess",
+    "extract",
+    "generate",
+    "load_concept",
+    "load_model",
+    "load_vector",
+    "retention",
+    "save_vector",
+    "similarity",
+    "stream",
+    "transfer",
+]

@@ -1,0 +1,269 @@
+"""Alignments: for every child layer, a linear map from the residual stream of one parent layer.
+
+A map is fitted on paired rows of anchor texts. Its quality is measured on texts that the fit never saw, beside the same fit on
+shuffled pairs. A direction is carried by the linear part of a map only; the means belong to points.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from steering.activations import anchor_texts, read_anchors
+from steering.errors import MismatchError, Progress, SteeringError, part_of, silent
+from steering.layer_maps import LayerMap, layer_map
+from steering.models import LanguageModel
+from steering.moments import LayerMoments, Moments, centred
+from steering.pairing import token_ends, visit_pairs
+from steering.storage import cached, key
+
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 1000.0)
+"""Ridge penalties that are tried, as shares of the mean eigenvalue of the parent's scatter."""
+
+ROWS_PER_DIMENSION = 16
+"""Bundled anchor texts are read until there are about this many paired rows for every dimension of the parent."""
+
+_HELD_OUT = 6
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A linear map for every child layer, with its held-out quality.
+
+    Attributes:
+        parent: fingerprint of the parent.
+        child: fingerprint of the child.
+        parent_name: what the parent is called.
+        child_name: what the child is called.
+        layers: name of the layer map, or "by hand".
+        layer_map: the parent layer that each child layer reads, or None.
+        width: a key of `WIDTH_MAPS`.
+        maps: float32 `[n_child_layers, d_parent, d_child]`, zero where a child layer reads nothing.
+        parent_means: `[n_child_layers, d_parent]`.
+        child_means: `[n_child_layers, d_child]`.
+        gain: per child layer, the ratio of the two streams' total standard deviations, parent over child.
+        r2: per child layer, share of variance explained on held-out texts, averaged over coordinates; NaN if not fitted.
+        r2_shuffled: the same after fitting on shuffled pairs: the control.
+        rows: paired rows in all.
+        texts: anchor texts read.
+        penalties: per child layer, the chosen penalty; NaN where there is none.
+    """
+
+    parent: str
+    child: str
+    parent_name: str
+    child_name: str
+    layers: str
+    layer_map: LayerMap
+    width: str
+    maps: torch.Tensor
+    parent_means: torch.Tensor
+    child_means: torch.Tensor
+    gain: torch.Tensor
+    r2: tuple[float, ...]
+    r2_shuffled: tuple[float, ...]
+    rows: int
+    texts: int
+    penalties: tuple[float, ...]
+
+    def map_directions(self, directions: torch.Tensor) -> torch.Tensor:
+        """Carry directions by the linear part alone, `[n_parent_layers, d_parent]` to `[n_child_layers, d_child]`."""
+        carried = torch.zeros(len(self.layer_map), self.maps.shape[2])
+        for layer, source in enumerate(self.layer_map):
+            if source is not None:
+                carried[layer] = directions[source].float() @ self.maps[layer]
+        return carried
+
+    def map_points(self, points: torch.Tensor, child_layer: int) -> torch.Tensor:
+        """Predict the child's activations at one layer, `[n, d_parent]` to `[n, d_child]`."""
+        moved = (points.float() - self.parent_means[child_layer]) @ self.maps[child_layer]
+        return moved + self.child_means[child_layer]
+
+
+def align(
+    parent: LanguageModel,
+    child: LanguageModel,
+    *,
+    layers: str | Sequence[int | None] = "relative",
+    width: str = "ridge",
+    anchors: str | Path | Sequence[str] | None = None,
+    progress: Progress = silent,
+) -> Alignment:
+    """Fit the maps from a parent to a child; kept in the cache.
+
+    Args:
+        parent: gives directions.
+        child: takes them.
+        layers: a key of `LAYER_MAPS`, or one parent layer (or None) for every child layer.
+        width: a key of `WIDTH_MAPS`.
+        anchors: your own anchor texts, as a file with one text a line or as a list; the bundled ones by default.
+        progress: told how far the reading and fitting is.
+
+    Raises:
+        SteeringError: unknown choice, or too few anchor texts.
+        MismatchError: width "none" for models of different widths.
+    """
+    if width not in WIDTH_MAPS:
+        raise SteeringError(f"Unknown width map {width!r}. Choose one of {', '.join(WIDTH_MAPS)}.")
+    if width == "none" and parent.d_model != child.d_model:
+        raise MismatchError(
+            f"Width 'none' needs equal widths: {parent.name} has {parent.d_model}, {child.name} has {child.d_model}. "
+            "Choose 'ridge'."
+        )
+    chosen = layer_map(layers, parent.n_layers, child.n_layers)
+    fitted = WIDTH_MAPS[width] is not None
+    texts = _texts(parent, child, anchors) if fitted else ()
+    digest = key(
+        "alignment", _FORMAT, parent.fingerprint, str(parent.dtype), child.fingerprint, str(child.dtype), chosen, width, texts
+    )
+
+    def make() -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+        return _fit(parent, child, chosen, width, texts, progress) if fitted else _unfitted(parent, child, chosen)
+
+    tensors, header = cached("alignments", digest, make)
+    return Alignment(
+        parent=parent.fingerprint,
+        child=child.fingerprint,
+        parent_name=parent.name,
+        child_name=child.name,
+        layers=layers if isinstance(layers, str) else "by hand",
+        layer_map=chosen,
+        width=width,
+        maps=tensors["maps"],
+        parent_means=tensors["parent_means"],
+        child_means=tensors["child_means"],
+        gain=tensors["gain"],
+        r2=tuple(tensors["r2"].tolist()),
+        r2_shuffled=tuple(tensors["r2_shuffled"].tolist()),
+        rows=int(header["rows"]),
+        texts=len(texts),
+        penalties=tuple(tensors["penalties"].tolist()),
+    )
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One child layer's linear map, with the penalty that was chosen for it."""
+
+    linear: torch.Tensor
+    penalty: float
+    r2: float
+
+
+def ridge(seen: LayerMoments, unseen: LayerMoments) -> Fit:
+    """Ridge regression with the penalty that explains most of the held-out texts.
+
+    Args:
+        seen: moments of the rows that the map is fitted on.
+        unseen: moments of the held-out texts' rows.
+    """
+    values, basis = torch.linalg.eigh(seen.xx)
+    projected = basis.T @ seen.xy
+    fits = []
+    for penalty in PENALTIES:
+        linear = basis @ (projected / (values.clamp(min=0) + penalty * values.mean())[:, None])
+        fits.append(Fit(linear, penalty, held_out_r2(linear, seen, unseen)))
+    return max(fits, key=lambda fit: fit.r2)
+
+
+def procrustes(seen: LayerMoments, unseen: LayerMoments) -> Fit:
+    """The (semi-)orthogonal map that brings the parent's rows nearest to the child's; lengths and angles are kept.
+
+    Source: Schönemann 1966.
+    """
+    left, values, right = torch.linalg.svd(seen.xy, full_matrices=False)
+    linear = left @ right
+    # The map itself has no scale, but predictions need one to be compared with the child's rows.
+    scale = values.sum() / torch.einsum("ij,ik,kj->", linear, seen.xx, linear)
+    return Fit(linear, float("nan"), held_out_r2(linear * scale, seen, unseen))
+
+
+WIDTH_MAPS: dict[str, Callable[[LayerMoments, LayerMoments], Fit] | None] = {
+    "ridge": ridge,
+    "procrustes": procrustes,
+    "truncate": None,
+    "none": None,
+}
+
+
+def held_out_r2(linear: torch.Tensor, seen: LayerMoments, unseen: LayerMoments) -> float:
+    """Share of variance explained on held-out rows, averaged over the child's coordinates.
+
+    The mean to beat is that of the held-out rows themselves; the prediction uses the means of the fit.
+    """
+    shift = (unseen.mean_y - seen.mean_y) - (unseen.mean_x - seen.mean_x) @ linear
+    explained = (linear * (unseen.xx @ linear)).sum(dim=0)
+    errors = unseen.yy - 2 * (linear * unseen.xy).sum(dim=0) + explained + unseen.n * shift.square()
+    return float((1 - errors / unseen.yy.clamp(min=1e-30)).mean())
+
+
+def _texts(
+    parent: LanguageModel, child: LanguageModel, anchors: str | Path | Sequence[str] | None
+) -> tuple[str, ...]:
+    if anchors is not None:
+        own = read_anchors(anchors) if isinstance(anchors, str | Path) else tuple(anchors)
+        if len(own) < 2 * _HELD_OUT:
+            raise SteeringError(f"There are {len(own)} anchor texts; an alignment needs at least {2 * _HELD_OUT}.")
+        return own
+    # The file is in random order, so its beginning is a fair sample of it.
+    wanted = ROWS_PER_DIMENSION * max(parent.d_model, child.d_model)
+    taken, rows = [], 0
+    for text in anchor_texts():
+        if rows >= wanted and len(taken) >= 2 * _HELD_OUT:
+            break
+        taken.append(text)
+        rows += len(token_ends(child, text)[0])
+    return tuple(taken)
+
+
+def _fit(
+    parent: LanguageModel, child: LanguageModel, chosen: LayerMap, width: str, texts: Sequence[str], progress: Progress
+) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    seen, unseen = Moments(chosen), Moments(chosen)
+    generator = torch.Generator().manual_seed(0)
+
+    def visit(text: torch.Tensor, left: list[torch.Tensor], right: list[torch.Tensor]) -> None:
+        held = text % _HELD_OUT == 0
+        for rows, moments in ((~held, seen), (held, unseen)):
+            order = torch.randperm(int(rows.sum()), generator=generator)
+            moments.add([side[rows] for side in left], [side[rows] for side in right], order)
+
+    visit_pairs(parent, child, texts, visit, progress=part_of(progress, 0.0, 0.8))
+    fit = WIDTH_MAPS[width]
+    assert fit is not None, "only fitted width maps come here"
+    tensors, _ = _unfitted(parent, child, chosen)
+    for layer, source in enumerate(chosen):
+        progress(f"Fitting the map to layer {layer} of {child.name}", 0.8 + 0.2 * layer / len(chosen))
+        if source is None:
+            continue
+        inside, outside, whole = centred([seen], layer), centred([unseen], layer), centred([seen, unseen], layer)
+        held = fit(inside, outside)
+        control = fit(inside.shuffled(), outside.shuffled())
+        tensors["maps"][layer] = held.linear.float()
+        tensors["parent_means"][layer] = whole.mean_x.float()
+        tensors["child_means"][layer] = whole.mean_y.float()
+        tensors["gain"][layer] = (whole.xx.trace() / whole.yy.sum()).sqrt().float()
+        tensors["r2"][layer] = held.r2
+        tensors["r2_shuffled"][layer] = control.r2
+        tensors["penalties"][layer] = held.penalty
+    return tensors, {"rows": seen.n + unseen.n}
+
+
+def _unfitted(
+    parent: LanguageModel, child: LanguageModel, chosen: LayerMap
+) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    """Cut or zero-pad: the only literal reading of adding a vector of one width to a stream of another."""
+    n, unknown = len(chosen), torch.full((len(chosen),), float("nan"))
+    cut = torch.eye(parent.d_model, child.d_model).repeat(n, 1, 1)
+    tensors = {
+        "maps": cut * torch.tensor([source is not None for source in chosen])[:, None, None],
+        "parent_means": torch.zeros(n, parent.d_model),
+        "child_means": torch.zeros(n, child.d_model),
+        "gain": torch.ones(n),
+        "r2": unknown.clone(),
+        "r2_shuffled": unknown.clone(),
+        "penalties": unknown.clone(),
+    }
+    return tensors, {"rows": 0}

@@ -1,0 +1,146 @@
+"""Finding a model's decoder blocks by what they do, not by what they are called.
+
+One forward pass over a short text tells which lists of modules write `[batch, seq, width]` tensors one after another;
+a second and a third check that adding nothing changes nothing and that adding something changes the logits.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from steering.errors import ModelError
+
+Edit = Callable[[int, torch.Tensor], torch.Tensor | None]
+"""Given a layer's number and its output `[batch, seq, d_model]`, returns the new output, or None to leave it."""
+
+
+@contextmanager
+def editing(blocks: Sequence[nn.Module], edit: Edit, layers: Sequence[int] | None = None) -> Iterator[None]:
+    """Call `edit` with the output of each block for as long as the context lasts.
+
+    A block returns a tensor or a tuple that starts with one; the same kind is given back, and nothing is written in
+    place. All hooks are removed on the way out, also when registering one of them fails.
+
+    Args:
+        blocks: the decoder blocks.
+        edit: sees, and may replace, each block's output.
+        layers: which blocks to hook; all when None.
+    """
+
+    def hook_of(layer: int) -> Callable[..., Any]:
+        def hook(_module: nn.Module, _inputs: object, output: Any) -> Any:
+            if isinstance(output, torch.Tensor):
+                return edit(layer, output)
+            hidden = edit(layer, output[0])
+            return None if hidden is None else (hidden, *output[1:])
+
+        return hook
+
+    handles: list[Any] = []
+    try:
+        for layer in range(len(blocks)) if layers is None else layers:
+            handles.append(blocks[layer].register_forward_hook(hook_of(layer)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def find_blocks(model: nn.Module, probe: torch.Tensor) -> tuple[tuple[nn.Module, ...], int]:
+    """Find the decoder blocks of a causal language model and the width of its residual stream.
+
+    Args:
+        model: a causal language model that takes `input_ids`.
+        probe: token ids `[1, seq]`, seq at least 2.
+
+    Returns:
+        The blocks in order, and d_model.
+
+    Raises:
+        ModelError: no list of modules behaves like decoder blocks; the message names what was found.
+    """
+    lists = {name: module for name, module in model.named_modules() if isinstance(module, nn.ModuleList) and len(module)}
+    seen: dict[str, list[tuple[int, torch.Size]]] = {name: [] for name in lists}
+    handles = []
+    try:
+        for name, members in lists.items():
+            for position, member in enumerate(members):
+                handles.append(member.register_forward_hook(_recorder(seen[name], position)))
+        with torch.no_grad():
+            model(input_ids=probe, use_cache=False)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+    candidates = {}
+    for name, calls in seen.items():
+        shapes = {shape for _, shape in calls}
+        ran_once_in_order = [position for position, _ in calls] == list(range(len(lists[name])))
+        if ran_once_in_order and len(shapes) == 1 and next(iter(shapes))[:-1] == probe.shape:
+            candidates[name] = next(iter(shapes))[-1]
+    if not candidates:
+        found = ", ".join(f"{name} ({len(members)} x {type(members[0]).__name__})" for name, members in lists.items())
+        raise ModelError(
+            f"No decoder blocks were found in {type(model).__name__}. Lists of modules in it: {found or 'none'}. A model "
+            "can be steered when its blocks sit in one list and each returns [batch, seq, d_model]."
+        )
+    # A list inside a block (experts, adapters) can pass for blocks too, but lies deeper: the outermost wins.
+    name = min(candidates, key=lambda name: (name.count("."), -len(lists[name])))
+    return tuple(lists[name]), candidates[name]
+
+
+def check_blocks(model: nn.Module, blocks: Sequence[nn.Module], probe: torch.Tensor) -> None:
+    """Check that the blocks carry the residual stream: zero changes nothing, a random vector changes the logits.
+
+    Also that no token sees those after it, as encoders let it.
+
+    Args:
+        model: the model that the blocks are of.
+        blocks: its decoder blocks.
+        probe: token ids `[1, seq]`, the first and the last of which differ.
+
+    Raises:
+        ModelError: one of these does not hold.
+    """
+
+    def logits(edit: Edit | None, ids: torch.Tensor = probe) -> torch.Tensor:
+        with torch.no_grad(), editing(blocks, edit or (lambda layer, hidden: None), [len(blocks) // 2]):
+            found: torch.Tensor = model(input_ids=ids, use_cache=False).logits
+        return found
+
+    def push(_layer: int, hidden: torch.Tensor) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        direction = torch.randn(hidden.shape[-1], generator=generator).to(hidden)
+        return hidden + direction * (hidden.norm(dim=-1, keepdim=True) / direction.norm())
+
+    plain = logits(None)
+    if not plain.isfinite().all():
+        raise ModelError(
+            f"{type(model).__name__} computes numbers that are not finite in {plain.dtype}: its weights are damaged, or it "
+            "needs float32 or bfloat16."
+        )
+    if not torch.equal(plain, logits(lambda layer, hidden: hidden + 0)):
+        raise ModelError(f"{type(model).__name__} gives other logits when nothing is added: it cannot be measured.")
+    other_end = torch.cat([probe[:, :-1], probe[:, :1]], dim=1)
+    if (plain - logits(None, other_end))[:, :-1].abs().max() > 0.01 * plain.std():
+        raise ModelError(
+            f"{type(model).__name__} is not a causal language model: its tokens see those that come after them. Choose a "
+            "decoder model."
+        )
+    if torch.equal(plain, logits(push)):
+        raise ModelError(
+            f"{type(model).__name__} ignores what is added to the output of its {type(blocks[0]).__name__} blocks: "
+            "they do not carry the residual stream, so it cannot be steered."
+        )
+
+
+def _recorder(calls: list[tuple[int, torch.Size]], position: int) -> Callable[..., None]:
+    def hook(_module: nn.Module, _inputs: object, output: Any) -> None:
+        hidden = output if isinstance(output, torch.Tensor) else output[0] if isinstance(output, tuple) and output else None
+        if isinstance(hidden, torch.Tensor):
+            calls.append((position, hidden.shape))
+
+    return hook

@@ -1,0 +1,140 @@
+"""Figures: pure functions from a record to a Plotly figure, drawn for light and dark pages alike.
+
+Backgrounds are transparent and nothing is named inside a figure that the page does not also say in words.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+import torch
+
+from steering.similarity import Similarity
+
+INK = "#6b7280"
+"""Grey of axes and text that reads on white and on black; the page's style overrides it per theme."""
+
+TOWARD, AWAY, THIRD = "#0072b2", "#d55e00", "#009e73"
+"""Colours of lines that colour-blind readers tell apart (Okabe and Ito)."""
+
+SYMBOLS = {"scores": "r", "cka": "CKA", "aligned": "cosine", "r2": "R²", "gradient": "cosine"}
+"""What a metric's number is called in the hover text and beside the scale."""
+
+
+def plot_similarity(similarity: Similarity) -> go.Figure:
+    """Draw parent layers × child layers, with the best child layer of every parent layer marked.
+
+    The scale is diverging, safe for colour-blind readers, and fixed to −1 … 1 whatever the numbers are. Cells without a
+    number stay empty.
+    """
+    matrix = similarity.matrix.double()
+    symbol = SYMBOLS.get(similarity.metric, similarity.metric)
+    figure = go.Figure()
+    figure.add_heatmap(
+        z=_numbers(matrix),
+        zmin=-1,
+        zmax=1,
+        colorscale="RdBu_r",
+        xgap=1,
+        ygap=1,
+        hoverongaps=False,
+        hovertemplate=f"parent layer %{{y}}, child layer %{{x}}, {symbol} = %{{z:+.2f}}<extra></extra>",
+        colorbar={
+            "title": {"text": symbol, "side": "top"},
+            "tickvals": [-1, -0.5, 0, 0.5, 1],
+            "ticktext": ["−1", "−0.5", "0", "+0.5", "+1"],
+            "thickness": 14,
+            "outlinewidth": 0,
+        },
+    )
+    best_rows, best_columns, values = _best(matrix)
+    figure.add_scatter(
+        x=best_columns,
+        y=best_rows,
+        customdata=values,
+        mode="markers",
+        name="best child layer for each parent layer",
+        marker={"size": 8, "color": "white", "line": {"color": "black", "width": 1.5}},
+        hovertemplate=f"parent layer %{{y}}, best child layer %{{x}}, {symbol} = %{{customdata:+.2f}}<extra></extra>",
+        showlegend=True,
+    )
+    _dress(figure, "child layer", "parent layer", height=max(380, 17 * len(matrix) + 170))
+    bare = {"showgrid": False, "zeroline": False}
+    rows, columns = matrix.shape
+    figure.update_xaxes(range=[-0.5, columns - 0.5], dtick=_tick(columns), **bare)
+    figure.update_yaxes(range=[-0.5, rows - 0.5], dtick=_tick(rows), **bare)
+    return figure
+
+
+def plot_report(report: Mapping[str, Any]) -> go.Figure | None:
+    """Draw each child layer's held-out R², the same for shuffled pairs, and the share of the vector that was kept.
+
+    Lines differ in dash and marker as well as in colour.
+
+    Args:
+        report: the fields of `transfer.TransferReport`, as `SteeringVector.report` gives them.
+
+    Returns:
+        The figure; None when nothing was fitted, so that there is nothing to draw.
+    """
+    if not any(math.isfinite(value) for value in report["r2"]):
+        return None
+    lines = (
+        ("held-out R²", report["r2"], TOWARD, "solid", "circle"),
+        ("R² of shuffled pairs (control)", report["r2_shuffled"], AWAY, "dash", "diamond"),
+        ("share of the vector kept", report["share_kept"], THIRD, "dot", "square"),
+    )
+    figure = go.Figure()
+    sources = ["none" if source is None else str(source) for source in report["sources"]]
+    for name, values, colour, dash, symbol in lines:
+        figure.add_scatter(
+            x=list(range(len(values))),
+            y=[value if math.isfinite(value) else None for value in values],
+            customdata=sources,
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "dash": dash, "width": 2},
+            marker={"symbol": symbol, "size": 7, "color": colour},
+            hovertemplate=f"child layer %{{x}}, from parent layer %{{customdata}}<br>{name}: %{{y:.2f}}<extra></extra>",
+        )
+    _dress(figure, "child layer", "share (1 is all)", height=340)
+    figure.update_xaxes(showgrid=False, zeroline=False, dtick=_tick(len(report["r2"])))
+    figure.update_yaxes(gridcolor="rgba(128,128,128,0.25)", zeroline=True, zerolinecolor="rgba(128,128,128,0.6)")
+    return figure
+
+
+def _dress(figure: go.Figure, x: str, y: str, height: int) -> None:
+    figure.update_layout(
+        autosize=True,
+        height=height,
+        margin={"l": 56, "r": 8, "t": 12, "b": 48},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "Source Sans Pro, sans-serif", "size": 14, "color": INK},
+        hoverlabel={"font": {"family": "Source Sans Pro, sans-serif", "size": 14}},
+        legend={"orientation": "h", "x": 0, "y": -0.16, "yref": "paper", "yanchor": "top"},
+        dragmode=False,
+        modebar={"remove": ["lasso", "select", "autoscale", "toImage"]},
+    )
+    figure.update_xaxes(title={"text": x, "standoff": 8}, ticks="", fixedrange=True)
+    figure.update_yaxes(title={"text": y, "standoff": 8}, ticks="", fixedrange=True)
+
+
+def _numbers(matrix: torch.Tensor) -> list[list[float | None]]:
+    return [[value if value == value else None for value in row] for row in matrix.tolist()]
+
+
+def _best(matrix: torch.Tensor) -> tuple[list[int], list[int], list[float]]:
+    rows, columns, values = [], [], []
+    for row, numbers in enumerate(matrix.nan_to_num(nan=-torch.inf)):
+        column = int(numbers.argmax())
+        if torch.isfinite(numbers[column]) and bool(numbers.any()):
+            rows.append(row)
+            columns.append(column)
+            values.append(float(numbers[column]))
+    return rows, columns, values
+
+
+def _tick(layers: int) -> int:
+    return 1 if layers <= 10 else 2 if layers <= 20 else 4 if layers <= 48 else 8
