@@ -1,0 +1,107 @@
+"""Order of the tests, the cache that they use, and tiny models that several files share.
+
+Fast tests run first and keep what they cache in a folder of their own; tests with the bundled models and those in a
+browser come after them and use the real cache, so that nothing is converted twice.
+"""
+
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # Read when huggingface_hub is imported: no test reaches out.
+
+import pytest
+import torch
+from tiny import FAMILIES, byte_tokenizer, piece_tokenizer, tiny_model
+
+from steering.models import LanguageModel
+from steering.vectors import SteeringVector
+
+PIECES = {"llama", "mistral", "mixtral", "phi3", "gemma2", "gemma3", "gemma3-multimodal"}
+"""Families whose real models have a tokenizer that begins every text with `<s>`."""
+
+_REAL_CACHE = os.environ.get("XDG_CACHE_HOME")
+_FAST_CACHE = tempfile.mkdtemp(prefix="steering-tests-")
+_THREADS = torch.get_num_threads()
+
+
+def _is_fast(item: pytest.Item) -> bool:
+    return not any(item.get_closest_marker(name) for name in ("real", "browser"))
+
+
+def _use_cache(folder: str | None) -> None:
+    if folder is None:
+        os.environ.pop("XDG_CACHE_HOME", None)
+    else:
+        os.environ["XDG_CACHE_HOME"] = folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, not _is_fast(item)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # Before any fixture, whatever its scope, so that a module's fixtures use the same cache as its tests.
+    fast = _is_fast(item)
+    _use_cache(_FAST_CACHE if fast else _REAL_CACHE)
+    torch.set_num_threads(1 if fast else _THREADS)  # Tiny matrices lose time to a second thread.
+
+
+def pytest_unconfigure() -> None:
+    _use_cache(_REAL_CACHE)
+    shutil.rmtree(_FAST_CACHE, ignore_errors=True)
+
+
+@pytest.fixture
+def fresh_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty cache for one test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@functools.cache
+def loaded(family: str) -> LanguageModel:
+    """A tiny model of a family, found and checked once a session; nobody changes it."""
+    tokenizer = piece_tokenizer() if family in PIECES else byte_tokenizer()
+    return LanguageModel(tiny_model(family, tokenizer=tokenizer), tokenizer, f"tiny-{family}")
+
+
+@pytest.fixture(params=list(FAMILIES))
+def model(request: pytest.FixtureRequest) -> LanguageModel:
+    """A tiny model of every family in turn."""
+    return loaded(request.param)
+
+
+@pytest.fixture
+def llama() -> LanguageModel:
+    """The tiny Llama, for what does not depend on the family."""
+    return loaded("llama")
+
+
+@pytest.fixture
+def vector_for() -> Callable[..., SteeringVector]:
+    """Makes a random vector of unit length at every layer of a model."""
+
+    def make(model: LanguageModel, seed: int = 0) -> SteeringVector:
+        generator = torch.Generator().manual_seed(seed)
+        noise = torch.randn(model.n_layers, model.d_model, generator=generator)
+        return SteeringVector(
+            directions=torch.nn.functional.normalize(noise, dim=-1),
+            model=model.fingerprint,
+            model_name=model.name,
+            concept="noise",
+            labels=("more", "less"),
+            method="random",
+        )
+
+    return make
+
+
+@pytest.fixture
+def hooks() -> Callable[[LanguageModel], int]:
+    """Counts the forward hooks on a model's modules."""
+    return lambda model: sum(
+        len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.model.modules()
+    )
