@@ -3,6 +3,7 @@
 Nothing here steers or fits anything. All values leave as float32; statistics on them belong to the callers.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -121,11 +122,8 @@ def block_outputs(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor) -
         if layer == model.n_layers - 1:
             raise _EndOfBlocks
 
-    with model.lock, torch.inference_mode(), editing(model.blocks, keep):
-        try:
-            model.model(input_ids=ids, attention_mask=mask, use_cache=False)
-        except _EndOfBlocks:
-            pass
+    with model.lock, torch.inference_mode(), editing(model.blocks, keep), contextlib.suppress(_EndOfBlocks):
+        model.model(input_ids=ids, attention_mask=mask, use_cache=False)
     return outputs
 
 
@@ -183,6 +181,7 @@ def _ids(model: LanguageModel, text: str) -> list[int]:
     ids = model.token_ids(text)
     if not text.strip() or not ids:
         raise SteeringError("An empty text has no last token to read. Remove it, or write something.")
+    model.check_length(len(ids))
     return ids
 
 

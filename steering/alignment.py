@@ -116,7 +116,15 @@ def align(
     fitted = WIDTH_MAPS[width] is not None
     texts = _texts(parent, child, anchors) if fitted else ()
     digest = key(
-        "alignment", _FORMAT, parent.fingerprint, str(parent.dtype), child.fingerprint, str(child.dtype), chosen, width, texts
+        "alignment",
+        _FORMAT,
+        parent.fingerprint,
+        str(parent.dtype),
+        child.fingerprint,
+        str(child.dtype),
+        chosen,
+        width,
+        texts,
     )
 
     def make() -> tuple[dict[str, torch.Tensor], dict[str, object]]:
@@ -199,9 +207,7 @@ def held_out_r2(linear: torch.Tensor, seen: LayerMoments, unseen: LayerMoments) 
     return float((1 - errors / unseen.yy.clamp(min=1e-30)).mean())
 
 
-def _texts(
-    parent: LanguageModel, child: LanguageModel, anchors: str | Path | Sequence[str] | None
-) -> tuple[str, ...]:
+def _texts(parent: LanguageModel, child: LanguageModel, anchors: str | Path | Sequence[str] | None) -> tuple[str, ...]:
     if anchors is not None:
         own = read_anchors(anchors) if isinstance(anchors, str | Path) else tuple(anchors)
         if len(own) < 2 * _HELD_OUT:
@@ -209,7 +215,8 @@ def _texts(
         return own
     # The file is in random order, so its beginning is a fair sample of it.
     wanted = ROWS_PER_DIMENSION * max(parent.d_model, child.d_model)
-    taken, rows = [], 0
+    taken: list[str] = []
+    rows = 0
     for text in anchor_texts():
         if rows >= wanted and len(taken) >= 2 * _HELD_OUT:
             break

@@ -62,7 +62,9 @@ def find_blocks(model: nn.Module, probe: torch.Tensor) -> tuple[tuple[nn.Module,
     Raises:
         ModelError: no list of modules behaves like decoder blocks; the message names what was found.
     """
-    lists = {name: module for name, module in model.named_modules() if isinstance(module, nn.ModuleList) and len(module)}
+    lists = {
+        name: module for name, module in model.named_modules() if isinstance(module, nn.ModuleList) and len(module)
+    }
     seen: dict[str, list[tuple[int, torch.Size]]] = {name: [] for name in lists}
     handles = []
     try:
@@ -107,7 +109,7 @@ def check_blocks(model: nn.Module, blocks: Sequence[nn.Module], probe: torch.Ten
     """
 
     def logits(edit: Edit | None, ids: torch.Tensor = probe) -> torch.Tensor:
-        with torch.no_grad(), editing(blocks, edit or (lambda layer, hidden: None), [len(blocks) // 2]):
+        with torch.no_grad(), editing(blocks, edit or (lambda _layer, _hidden: None), [len(blocks) // 2]):
             found: torch.Tensor = model(input_ids=ids, use_cache=False).logits
         return found
 
@@ -122,7 +124,7 @@ def check_blocks(model: nn.Module, blocks: Sequence[nn.Module], probe: torch.Ten
             f"{type(model).__name__} computes numbers that are not finite in {plain.dtype}: its weights are damaged, or it "
             "needs float32 or bfloat16."
         )
-    if not torch.equal(plain, logits(lambda layer, hidden: hidden + 0)):
+    if not torch.equal(plain, logits(lambda _layer, hidden: hidden + 0)):
         raise ModelError(f"{type(model).__name__} gives other logits when nothing is added: it cannot be measured.")
     other_end = torch.cat([probe[:, :-1], probe[:, :1]], dim=1)
     if (plain - logits(None, other_end))[:, :-1].abs().max() > 0.01 * plain.std():
@@ -139,7 +141,9 @@ def check_blocks(model: nn.Module, blocks: Sequence[nn.Module], probe: torch.Ten
 
 def _recorder(calls: list[tuple[int, torch.Size]], position: int) -> Callable[..., None]:
     def hook(_module: nn.Module, _inputs: object, output: Any) -> None:
-        hidden = output if isinstance(output, torch.Tensor) else output[0] if isinstance(output, tuple) and output else None
+        hidden = (
+            output if isinstance(output, torch.Tensor) else output[0] if isinstance(output, tuple) and output else None
+        )
         if isinstance(hidden, torch.Tensor):
             calls.append((position, hidden.shape))
 

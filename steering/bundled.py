@@ -127,8 +127,8 @@ def convert_gguf(place: Callable[[Path], None], folder: Path, progress: Progress
             tokenizer = AutoTokenizer.from_pretrained(temporary, gguf_file=gguf.name)
         except (OSError, ValueError, KeyError, IndexError, RuntimeError, struct.error) as error:
             raise ModelError(
-                f"The GGUF file for {folder.name} cannot be read: {str(error).rstrip('.')}. Check that the download is complete, or use the "
-                "original safetensors model."
+                f"The GGUF file for {folder.name} cannot be read: {str(error).rstrip('.')}. Check that the download is "
+                "complete, or use the original safetensors model."
             ) from error
         progress(f"Keeping {folder.name} as safetensors", 0.9)
         # The weights are plain float32 now, but the config still says GGUF, and save_pretrained refuses that.

@@ -14,12 +14,13 @@ from typing import Any, NoReturn
 import click
 
 from steering import bundled
-from steering.alignment import LAYER_MAPS, WIDTH_MAPS
+from steering.alignment import WIDTH_MAPS
 from steering.concepts import load_concept
 from steering.decoding import Sampling
 from steering.errors import Progress, SteeringError
 from steering.generation import assess, generate
 from steering.intervention import POSITIONS, PROFILES, SCALES
+from steering.layer_maps import LAYER_MAPS
 from steering.models import LanguageModel, load_model
 from steering.retention import retention
 from steering.similarity import METRICS, similarity
@@ -29,7 +30,7 @@ from steering.vectors import DIRECTION_METHODS, SteeringVector, extract, load_ve
 Command = Callable[..., Any]
 
 
-class Numbers(click.ParamType):
+class Numbers(click.ParamType):  # type: ignore[type-arg]
     """Numbers with commas between them, such as -0.3,0,0.3."""
 
     name = "numbers"
@@ -79,10 +80,19 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 _child = click.option("--child", required=True, help="Bundled name, Hub id, folder or .gguf file.")
 _parent = click.option("--parent", help="Bundled name, Hub id, folder or .gguf file.")
 _concept = click.option("--concept", help="Bundled concept, or a .json, .jsonl or .csv file.")
-_vector = click.option("--vector", "vector_file", type=click.Path(path_type=Path), help="A vector file instead of --parent and --concept.")
-_method = click.option("--method", type=click.Choice(list(DIRECTION_METHODS)), default="pca", help="How a direction is found.")
+_vector = click.option(
+    "--vector", "vector_file", type=click.Path(path_type=Path), help="A vector file instead of --parent and --concept."
+)
+_method = click.option(
+    "--method", type=click.Choice(list(DIRECTION_METHODS)), default="pca", help="How a direction is found."
+)
 _maps = _options(
-    click.option("--layers", type=click.Choice(list(LAYER_MAPS)), default="relative", help="Which parent layer feeds a child layer."),
+    click.option(
+        "--layers",
+        type=click.Choice(list(LAYER_MAPS)),
+        default="relative",
+        help="Which parent layer feeds a child layer.",
+    ),
     click.option("--width", type=click.Choice(list(WIDTH_MAPS)), default="ridge", help="How widths are joined."),
     click.option("--anchors", type=click.Path(path_type=Path), help="Your own anchor texts: a file, one text a line."),
 )
@@ -104,7 +114,10 @@ def models(prepare: bool, as_json: bool) -> None:
         if prepare and installed:
             bundled.bundled_folder(model, _progress)
         rows.append({"name": model.name, "title": model.title, "licence": model.licence, "installed": installed})
-    lines = [f"{row['name']:24} {row['title']}  ({row['licence']}){'' if row['installed'] else '  not installed'}" for row in rows]
+    lines = [
+        f"{row['name']:24} {row['title']}  ({row['licence']}){'' if row['installed'] else '  not installed'}"
+        for row in rows
+    ]
     _print({"models": rows}, "\n".join(lines), as_json)
 
 
@@ -128,7 +141,8 @@ def extract_command(model: str, concept: str, method: str, out: Path, as_json: b
         "told_apart": told_apart,
     }
     share = sum(told_apart) / len(told_apart)
-    text = f"Wrote {out}: {sum(vector.signal)} of {len(told_apart)} layers carry signal; {share:.0%} of held-out pairs told apart."
+    layers = f"{sum(vector.signal)} of {len(told_apart)} layers carry signal"
+    text = f"Wrote {out}: {layers}; {share:.0%} of held-out pairs told apart."
     _print(data, text, as_json)
 
 
@@ -147,7 +161,11 @@ def transfer_command(child: str, out: Path, as_json: bool, **choices: Any) -> No
     vector = _vector_for(small, **choices)
     save_vector(vector, out)
     report = vector.provenance.get("transfer", {})
-    _print({"child": small.name, "out": str(out), "report": report}, f"Wrote {out}. {report.get('verdict', '')}".strip(), as_json)
+    _print(
+        {"child": small.name, "out": str(out), "report": report},
+        f"Wrote {out}. {report.get('verdict', '')}".strip(),
+        as_json,
+    )
 
 
 @cli.command(name="generate")
@@ -191,11 +209,25 @@ def generate_command(
     small = _load(child)
     vector = _vector_for(small, **choices)
     grid = generate(
-        small, prompt, vector, lambdas, sampling=sampling, scale=scale, profile=profile, positions=positions, plain=plain
+        small,
+        prompt,
+        vector,
+        lambdas,
+        sampling=sampling,
+        scale=scale,
+        profile=profile,
+        positions=positions,
+        plain=plain,
     )
     grid = assess(small, grid)
     rows = [
-        {"lam": row.lam, "text": row.text, "token_ids": list(row.token_ids), "ended": row.ended, "health": vars(row.health)}
+        {
+            "lam": row.lam,
+            "text": row.text,
+            "token_ids": list(row.token_ids),
+            "ended": row.ended,
+            "health": vars(row.health),
+        }
         for row in grid.rows
     ]
     data = {
@@ -245,7 +277,10 @@ def retention_command(
         progress=_progress,
     )
     lines = [f"{'concept':16} {'native':>8} {'carried':>8} {'random':>8} {'kept':>6}"]
-    lines += [f"{row.name:16} {row.native:8.4f} {row.carried:8.4f} {row.random:8.4f} {row.kept:6.2f}" for row in result.concepts]
+    lines += [
+        f"{row.name:16} {row.native:8.4f} {row.carried:8.4f} {row.random:8.4f} {row.kept:6.2f}"
+        for row in result.concepts
+    ]
     lines.append(f"mean kept {result.mean_kept:.2f}")
     _print(result.as_json(), "\n".join(lines), as_json)
 

@@ -97,7 +97,9 @@ class Problem:
 
 def bundled_concepts() -> tuple[str, ...]:
     """Names of the concepts that come with the package, in alphabetical order."""
-    return tuple(sorted(entry.name.removesuffix(".json") for entry in _BUNDLED.iterdir() if entry.name.endswith(".json")))
+    return tuple(
+        sorted(entry.name.removesuffix(".json") for entry in _BUNDLED.iterdir() if entry.name.endswith(".json"))
+    )
 
 
 def load_concept(source: str | Path) -> Concept:
@@ -191,7 +193,11 @@ def lint(pairs: Sequence[ContrastPair]) -> tuple[Problem, ...]:
     for row, pair in enumerate(pairs, start=1):
         positive, negative = pair.positive.strip(), pair.negative.strip()
         if not positive or not negative:
-            side = "both sides are" if not positive and not negative else f"the {'negative' if positive else 'positive'} side is"
+            side = (
+                "both sides are"
+                if not positive and not negative
+                else f"the {'negative' if positive else 'positive'} side is"
+            )
             problems.append(Problem(row, f"{side} empty. Write a text or delete the pair.", serious=True))
             continue
         stripped = ContrastPair(positive, negative)
@@ -213,7 +219,10 @@ def lint(pairs: Sequence[ContrastPair]) -> tuple[Problem, ...]:
         opening, count = openings.most_common(1)[0]
         if count > total / 2:
             problems.append(
-                Problem(None, f'{count} of {total} texts open with "{opening}". Vary the wording, or the direction will be about it.')
+                Problem(
+                    None,
+                    f'{count} of {total} texts open with "{opening}". Vary the wording, or the direction will be about it.',
+                )
             )
     usable = sum(bool(pair.positive.strip() and pair.negative.strip()) for pair in pairs)
     if usable < FEWEST_PAIRS:
@@ -227,7 +236,9 @@ def _pairs(rows: object, name: str) -> tuple[ContrastPair, ...]:
     pairs = []
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, Mapping):
-            raise SteeringError(f"{name}, row {number}: expected an object with 'positive' and 'negative', found {row!r:.80}.")
+            raise SteeringError(
+                f"{name}, row {number}: expected an object with 'positive' and 'negative', found {row!r:.80}."
+            )
         for side in ("positive", "negative"):
             if not isinstance(row.get(side), str):
                 raise SteeringError(f"{name}, row {number}: the text {side!r} is missing.")
@@ -237,7 +248,9 @@ def _pairs(rows: object, name: str) -> tuple[ContrastPair, ...]:
 
 def _from_mapping(data: Any, name: str) -> Concept:
     if not isinstance(data, Mapping) or "pairs" not in data:
-        raise SteeringError(f"{name}: a concept is a JSON object with 'pairs', a list of objects with 'positive' and 'negative'.")
+        raise SteeringError(
+            f"{name}: a concept is a JSON object with 'pairs', a list of objects with 'positive' and 'negative'."
+        )
     return Concept(
         name=str(data.get("name", name)),
         positive_label=str(data.get("positive_label", "positive")),

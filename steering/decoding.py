@@ -55,7 +55,9 @@ class Sampling:
         if self.top_k < 0:
             raise SteeringError(f"top_k is {self.top_k}; it must be 0 or more.")
         if not 0 < self.repetition_penalty <= 10:
-            raise SteeringError(f"The repetition penalty is {self.repetition_penalty}; it must lie above 0 and at most at 10.")
+            raise SteeringError(
+                f"The repetition penalty is {self.repetition_penalty}; it must lie above 0 and at most at 10."
+            )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Side by side: one prompt, a row for every λ, streamed in step; and how healthy each text is."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -120,6 +120,11 @@ def stream(
         chosen = replace(chosen, max_new_tokens=max_new_tokens)
     intervention = plan(child, vector, scale=scale, profile=profile, positions=positions)
     ids = child.prompt_ids(prompt, plain=plain)
+    if child.context and len(ids) + chosen.max_new_tokens - 1 > child.context:
+        raise SteeringError(
+            f"The prompt has {len(ids)} tokens and {chosen.max_new_tokens} are to follow, but {child.name} reads up to "
+            f"{child.context}. Shorten the prompt, or ask for fewer new tokens."
+        )
     provenance = {
         "vector": {"concept": vector.concept, "method": vector.method, **vector.provenance},
         "child": {"name": child.name, "fingerprint": child.fingerprint, "revision": child.revision},
@@ -145,11 +150,7 @@ def generate(
     child: LanguageModel, prompt: str, vector: SteeringVector, lambdas: Sequence[float], **settings: Any
 ) -> Grid:
     """Continue a prompt at every λ; takes the settings of `stream` and returns its last grid."""
-    grid = None
-    for grid in stream(child, prompt, vector, lambdas, **settings):
-        pass
-    assert grid is not None, "a stream has at least one step"
-    return grid
+    return deque(stream(child, prompt, vector, lambdas, **settings), maxlen=1)[0]
 
 
 def assess(child: LanguageModel, grid: Grid) -> Grid:
@@ -182,7 +183,9 @@ def perplexities(model: LanguageModel, prompt: Sequence[int], texts: Sequence[Se
         for row, text in enumerate(texts):
             span = slice(len(prompt) - 1, len(prompt) + len(text) - 1)
             scores = logits[row, span].float().log_softmax(dim=-1)
-            found.append(scores.gather(1, batch.ids[row, span.start + 1 : span.stop + 1, None]).mean().neg().exp().item())
+            found.append(
+                scores.gather(1, batch.ids[row, span.start + 1 : span.stop + 1, None]).mean().neg().exp().item()
+            )
     return found
 
 

@@ -20,7 +20,7 @@ SCALES = ("residual", "unit")
 POSITIONS = ("all", "response")
 
 PROFILES: dict[str, Callable[[float], float]] = {
-    "all": lambda depth: 1.0,
+    "all": lambda _: 1.0,
     "middle": lambda depth: float(0.25 <= depth <= 0.75),
     "bell": lambda depth: math.exp(-(((depth - 0.5) / 0.2) ** 2) / 2),
     "late": lambda depth: float(depth >= 0.5),
@@ -134,7 +134,9 @@ def relative_size(model: LanguageModel, intervention: Intervention, lam: float) 
 def _weights(profile: Profile, model: LanguageModel) -> list[float]:
     if isinstance(profile, str):
         if profile not in PROFILES:
-            raise SteeringError(f"Unknown layer profile {profile!r}. Choose one of {', '.join(PROFILES)}, or give weights.")
+            raise SteeringError(
+                f"Unknown layer profile {profile!r}. Choose one of {', '.join(PROFILES)}, or give weights."
+            )
         return [PROFILES[profile](layer / max(model.n_layers - 1, 1)) for layer in range(model.n_layers)]
     weights = [float(weight) for weight in profile]
     if len(weights) != model.n_layers:

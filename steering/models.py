@@ -3,11 +3,9 @@
 Weights are read from safetensors or GGUF alone, and code that comes with a model is never run.
 """
 
-import difflib
 import hashlib
 import math
 import os
-import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,18 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import torch
-from huggingface_hub import errors as hub
-from huggingface_hub import snapshot_download
 from safetensors import safe_open
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from steering import bundled
 from steering.blocks import check_blocks, find_blocks
 from steering.errors import ModelError, Progress, SteeringError, silent
+from steering.sources import explain, locate
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -99,6 +94,12 @@ class LanguageModel:
         return digest.hexdigest()[:16]
 
     @property
+    def context(self) -> int | None:
+        """Most tokens that the model reads at once; None where its config does not say."""
+        limit: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return limit
+
+    @property
     def stop_ids(self) -> frozenset[int]:
         """Token ids that end a text."""
         ids = {self.tokenizer.eos_token_id}
@@ -130,6 +131,15 @@ class LanguageModel:
         if not ids:
             raise SteeringError(f"The prompt is empty: {self.name} needs at least one token to continue.")
         return ids
+
+    def check_length(self, tokens: int) -> None:
+        """Check that a text fits into the model's context.
+
+        Raises:
+            SteeringError: it has too many tokens.
+        """
+        if self.context and tokens > self.context:
+            raise SteeringError(f"The text has {tokens} tokens; {self.name} reads up to {self.context}. Shorten it.")
 
     def layer(self, number: int) -> int:
         """Check a layer number.
@@ -188,7 +198,7 @@ def load_model(
         ModelError: unknown name, no network, gated, no causal language model, broken file, or not enough memory.
     """
     _use_fast_kernels()
-    folder, revision = _locate(name, progress)
+    folder, revision = locate(name, progress)
     place = _device(device)
     if dtype not in ("auto", *_DTYPES):
         raise ModelError(f"Unknown dtype {dtype!r}. Use auto, float32, bfloat16 or float16.")
@@ -208,56 +218,21 @@ def load_model(
         )
         # transformers draws what the files lack at random, and only warns.
         if missing := sorted(loading["missing_keys"]):
-            raise ModelError(f"{name} is incomplete: its files hold no weights for {', '.join(missing[:3])}. Fetch it again.")
+            raise ModelError(
+                f"{name} is incomplete: its files hold no weights for {', '.join(missing[:3])}. Fetch it again."
+            )
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         return LanguageModel(model if device_map else model.to(place), tokenizer, name, revision)
     except SteeringError:
         raise
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise ModelError(_memory_advice(name, place)) from error
-    except Exception as error:  # A damaged file can make transformers raise anything; whatever it is, the file is at fault.
+    except (
+        Exception
+    ) as error:  # A damaged file can make transformers raise anything; whatever it is, the file is at fault.
         if "not enough memory" in str(error) or "can't allocate memory" in str(error):
             raise ModelError(_memory_advice(name, place)) from error
-        raise ModelError(_explain(name, error)) from error
-
-
-def _locate(name: str, progress: Progress) -> tuple[Path, str]:
-    """Folder of a model's files, and the Hub commit that they are from."""
-    if name in bundled.CATALOGUE:
-        return bundled.bundled_folder(bundled.CATALOGUE[name], progress), ""
-    path = Path(name).expanduser()
-    if path.suffix == ".gguf":
-        if not path.is_file():
-            raise ModelError(f"There is no file {name}.")
-        return bundled.gguf_folder(path, progress), ""
-    if name and path.is_dir():
-        return path, ""
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
-        return _download(name, progress)
-    near = difflib.get_close_matches(name, bundled.CATALOGUE, n=2, cutoff=0.3)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    raise ModelError(
-        f"Unknown model {name!r}.{hint} Bundled models: {', '.join(bundled.CATALOGUE)}. A Hub id (owner/name), a folder or "
-        "a .gguf file works too."
-    )
-
-
-def _download(name: str, progress: Progress) -> tuple[Path, str]:
-    progress(f"Fetching {name} from the Hub", 0.0)
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]))
-    except hub.GatedRepoError as error:
-        raise ModelError(
-            f"{name} is gated: accept its licence on its Hub page, then run `hf auth login` on this machine."
-        ) from error
-    except (hub.RepositoryNotFoundError, hub.HFValidationError) as error:
-        raise ModelError(f"The Hub has no model {name!r}. Check owner and name; a private one needs `hf auth login`.") from error
-    except (hub.HfHubHTTPError, hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, httpx.HTTPError, OSError) as error:
-        raise ModelError(
-            f"{name} is not on this machine and the Hub cannot be reached. Connect to the internet, or give a local folder, "
-            f"a .gguf file, or a bundled model ({', '.join(bundled.CATALOGUE)})."
-        ) from error
-    return folder, folder.name
+        raise ModelError(explain(name, error)) from error
 
 
 def _use_fast_kernels() -> None:
@@ -297,7 +272,7 @@ def _check_memory(name: str, folder: Path, dtype: torch.dtype, device: torch.dev
     needed = 0
     for path in folder.glob("model*.safetensors"):
         with safe_open(path, framework="pt") as file:  # Reads the sizes alone.
-            needed += sum(math.prod(file.get_slice(weight).get_shape()) for weight in file.keys()) * dtype.itemsize
+            needed += sum(math.prod(file.get_slice(weight).get_shape()) for weight in file.keys()) * dtype.itemsize  # noqa: SIM118
     if device.type == "cpu" and needed > psutil.virtual_memory().available:
         raise ModelError(_memory_advice(name, device, needed))
 
@@ -308,16 +283,3 @@ def _memory_advice(name: str, device: torch.device, needed: int | None = None) -
         f"{name} does not fit into the memory of {device}{size}. Choose a smaller model, close other programs, or load it "
         'with dtype="bfloat16" or device_map="auto".'
     )
-
-
-def _explain(name: str, error: Exception) -> str:
-    text = " ".join(str(error).split())
-    if "trust_remote_code" in text or "custom code" in text:
-        return f"{name} needs code of its own to run, and such code is never run here. Choose a model that transformers knows."
-    if "Unrecognized configuration class" in text or "AutoModelForCausalLM" in text:
-        return f"{name} is not a causal language model: transformers does not generate text with it. Choose a decoder model."
-    if "safetensors" in text and "no file named" in text.lower():
-        return f"{name} has no safetensors weights; other formats can run code when they are read. Choose a safetensors copy."
-    if "ignore_mismatched_sizes" in text:
-        return f"{name} cannot be loaded: its weights do not have the sizes that its config.json gives. Fetch it again."
-    return f"{name} cannot be loaded: {text[:300]}"

@@ -37,7 +37,7 @@ class LayerMoments:
 
 @dataclass
 class Moments:
-    """Running sums over batches of paired rows, in float64. The one record here that grows in place.
+    """Running sums over batches of paired rows, in float64 (the control in float32). The one record that grows in place.
 
     Attributes:
         layer_map: which parent layer feeds each child layer.
@@ -74,7 +74,7 @@ class Moments:
                 _accumulate(self._y, layer, rows.sum(dim=0))
                 _accumulate(self._yy, layer, rows.square().sum(dim=0))
                 _accumulate(self._xy, layer, wide[source].T @ rows)
-                _accumulate(self._control, layer, wide[source].T @ rows[order])
+                _accumulate(self._control, layer, parent[source].float().T @ child[layer][order].float())
 
 
 def centred(parts: Sequence[Moments], child_layer: int) -> LayerMoments:
@@ -84,7 +84,7 @@ def centred(parts: Sequence[Moments], child_layer: int) -> LayerMoments:
     n = sum(part.n for part in parts)
 
     def total(name: str, layer: int) -> torch.Tensor:
-        return torch.stack([getattr(part, name)[layer] for part in parts if part.n]).sum(dim=0)
+        return torch.stack([getattr(part, name)[layer].double() for part in parts if part.n]).sum(dim=0)
 
     mean_x, mean_y = total("_x", source) / n, total("_y", child_layer) / n
     return LayerMoments(

@@ -17,6 +17,8 @@ FIRST_POSITION = 4
 """Positions before this one are left out: many models use a text's first tokens as a sink, with activations hundreds of times
 as large as any other, and a least-squares map would be about those alone."""
 
+_BATCH_TOKENS = 512
+
 Visit = Callable[[torch.Tensor, list[torch.Tensor], list[torch.Tensor]], None]
 """Given the number of the text that each row is from `[n_rows]`, and per layer the parent's rows `[n_rows, d_parent]` and the
 child's `[n_rows, d_child]`, both float32."""
@@ -71,7 +73,7 @@ def visit_pairs(
         raise SteeringError(f"{parent.name} and {child.name} share no position in any anchor text. Add longer texts.")
 
     done = 0
-    for members in batches([child_ids for _, child_ids in ids]):
+    for members in batches([child_ids for _, child_ids in ids], _BATCH_TOKENS):
         progress(f"Reading anchor texts with {parent.name} and {child.name}", done / len(texts))
         sides = []
         for side, model in enumerate((parent, child)):

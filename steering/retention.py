@@ -4,6 +4,7 @@ A steered model's score is the mean, over neutral prompts and held-out continuat
 log p(negative) per token. A vector's effect is the score's change from −λ to +λ.
 """
 
+import inspect
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -70,7 +71,9 @@ def effect(
         SteeringError: the concept has no continuations.
     """
     if not concept.continuations:
-        raise SteeringError(f"{concept.name} has no continuations to measure with. Add held-out 'continuations' to its file.")
+        raise SteeringError(
+            f"{concept.name} has no continuations to measure with. Add held-out 'continuations' to its file."
+        )
     leads = list(prompts or neutral_prompts())
     intervention = plan(model, vector, scale=scale, profile=profile)
     heads = [model.token_ids(lead) for lead in leads]
@@ -85,16 +88,21 @@ def effect(
                     signs.append(sign * side)
                     strengths.append(side * lam)
                     places.append(place)
+    keeps = "logits_to_keep" in inspect.signature(model.model.forward).parameters
     total = torch.zeros(len(heads), dtype=torch.float64)
     done = 0
     for members in batches(rows):
         batch = pad([rows[member] for member in members], model)
+        # Logits are wanted from the last lead-in token on; a large vocabulary makes the others expensive.
+        first = min(starts[member] for member in members) - 1
+        kept = {"logits_to_keep": batch.ids.shape[1] - first} if keeps else {}
         with torch.inference_mode(), steer(model, intervention, [strengths[member] for member in members]):
-            logits = model.model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
+            logits = model.model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False, **kept).logits
+        offset = batch.ids.shape[1] - logits.shape[1]
         for line, member in enumerate(members):
-            stop = len(rows[member])
-            scores = logits[line, starts[member] - 1 : stop - 1].float().log_softmax(dim=-1)
-            mean = scores.gather(1, batch.ids[line, starts[member] : stop, None]).mean()
+            start, stop = starts[member], len(rows[member])
+            scores = logits[line, start - 1 - offset : stop - 1 - offset].float().log_softmax(dim=-1)
+            mean = scores.gather(1, batch.ids[line, start:stop, None]).mean()
             total[places[member]] += signs[member] * mean.item()
         done += len(members)
         progress(f"Measuring {vector.method} on {concept.name}", done / len(rows))
@@ -204,7 +212,11 @@ def retention(
             for place, vector in enumerate(tried)
         ]
         native, moved, random = effects[0], effects[1], [control.mean for control in effects[2:]]
-        shares = [there / own_effect for there, own_effect in zip(moved.per_prompt, native.per_prompt, strict=True)]
+        shares = [
+            there / own_effect
+            for there, own_effect in zip(moved.per_prompt, native.per_prompt, strict=True)
+            if own_effect
+        ]
         measured.append(
             ConceptRetention(
                 name=concept.name,

@@ -89,7 +89,9 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
         MismatchError: the alignment starts from another model.
     """
     if vector.model != alignment.parent:
-        raise MismatchError(f"The vector belongs to {vector.model_name}, the alignment starts from {alignment.parent_name}.")
+        raise MismatchError(
+            f"The vector belongs to {vector.model_name}, the alignment starts from {alignment.parent_name}."
+        )
     moved = alignment.map_directions(vector.directions)
     lengths = moved.norm(dim=-1)
     share = lengths * alignment.gain
@@ -125,11 +127,15 @@ def verdict(alignment: Alignment) -> str:
     if not fitted:
         return f"Not measured: width '{alignment.width}' joins coordinates by number, which mean nothing to each other."
     bad = [
-        layer for layer in fitted if alignment.r2[layer] < WEAK or alignment.r2[layer] - alignment.r2_shuffled[layer] < WEAK
+        layer
+        for layer in fitted
+        if alignment.r2[layer] < WEAK or alignment.r2[layer] - alignment.r2_shuffled[layer] < WEAK
     ]
     median = sorted(alignment.r2[layer] for layer in fitted)[len(fitted) // 2]
     if len(bad) > len(fitted) / 2:
-        return f"Does not carry: on held-out texts the map is hardly better than one for shuffled pairs (R² {median:.2f})."
+        return (
+            f"Does not carry: on held-out texts the map is hardly better than one for shuffled pairs (R² {median:.2f})."
+        )
     if bad:
         return f"Carries, but weak at layers {ranges(bad)} (median held-out R² {median:.2f})."
     return f"Carries well: median held-out R² {median:.2f}."

@@ -164,10 +164,12 @@ def extract(
     texts = [pair.positive for pair in concept.pairs] + [pair.negative for pair in concept.pairs]
     values = record(model, texts, progress=part_of(progress, 0.0, 0.8)).values.double()
     progress(f"Finding the directions of {concept.name}", 0.8)
-    positive, negative = values.split(len(concept.pairs))
+    positive, negative = values.chunk(2)
     vector = fit(positive, negative, method, noise=max(NO_DIFFERENCE, torch.finfo(model.dtype).eps / 4))
     if not any(vector.signal):
-        raise SteeringError(f"No layer of {model.name} tells the two sides of {concept.name} apart: their last tokens agree.")
+        raise SteeringError(
+            f"No layer of {model.name} tells the two sides of {concept.name} apart: their last tokens agree."
+        )
     return replace(
         vector,
         model=model.fingerprint,
@@ -207,7 +209,9 @@ def fit(positive: torch.Tensor, negative: torch.Tensor, method: str, noise: floa
     directions, quality, projections = [], [], []
     for layer in range(differences.shape[1]):
         kept = differences[usable[:, layer], layer]
-        direction = _direction(kept, method) if _enough(kept, differences) else torch.zeros(differences.shape[-1]).double()
+        direction = (
+            _direction(kept, method) if _enough(kept, differences) else torch.zeros(differences.shape[-1]).double()
+        )
         directions.append(direction)
         quality.append(_quality(kept, method, len(differences)))
         projections.append(_units(differences[:, layer]) @ direction)
@@ -229,7 +233,12 @@ def random_like(vector: SteeringVector, seed: int) -> SteeringVector:
     noise = torch.randn(vector.directions.shape, generator=generator)
     directions = torch.nn.functional.normalize(noise, dim=-1) * vector.directions.norm(dim=-1, keepdim=True)
     return replace(
-        vector, directions=directions, method=f"random, seed {seed}", quality=(), projections=None, provenance={"seed": seed}
+        vector,
+        directions=directions,
+        method=f"random, seed {seed}",
+        quality=(),
+        projections=None,
+        provenance={"seed": seed},
     )
 
 
@@ -259,7 +268,9 @@ def load_vector(path: str | Path) -> SteeringVector:
     """
     tensors, header = read_tensors(Path(path))
     if isinstance(header.get("format"), int) and header["format"] > FORMAT:
-        raise SteeringError(f"{path} has format {header['format']}; this version reads up to {FORMAT}. Update Steering Lab.")
+        raise SteeringError(
+            f"{path} has format {header['format']}; this version reads up to {FORMAT}. Update Steering Lab."
+        )
     if "directions" not in tensors or "model" not in header:
         raise SteeringError(f"{path} is not a vector file: expected the tensor 'directions', found {sorted(tensors)}.")
     try:
@@ -275,7 +286,9 @@ def load_vector(path: str | Path) -> SteeringVector:
             provenance=header["provenance"],
         )
     except (KeyError, IndexError, TypeError) as error:
-        raise SteeringError(f"{path} is not a vector file: its header is incomplete ({error}). Save the vector again.") from error
+        raise SteeringError(
+            f"{path} is not a vector file: its header is incomplete ({error}). Save the vector again."
+        ) from error
 
 
 def _units(rows: torch.Tensor) -> torch.Tensor:

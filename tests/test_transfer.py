@@ -1,0 +1,206 @@
+"""Laws of alignment and transfer: the rotated twin is the known answer, an unrelated random model the negative control."""
+
+from typing import cast
+
+import pytest
+import torch
+from tiny import byte_tokenizer, piece_tokenizer, tiny_model
+from transformers import LlamaForCausalLM
+from twin import rotated_twin
+
+from steering.alignment import WIDTH_MAPS, align
+from steering.concepts import Concept, ContrastPair, load_concept
+from steering.decoding import Sampling
+from steering.errors import MismatchError, SteeringError
+from steering.generation import generate
+from steering.intervention import plan, steer
+from steering.layer_maps import LAYER_MAPS, layer_map
+from steering.models import LanguageModel
+from steering.pairing import FIRST_POSITION, visit_pairs
+from steering.transfer import carry, ranges, transfer
+from steering.vectors import extract, random_like
+
+CONCEPT = load_concept("sentiment")
+SHAPES = {"as wide": (32, ()), "wider": (48, ()), "deeper": (32, (1, 2)), "wider and deeper": (56, (0, 3))}
+
+
+def language_model(model: object, name: str, tokenizer: object = None) -> LanguageModel:
+    return LanguageModel(model, tokenizer or byte_tokenizer(), name)
+
+
+@pytest.fixture(scope="module")
+def parent() -> LanguageModel:
+    return language_model(tiny_model("llama", layers=4, width=32), "parent")
+
+
+@pytest.fixture(scope="module", params=SHAPES, ids=lambda name: name.replace(" ", "-"))
+def twin(request: pytest.FixtureRequest, parent: LanguageModel) -> tuple[LanguageModel, torch.Tensor, list[int]]:
+    width, extra = SHAPES[request.param]
+    model, isometry, layer_of = rotated_twin(cast(LlamaForCausalLM, parent.model), width=width, extra_layers=extra)
+    return language_model(model, f"twin {request.param}"), isometry, layer_of
+
+
+@pytest.fixture(scope="module")
+def stranger() -> LanguageModel:
+    return language_model(tiny_model("qwen2", layers=5, width=40, seed=3), "stranger")
+
+
+def test_a_twin_gets_the_rotated_vector_at_every_layer(
+    parent: LanguageModel, twin: tuple[LanguageModel, torch.Tensor, list[int]]
+) -> None:
+    child, isometry, layer_of = twin
+    vector = extract(parent, CONCEPT)
+    carried = transfer(vector, parent, child, layers=layer_of)
+    truth = vector.directions.double()[layer_of] @ isometry
+    cosines = (carried.directions.double() * truth).sum(dim=1)
+    assert all(vector.signal)
+    assert cosines.min() >= 0.999
+    assert carried.report is not None
+    assert min(carried.report["r2"]) > 0.999
+    assert carried.report["verdict"].startswith("Carries well")
+
+
+def test_a_twin_is_steered_as_its_original(
+    parent: LanguageModel, twin: tuple[LanguageModel, torch.Tensor, list[int]]
+) -> None:
+    child, isometry, layer_of = twin
+    vector = extract(parent, CONCEPT)
+    carried = transfer(vector, parent, child, layers=layer_of)
+    # A block that writes nothing repeats its input's layer, which must not be steered twice.
+    first = [layer for layer in range(child.n_layers) if layer == 0 or layer_of[layer] != layer_of[layer - 1]]
+    weights = [float(layer in first) for layer in range(child.n_layers)]
+    ids = torch.tensor([parent.token_ids("A walk in the rain and a long way home")])
+
+    def logits(model: LanguageModel, vector: object, profile: object) -> torch.Tensor:
+        planned = plan(model, vector, scale="unit", profile=profile)  # type: ignore[arg-type]
+        with torch.no_grad(), steer(model, planned, [2.0]):
+            return model.model(input_ids=ids).logits.double()
+
+    original, moved = logits(parent, vector, "all"), logits(child, carried, weights)
+    plain = parent.model(input_ids=ids).logits.double()
+    assert (original - plain).abs().max() > 0.1
+    assert (original - moved).abs().max() < 0.02 * (original - plain).abs().max()
+
+
+def test_an_unrelated_model_gets_nothing(parent: LanguageModel, stranger: LanguageModel) -> None:
+    carried = transfer(extract(parent, CONCEPT), parent, stranger)
+    assert carried.report is not None
+    assert max(carried.report["r2_shuffled"]) <= 0.02
+    assert carried.report["verdict"].startswith("Does not carry")
+
+
+def test_procrustes_finds_a_rotation_too(parent: LanguageModel) -> None:
+    model, isometry, layer_of = rotated_twin(cast(LlamaForCausalLM, parent.model), width=48)
+    child = language_model(model, "twin")
+    alignment = align(parent, child, layers=layer_of, width="procrustes")
+    for linear in alignment.maps.double():
+        assert torch.allclose(linear @ linear.T, torch.eye(32).double(), atol=1e-4)
+        assert torch.allclose(linear, isometry, atol=0.05)
+
+
+def test_points_use_the_means_and_directions_do_not(parent: LanguageModel, stranger: LanguageModel) -> None:
+    alignment = align(parent, stranger)
+    layer = 2
+    middle = alignment.parent_means[layer][None]
+    assert torch.allclose(alignment.map_points(middle, layer)[0], alignment.child_means[layer], atol=1e-4)
+    nothing = torch.zeros(parent.n_layers, parent.d_model)
+    assert not alignment.map_directions(nothing).any()
+    one = torch.randn(parent.n_layers, parent.d_model, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(alignment.map_directions(2 * one), 2 * alignment.map_directions(one), rtol=1e-4)
+
+
+def test_truncate_cuts_or_pads(parent: LanguageModel, stranger: LanguageModel) -> None:
+    vector = extract(parent, CONCEPT)
+    wide = transfer(vector, parent, stranger, layers=[0, 1, 2, 3, None], width="truncate")
+    assert torch.allclose(wide.directions[:4, :32], vector.directions, atol=1e-6)
+    assert not wide.directions[:, 32:].any()
+    assert wide.signal == (True, True, True, True, False)
+    back = transfer(extract(stranger, CONCEPT), stranger, parent, layers=[0, 1, 2, 3], width="truncate")
+    assert torch.allclose(back.directions.norm(dim=1), torch.ones(4))
+
+
+def test_the_same_model_keeps_its_vector(parent: LanguageModel) -> None:
+    vector = extract(parent, CONCEPT)
+    assert transfer(vector, parent, parent) is vector
+
+
+def test_a_carried_vector_steers_the_child_and_not_the_parent(parent: LanguageModel, stranger: LanguageModel) -> None:
+    carried = transfer(extract(parent, CONCEPT), parent, stranger)
+    grid = generate(stranger, "Once", carried, [0.0, 1.0], sampling=Sampling(8, stop=False))
+    assert grid.rows[0].token_ids != grid.rows[1].token_ids
+    with pytest.raises(MismatchError, match="belongs to stranger"):
+        generate(parent, "Once", carried, [1.0])
+    with pytest.raises(MismatchError):
+        carry(carried, align(parent, stranger))
+
+
+def test_zero_rows_stay_zero(parent: LanguageModel, stranger: LanguageModel) -> None:
+    vector = random_like(extract(parent, CONCEPT), 0)
+    vector.directions[1] = 0
+    carried = transfer(vector, parent, stranger, layers=[0, 1, 1, 2, 3])
+    assert carried.signal == (True, False, False, True, True)
+
+
+def test_the_result_depends_on_the_anchor_texts(parent: LanguageModel, stranger: LanguageModel) -> None:
+    texts = [f"Here is sentence number {number} about the {thing} that we saw." for number in range(20) for thing in ("sea", "hill")]
+    own = align(parent, stranger, anchors=texts)
+    assert own.texts == 40
+    assert not torch.equal(own.maps, align(parent, stranger).maps)
+    with pytest.raises(SteeringError, match="3 anchor texts"):
+        align(parent, stranger, anchors=texts[:3])
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gemma2", "mixtral"])
+def test_pairs_end_at_the_same_character(parent: LanguageModel, family: str) -> None:
+    other = language_model(tiny_model(family, tokenizer=piece_tokenizer()), family, piece_tokenizer())
+    texts = ["The grey cat sat down on the warm stone wall.", "Über den Bergen ist es weit, and far away it rains."]
+    encoded = [
+        [model.tokenizer(text, return_offsets_mapping=True)["offset_mapping"] for text in texts] for model in (parent, other)
+    ]
+    counted = 0
+
+    def visit(text: torch.Tensor, left: list[torch.Tensor], right: list[torch.Tensor]) -> None:
+        nonlocal counted
+        counted += len(text)
+        assert len(left) == parent.n_layers
+        assert len(right) == other.n_layers
+        assert len(left[0]) == len(right[0]) == len(text)
+
+    visit_pairs(parent, other, texts, visit)
+    expected = 0
+    for mine, theirs in zip(*encoded, strict=True):
+        ends = [
+            {end: place for place, (start, end) in enumerate(offsets) if end > start} for offsets in (mine, theirs)
+        ]
+        expected += sum(min(ends[0][end], ends[1][end]) >= FIRST_POSITION for end in ends[0].keys() & ends[1].keys())
+    assert counted == expected > 0
+
+
+def test_layer_maps_know_the_ends() -> None:
+    assert LAYER_MAPS["index"](3, 5) == (0, 1, 2, None, None)
+    assert LAYER_MAPS["relative"](18, 30)[0] == 0
+    assert LAYER_MAPS["relative"](18, 30)[-1] == 17
+    assert LAYER_MAPS["relative"](4, 4) == (0, 1, 2, 3)
+    assert LAYER_MAPS["relative"](4, 1) == (0,)
+    assert layer_map([1, None], 2, 2) == (1, None)
+    for wrong in ("nearest", [0], [0, 2]):
+        with pytest.raises(SteeringError):
+            layer_map(wrong, 2, 2)  # type: ignore[arg-type]
+
+
+def test_wrong_choices_are_named(parent: LanguageModel, stranger: LanguageModel) -> None:
+    with pytest.raises(SteeringError, match="Unknown width map 'rigde'"):
+        align(parent, stranger, width="rigde")
+    with pytest.raises(MismatchError, match="equal widths"):
+        align(parent, stranger, width="none")
+    assert set(WIDTH_MAPS) == {"ridge", "procrustes", "truncate", "none"}
+
+
+def test_a_refused_concept_says_why(parent: LanguageModel) -> None:
+    with pytest.raises(SteeringError, match="at least 4"):
+        extract(parent, Concept("short", "a", "b", (ContrastPair("up", "down"),)))
+
+
+def test_ranges_are_short() -> None:
+    assert ranges([0, 1, 2, 7]) == "0–2, 7"
+    assert ranges([5]) == "5"
