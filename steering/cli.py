@@ -314,6 +314,21 @@ def similarity_command(parent: str, child: str, concept: str, metric: str, out: 
     _print(data, text, as_json)
 
 
+@cli.command(name="bench")
+@click.option("--parent", default="gemma-3-270m", help="Bundled name, Hub id, folder or .gguf file.")
+@click.option("--child", default="smollm2-135m-instruct", help="Bundled name, Hub id, folder or .gguf file.")
+@_json
+def bench_command(parent: str, child: str, as_json: bool) -> None:
+    """Time decoding and alignment on this machine, as ratios; let nothing else run meanwhile."""
+    from steering.bench import bench
+
+    data = bench(parent, child, progress=_progress)
+    lines = [
+        f"{name:28} {value:.3g}" if isinstance(value, float) else f"{name:28} {value}" for name, value in data.items()
+    ]
+    _print(data, "\n".join(lines), as_json)
+
+
 def _write_similarity(out: Path, result: Any, data: dict[str, Any]) -> None:
     from steering.plots import plot_similarity
     from steering.storage import atomic

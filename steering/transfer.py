@@ -1,5 +1,6 @@
 """Carrying a vector from a parent's residual stream into a child's, with a report that says how well."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,7 +28,7 @@ class TransferReport:
         layers: name of the layer map.
         width: name of the width map.
         sources: the parent layer that each child layer reads, or None.
-        r2: held-out R² of each child layer's map; NaN where nothing was fitted.
+        r2: held-out R² of each child layer's map; None where nothing was fitted.
         r2_shuffled: the same for shuffled pairs.
         share_kept: length of the carried direction over that of the parent's, both in units of their streams' spread.
         rows: paired rows behind the map.
@@ -40,8 +41,8 @@ class TransferReport:
     layers: str
     width: str
     sources: tuple[int | None, ...]
-    r2: tuple[float, ...]
-    r2_shuffled: tuple[float, ...]
+    r2: tuple[float | None, ...]
+    r2_shuffled: tuple[float | None, ...]
     share_kept: tuple[float, ...]
     rows: int
     texts: int
@@ -103,8 +104,8 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
         layers=alignment.layers,
         width=alignment.width,
         sources=alignment.layer_map,
-        r2=alignment.r2,
-        r2_shuffled=alignment.r2_shuffled,
+        r2=tuple(None if math.isnan(value) else value for value in alignment.r2),
+        r2_shuffled=tuple(None if math.isnan(value) else value for value in alignment.r2_shuffled),
         share_kept=tuple(share.tolist()),
         rows=alignment.rows,
         texts=alignment.texts,
@@ -123,7 +124,7 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
 
 def verdict(alignment: Alignment) -> str:
     """One plain sentence on how well the maps carry."""
-    fitted = [layer for layer, value in enumerate(alignment.r2) if value == value]
+    fitted = [layer for layer, value in enumerate(alignment.r2) if not math.isnan(value)]
     if not fitted:
         return f"Not measured: width '{alignment.width}' joins coordinates by number, which mean nothing to each other."
     bad = [

@@ -1,0 +1,121 @@
+"""The command line on tiny models: its JSON, its exit codes, and one sentence for a user's mistake."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny import byte_tokenizer, piece_tokenizer, save_tiny
+
+from steering.cli import main
+from steering.vectors import load_vector
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    base = tmp_path_factory.mktemp("models")
+    parent = save_tiny(base / "parent", "llama", tokenizer=piece_tokenizer(), layers=3, width=32)
+    child = save_tiny(base / "child", "gpt2", tokenizer=byte_tokenizer(chat=True), layers=4, width=40)
+    return str(parent), str(child)
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--json"])
+    captured = capsys.readouterr()
+    assert ended.value.code == 0, captured.err
+    found: dict[str, object] = json.loads(captured.out)
+    return found
+
+
+def test_generate_keeps_its_contract(capsys: pytest.CaptureFixture[str], folders: tuple[str, str]) -> None:
+    parent, child = folders
+    words = ["generate", "--child", child, "--parent", parent, "--concept", "sentiment", "--prompt", "Once more"]
+    data = run(capsys, *words, "--lambdas", "-2,0,2", "--max-new-tokens", "8")
+    assert set(data) >= {"child", "prompt", "prompt_token_ids", "rows", "provenance"}
+    rows = data["rows"]
+    assert isinstance(rows, list)
+    assert [row["lam"] for row in rows] == [-2, 0, 2]
+    assert all(set(row) >= {"lam", "text", "token_ids", "health"} for row in rows)
+    assert rows[0]["token_ids"] != rows[1]["token_ids"] != rows[2]["token_ids"]
+    plain = run(capsys, *words, "--lambdas", "0", "--max-new-tokens", "8", "--plain")
+    assert plain["prompt_token_ids"] != data["prompt_token_ids"]
+
+
+def test_a_vector_goes_through_files(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str], tmp_path: Path
+) -> None:
+    parent, child = folders
+    own, carried = tmp_path / "own.safetensors", tmp_path / "carried.safetensors"
+    run(capsys, "extract", "--model", parent, "--concept", "time", "--out", str(own))
+    data = run(capsys, "transfer", "--vector", str(own), "--child", child, "--out", str(carried))
+    assert "verdict" in str(data["report"])
+    assert load_vector(carried).directions.shape == (4, 40)
+    direct = run(capsys, "generate", "--child", child, "--vector", str(carried), "--prompt", "So", "--lambdas", "1")
+    across = run(capsys, "generate", "--child", child, "--vector", str(own), "--prompt", "So", "--lambdas", "1")
+    assert direct["rows"] == across["rows"]
+
+
+def test_retention_and_similarity_keep_their_contracts(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str], tmp_path: Path
+) -> None:
+    parent, child = folders
+    pair = ["--parent", parent, "--child", child, "--concept", "calmness"]
+    data = run(capsys, "retention", *pair, "--random-seeds", "1")
+    assert set(data) >= {"parent", "child", "concepts", "mean_kept"}
+    concepts = data["concepts"]
+    assert isinstance(concepts, list)
+    assert set(concepts[0]) >= {"name", "native", "carried", "random", "kept"}
+    assert concepts[0]["kept"] == pytest.approx(concepts[0]["carried"] / concepts[0]["native"])
+
+    figure = tmp_path / "layers.html"
+    matrix = run(capsys, "similarity", *pair, "--metric", "scores", "--out", str(figure))
+    assert set(matrix) >= {"parent", "child", "metric", "matrix", "n_texts"}
+    rows = matrix["matrix"]
+    assert isinstance(rows, list)
+    assert (len(rows), len(rows[0])) == (3, 4)
+    assert "plotly" in figure.read_text("utf-8")
+
+
+def test_retention_of_a_model_with_itself_is_whole(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str]
+) -> None:
+    _, child = folders
+    data = run(capsys, "retention", "--parent", child, "--child", child, "--concept", "time", "--random-seeds", "1")
+    concepts = data["concepts"]
+    assert isinstance(concepts, list)
+    assert concepts[0]["kept"] == 1.0
+
+
+def test_the_bundled_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    data = run(capsys, "models")
+    models = data["models"]
+    assert isinstance(models, list)
+    assert {model["name"] for model in models} == {"gemma-3-270m", "smollm2-135m-instruct"}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["extract", "--model", "gemma-3-270", "--concept", "time", "--out", "x"], "Did you mean gemma-3-270m"),
+        (["extract", "--model", "{child}", "--concept", "tim", "--out", "x"], "Did you mean time"),
+        (["generate", "--child", "{child}", "--prompt", "So"], "Give either --vector"),
+        (["generate", "--child", "{child}", "--vector", "none.safetensors", "--prompt", "So"], "no file none"),
+        (["generate", "--child", "{child}", "--prompt", "So", "--lambdas", "a,b"], "not a list of numbers"),
+        (["generate", "--child", "{child}", "--prompt", "So", "--temperature", "-1"], "temperature is -1"),
+        (
+            ["similarity", "--parent", "{child}", "--child", "{child}", "--concept", "time", "--out", "x.png"],
+            ".html or .json",
+        ),
+        (["no-such-command"], "No such command"),
+    ],
+)
+def test_a_mistake_gives_one_sentence_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str], words: list[str], sentence: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([word.replace("{child}", folders[1]) for word in words])
+    captured = capsys.readouterr()
+    assert ended.value.code == 2
+    assert sentence in captured.err
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
