@@ -4,45 +4,37 @@ Results go to standard output, as one JSON object with `--json`; progress goes t
 exit code 2 and one sentence on standard error.
 """
 
-import functools
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from steering import bundled
-from steering.alignment import WIDTH_MAPS
+from steering.cli_options import (
+    Numbers,
+    child_option,
+    concept_option,
+    json_option,
+    maps_options,
+    method_option,
+    out_option,
+    parent_option,
+    steering_options,
+    vector_option,
+)
 from steering.concepts import load_concept
 from steering.decoding import Sampling
-from steering.errors import Progress, SteeringError
+from steering.errors import SteeringError
 from steering.generation import assess, generate
-from steering.intervention import POSITIONS, PROFILES, SCALES
-from steering.layer_maps import LAYER_MAPS
+from steering.intervention import POSITIONS
 from steering.models import LanguageModel, load_model
 from steering.retention import retention
 from steering.similarity import METRICS, similarity
 from steering.transfer import transfer
-from steering.vectors import DIRECTION_METHODS, SteeringVector, extract, load_vector, save_vector
-
-Command = Callable[..., Any]
-
-
-class Numbers(click.ParamType):  # type: ignore[type-arg]
-    """Numbers with commas between them, such as -0.3,0,0.3."""
-
-    name = "numbers"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """Parse `value`, or end with a sentence about what was expected."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(float(part) for part in str(value).split(",") if part.strip())
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers such as -0.3,0,0.3", param, ctx)
+from steering.vectors import SteeringVector, extract, load_vector, save_vector
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -72,40 +64,9 @@ def cli() -> None:
     """Take a concept from one language model, carry it into another, and steer that one with strength λ."""
 
 
-def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    return lambda command: functools.reduce(lambda inner, option: option(inner), reversed(options), command)
-
-
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_child = click.option("--child", required=True, help="Bundled name, Hub id, folder or .gguf file.")
-_parent = click.option("--parent", help="Bundled name, Hub id, folder or .gguf file.")
-_concept = click.option("--concept", help="Bundled concept, or a .json, .jsonl or .csv file.")
-_vector = click.option(
-    "--vector", "vector_file", type=click.Path(path_type=Path), help="A vector file instead of --parent and --concept."
-)
-_method = click.option(
-    "--method", type=click.Choice(list(DIRECTION_METHODS)), default="pca", help="How a direction is found."
-)
-_maps = _options(
-    click.option(
-        "--layers",
-        type=click.Choice(list(LAYER_MAPS)),
-        default="relative",
-        help="Which parent layer feeds a child layer.",
-    ),
-    click.option("--width", type=click.Choice(list(WIDTH_MAPS)), default="ridge", help="How widths are joined."),
-    click.option("--anchors", type=click.Path(path_type=Path), help="Your own anchor texts: a file, one text a line."),
-)
-_steering = _options(
-    click.option("--scale", type=click.Choice(SCALES), default="residual", help="What λ means."),
-    click.option("--profile", type=click.Choice(list(PROFILES)), default="all", help="Layer profile."),
-)
-_out = click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
-
-
 @cli.command()
 @click.option("--prepare", is_flag=True, help="Convert the installed bundled models now rather than at first use.")
-@_json
+@json_option
 def models(prepare: bool, as_json: bool) -> None:
     """List the bundled models."""
     rows = []
@@ -124,9 +85,9 @@ def models(prepare: bool, as_json: bool) -> None:
 @cli.command(name="extract")
 @click.option("--model", required=True, help="Bundled name, Hub id, folder or .gguf file.")
 @click.option("--concept", required=True, help="Bundled concept, or a .json, .jsonl or .csv file.")
-@_method
-@_out
-@_json
+@method_option
+@out_option
+@json_option
 def extract_command(model: str, concept: str, method: str, out: Path, as_json: bool) -> None:
     """Extract a concept's steering vector in a model's own space."""
     vector = extract(_load(model), load_concept(concept), method, progress=_progress)
@@ -147,14 +108,14 @@ def extract_command(model: str, concept: str, method: str, out: Path, as_json: b
 
 
 @cli.command(name="transfer")
-@_vector
-@_parent
-@_concept
-@_child
-@_method
-@_maps
-@_out
-@_json
+@vector_option
+@parent_option
+@concept_option
+@child_option
+@method_option
+@maps_options
+@out_option
+@json_option
 def transfer_command(child: str, out: Path, as_json: bool, **choices: Any) -> None:
     """Carry a vector into a child's space."""
     small = _load(child)
@@ -169,13 +130,13 @@ def transfer_command(child: str, out: Path, as_json: bool, **choices: Any) -> No
 
 
 @cli.command(name="generate")
-@_child
-@_vector
-@_parent
-@_concept
-@_method
-@_maps
-@_steering
+@child_option
+@vector_option
+@parent_option
+@concept_option
+@method_option
+@maps_options
+@steering_options
 @click.option("--positions", type=click.Choice(POSITIONS), default="all", help="Which tokens are steered.")
 @click.option("--prompt", required=True, help="A user's turn where the child has a chat template.")
 @click.option("--lambdas", type=Numbers(), default="-0.3,0,0.3", help="Strengths, with commas between them.")
@@ -186,7 +147,7 @@ def transfer_command(child: str, out: Path, as_json: bool, **choices: Any) -> No
 @click.option("--repetition-penalty", type=float, default=1.0)
 @click.option("--seed", type=int, default=0)
 @click.option("--plain", is_flag=True, help="Send the prompt as it is, without the chat template.")
-@_json
+@json_option
 def generate_command(
     child: str,
     prompt: str,
@@ -245,12 +206,12 @@ def generate_command(
 
 @cli.command(name="retention")
 @click.option("--parent", required=True, help="Bundled name, Hub id, folder or .gguf file.")
-@_child
+@child_option
 @click.option("--concept", "concepts", multiple=True, required=True, help="Repeat for several concepts.")
-@_method
-@_maps
+@method_option
+@maps_options
 @click.option("--random-seeds", type=int, default=3, help="How many random vectors to average as the control.")
-@_json
+@json_option
 def retention_command(
     parent: str,
     child: str,
@@ -287,11 +248,11 @@ def retention_command(
 
 @cli.command(name="similarity")
 @click.option("--parent", required=True, help="Bundled name, Hub id, folder or .gguf file.")
-@_child
+@child_option
 @click.option("--concept", required=True, help="Bundled concept, or a .json, .jsonl or .csv file.")
 @click.option("--metric", type=click.Choice(list(METRICS)), default="scores")
 @click.option("--out", type=click.Path(path_type=Path), help="An .html figure or a .json file.")
-@_json
+@json_option
 def similarity_command(parent: str, child: str, concept: str, metric: str, out: Path | None, as_json: bool) -> None:
     """Compare every parent layer with every child layer."""
     chosen = load_concept(concept)
@@ -317,7 +278,7 @@ def similarity_command(parent: str, child: str, concept: str, metric: str, out: 
 @cli.command(name="bench")
 @click.option("--parent", default="gemma-3-270m", help="Bundled name, Hub id, folder or .gguf file.")
 @click.option("--child", default="smollm2-135m-instruct", help="Bundled name, Hub id, folder or .gguf file.")
-@_json
+@json_option
 def bench_command(parent: str, child: str, as_json: bool) -> None:
     """Time decoding and alignment on this machine, as ratios; let nothing else run meanwhile."""
     from steering.bench import bench
@@ -376,9 +337,6 @@ def _vector_for(
 
 def _progress(what: str, fraction: float) -> None:
     print(f"\r{what} {fraction:4.0%}\033[K", end="" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
-
-
-_progress_type: Progress = _progress
 
 
 def _print(data: dict[str, Any], text: str, as_json: bool) -> None:

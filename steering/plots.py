@@ -39,7 +39,8 @@ def plot_similarity(similarity: Similarity) -> go.Figure:
         xgap=1,
         ygap=1,
         hoverongaps=False,
-        hovertemplate=f"parent layer %{{y}}, child layer %{{x}}, {symbol} = %{{z:+.2f}}<extra></extra>",
+        text=[[_words(value) for value in row] for row in matrix.tolist()],
+        hovertemplate=f"parent layer %{{y}}, child layer %{{x}}, {symbol} = %{{text}}<extra></extra>",
         colorbar={
             "title": {"text": symbol, "side": "top"},
             "tickvals": [-1, -0.5, 0, 0.5, 1],
@@ -52,11 +53,11 @@ def plot_similarity(similarity: Similarity) -> go.Figure:
     figure.add_scatter(
         x=best_columns,
         y=best_rows,
-        customdata=values,
+        text=[_words(value) for value in values],
         mode="markers",
         name="best child layer for each parent layer",
         marker={"size": 8, "color": "white", "line": {"color": "black", "width": 1.5}},
-        hovertemplate=f"parent layer %{{y}}, best child layer %{{x}}, {symbol} = %{{customdata:+.2f}}<extra></extra>",
+        hovertemplate=f"parent layer %{{y}}, best child layer %{{x}}, {symbol} = %{{text}}<extra></extra>",
         showlegend=True,
     )
     _dress(figure, "child layer", "parent layer", height=max(380, 17 * len(matrix) + 170))
@@ -92,13 +93,14 @@ def plot_report(report: Mapping[str, Any]) -> go.Figure | None:
             x=list(range(len(values))),
             y=[value if math.isfinite(value) else None for value in values],
             customdata=sources,
+            text=[_words(value) for value in values],
             name=name,
             mode="lines+markers",
             line={"color": colour, "dash": dash, "width": 2},
             marker={"symbol": symbol, "size": 7, "color": colour},
-            hovertemplate=f"child layer %{{x}}, from parent layer %{{customdata}}<br>{name}: %{{y:.2f}}<extra></extra>",
+            hovertemplate=f"child layer %{{x}}, from parent layer %{{customdata}}<br>{name}: %{{text}}<extra></extra>",
         )
-    _dress(figure, "child layer", "share (1 is all)", height=340)
+    _dress(figure, "child layer", "R² and share kept", height=340)
     figure.update_xaxes(showgrid=False, zeroline=False, dtick=_tick(len(report["r2"])))
     figure.update_yaxes(gridcolor="rgba(128,128,128,0.25)", zeroline=True, zerolinecolor="rgba(128,128,128,0.6)")
     return figure
@@ -112,10 +114,13 @@ def _dress(figure: go.Figure, x: str, y: str, height: int) -> None:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "Source Sans Pro, sans-serif", "size": 14, "color": INK},
-        hoverlabel={"font": {"family": "Source Sans Pro, sans-serif", "size": 14}},
+        hoverlabel={
+            "bgcolor": "#27272a",
+            "bordercolor": "#ffffff",
+            "font": {"family": "Source Sans Pro, sans-serif", "size": 14, "color": "#ffffff"},
+        },
         legend={"orientation": "h", "x": 0, "y": -0.16, "yref": "paper", "yanchor": "top"},
         dragmode=False,
-        modebar={"remove": ["lasso", "select", "autoscale", "toImage"]},
     )
     figure.update_xaxes(title={"text": x, "standoff": 8}, ticks="", fixedrange=True)
     figure.update_yaxes(title={"text": y, "standoff": 8}, ticks="", fixedrange=True)
@@ -134,6 +139,10 @@ def _best(matrix: torch.Tensor) -> tuple[list[int], list[int], list[float]]:
             columns.append(column)
             values.append(float(numbers[column]))
     return rows, columns, values
+
+
+def _words(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def _tick(layers: int) -> int:
