@@ -14,6 +14,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # Read when huggingface_hub is imported: no 
 
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 from tiny import FAMILIES, byte_tokenizer, piece_tokenizer, tiny_model
 
 from steering.models import LanguageModel
@@ -25,6 +26,7 @@ PIECES = {"llama", "mistral", "mixtral", "phi3", "gemma2", "gemma3", "gemma3-mul
 _REAL_CACHE = os.environ.get("XDG_CACHE_HOME")
 _FAST_CACHE = tempfile.mkdtemp(prefix="steering-tests-")
 _THREADS = torch.get_num_threads()
+_limits: list[threadpool_limits] = []
 
 
 def _is_fast(item: pytest.Item) -> bool:
@@ -47,7 +49,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     # Before any fixture, whatever its scope, so that a module's fixtures use the same cache as its tests.
     fast = _is_fast(item)
     _use_cache(_FAST_CACHE if fast else _REAL_CACHE)
-    torch.set_num_threads(1 if fast else _THREADS)  # Tiny matrices lose time to a second thread.
+    # Tiny matrices lose time to a second thread, in torch as in scikit-learn.
+    if fast and not _limits:
+        _limits.append(threadpool_limits(1))
+    elif not fast and _limits:
+        _limits.pop().restore_original_limits()
+    torch.set_num_threads(1 if fast else _THREADS)
 
 
 def pytest_unconfigure() -> None:

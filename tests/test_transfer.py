@@ -142,7 +142,11 @@ def test_zero_rows_stay_zero(parent: LanguageModel, stranger: LanguageModel) -> 
 
 
 def test_the_result_depends_on_the_anchor_texts(parent: LanguageModel, stranger: LanguageModel) -> None:
-    texts = [f"Here is sentence number {number} about the {thing} that we saw." for number in range(20) for thing in ("sea", "hill")]
+    texts = [
+        f"Here is sentence number {number} about the {thing} that we saw."
+        for number in range(20)
+        for thing in ("sea", "hill")
+    ]
     own = align(parent, stranger, anchors=texts)
     assert own.texts == 40
     assert not torch.equal(own.maps, align(parent, stranger).maps)
@@ -155,7 +159,8 @@ def test_pairs_end_at_the_same_character(parent: LanguageModel, family: str) -> 
     other = language_model(tiny_model(family, tokenizer=piece_tokenizer()), family, piece_tokenizer())
     texts = ["The grey cat sat down on the warm stone wall.", "Über den Bergen ist es weit, and far away it rains."]
     encoded = [
-        [model.tokenizer(text, return_offsets_mapping=True)["offset_mapping"] for text in texts] for model in (parent, other)
+        [model.tokenizer(text, return_offsets_mapping=True)["offset_mapping"] for text in texts]
+        for model in (parent, other)
     ]
     counted = 0
 
@@ -169,9 +174,7 @@ def test_pairs_end_at_the_same_character(parent: LanguageModel, family: str) -> 
     visit_pairs(parent, other, texts, visit)
     expected = 0
     for mine, theirs in zip(*encoded, strict=True):
-        ends = [
-            {end: place for place, (start, end) in enumerate(offsets) if end > start} for offsets in (mine, theirs)
-        ]
+        ends = [{end: place for place, (start, end) in enumerate(offsets) if end > start} for offsets in (mine, theirs)]
         expected += sum(min(ends[0][end], ends[1][end]) >= FIRST_POSITION for end in ends[0].keys() & ends[1].keys())
     assert counted == expected > 0
 

@@ -1,0 +1,86 @@
+"""The page as a whole: sidebar and tabs, put together and connected."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from steering.ui import events, style, text
+from steering.ui.tabs import concept as concept_tab
+from steering.ui.tabs import layers as layers_tab
+from steering.ui.tabs import sidebar
+from steering.ui.tabs import steer as steer_tab
+from steering.ui.workspace import Workspace
+
+PARENT, CHILD, CONCEPT = "gemma-3-270m", "smollm2-135m-instruct", "sentiment"
+"""What is chosen when the page opens."""
+
+
+class Lab(gr.Blocks):  # type: ignore[misc]
+    """The app, launched with our look and our settings for privacy unless the caller says otherwise."""
+
+    def launch(self, **settings: Any) -> Any:
+        """Start the server; takes what `gr.Blocks.launch` takes.
+
+        The page stays on this machine, keeps no prompts in the browser and opens no monitoring page.
+        """
+        defaults: dict[str, Any] = {
+            "theme": style.theme(),
+            "css": style.CSS,
+            "run_history": False,
+            "enable_monitoring": False,
+            "max_file_size": "64mb",
+            "server_name": "127.0.0.1",
+            "footer_links": [],
+        }
+        return super().launch(**(defaults | settings))
+
+    def get_block_name(self) -> str:
+        """Gradio's name for this block: its pages know no other."""
+        return "blocks"
+
+
+def build_app(parent: str = PARENT, child: str = CHILD, concept: str = CONCEPT, *, models: Sequence[str] = ()) -> Lab:
+    """Build the app; `build_app().launch()` opens it, in a notebook too. No model is loaded yet.
+
+    Args:
+        parent: model chosen at first: a bundled name, a Hub id, a folder, or a .gguf file.
+        child: model chosen at first.
+        concept: concept chosen at first.
+        models: the only models that visitors may load; empty leaves the choice to them.
+    """
+    workspace = Workspace(models)
+    demo = Lab(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
+    with demo:
+        page: events.Page = {}
+        with gr.Sidebar(width=330, elem_id="sidebar"):
+            page |= sidebar.build(parent, child, concept, models)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab(text.STEER_TAB, id="steer"):
+                page |= steer_tab.build()
+            with gr.Tab(text.CONCEPT_TAB, id="concept"):
+                page |= concept_tab.build()
+            with gr.Tab(text.LAYERS_TAB, id="layers"):
+                page |= layers_tab.build()
+        events.connect(demo, page, workspace)
+    demo.queue(api_open=False, max_size=32)
+    return demo
+
+
+def launch(
+    demo: gr.Blocks, *, host: str = "127.0.0.1", port: int | None = 7860, share: bool = False, **settings: Any
+) -> str:
+    """Start the server of an app.
+
+    Args:
+        demo: from `build_app`.
+        host: address to listen on.
+        port: port to listen on; None takes a free one.
+        share: also open a public tunnel through Gradio's servers.
+        settings: more of what `gr.Blocks.launch` takes.
+
+    Returns:
+        The local address.
+    """
+    _, address, _ = demo.launch(server_name=host, server_port=port, share=share, quiet=True, **settings)
+    return str(address)

@@ -1,0 +1,174 @@
+const find = (selector) => element.querySelector(selector);
+const slider = find(".slider"), number = find(".number"), strip = find(".strip");
+const cards = { baseline: find(".card.baseline"), steered: find(".card.steered") };
+const LEGEND = [["◆", "baseline"], ["●", "healthy"], ["=", "identical to baseline"], ["▲", "falls apart"]];
+const START = 0.3;
+
+let rows = [];
+let chosen = START;
+
+const format = (lam) => {
+  const size = Math.abs(lam).toFixed(2).replace(/(\.\d)0$/, "$1").replace(/\.0$/, "");
+  return Number(size) === 0 ? "0" : (lam > 0 ? "+" : "−") + size;
+};
+const nearest = (lam) =>
+  rows.reduce((best, row, place) => (Math.abs(row.lam - lam) < Math.abs(rows[best].lam - lam) - 1e-9 ? place : best), 0);
+const put = (node, words) => { if (node.textContent !== words) node.textContent = words; };
+
+function commonStart(one, other) {
+  let length = 0;
+  while (length < one.length && length < other.length && one[length] === other[length]) length += 1;
+  if (length === one.length && length === other.length) return length;
+  while (length > 0 && /\S/.test(one[length - 1])) length -= 1;
+  return length;
+}
+
+function paintCard(card, row, note, shared) {
+  const body = card.querySelector(".text");
+  const written = row && row.text;
+  body.classList.toggle("empty", !written);
+  if (!written) {
+    body.textContent = note || (row && row.state === "writing" ? "…" : "");
+  } else {
+    const before = document.createElement("span");
+    before.className = "shared";
+    before.textContent = row.text.slice(0, shared);
+    const after = document.createElement("span");
+    after.textContent = row.text.slice(shared);
+    body.replaceChildren(...(shared ? [before, after] : [after]));
+  }
+  const badges = card.querySelector(".badges");
+  badges.replaceChildren(...(row ? row.badges : []).map((badge) => {
+    const node = document.createElement("span");
+    node.className = "badge " + badge.tone;
+    node.textContent = badge.words;
+    node.title = badge.title;
+    return node;
+  }));
+  card.classList.toggle("broken", Boolean(row) && row.state === "broken");
+}
+
+function paintChoice() {
+  const place = nearest(chosen), row = rows[place], zero = rows.find((one) => one.lam === 0);
+  const low = Number(slider.min), high = Number(slider.max), span = high - low || 1;
+  const at = (lam) => (Math.min(Math.max(lam, low), high) - low) / span;
+  const track = find(".track");
+  track.style.setProperty("--from", Math.min(at(chosen), at(0)));
+  track.style.setProperty("--to", Math.max(at(chosen), at(0)));
+  track.style.setProperty("--origin", at(0));
+  track.dataset.side = chosen < 0 ? "negative" : "positive";
+  slider.value = String(chosen);
+  slider.setAttribute("aria-valuetext", "λ = " + format(row.lam) + ", " + row.word);
+  if (document.activeElement !== number) number.value = format(chosen);
+  const between = Math.abs(row.lam - chosen) > 1e-6;
+  put(find(".near"), between ? "λ = " + format(chosen) + " lies between the strengths that were written: the nearest λ shown, "
+    + format(row.lam) + "." : "");
+  [...strip.children].forEach((chip, index) => {
+    chip.setAttribute("aria-checked", String(index === place));
+    chip.tabIndex = index === place ? 0 : -1;
+  });
+  put(cards.steered.querySelector(".lam"), "λ = " + format(row.lam));
+  const { note } = props.value;
+  paintCard(cards.baseline, zero, note, 0);
+  paintCard(cards.steered, row, note && "The same prompt, steered by λ = " + format(row.lam) + ", appears here.",
+    zero && row !== zero && row.text ? commonStart(row.text, zero.text) : 0);
+}
+
+function paintStrip() {
+  while (strip.children.length > rows.length) strip.lastChild.remove();
+  while (strip.children.length < rows.length) {
+    const chip = document.createElement("button");
+    chip.type = "button";
+    chip.setAttribute("role", "radio");
+    for (const name of ["mark", "size"]) {
+      const part = document.createElement("span");
+      part.className = name;
+      chip.append(part);
+    }
+    chip.addEventListener("click", () => choose(rows[[...strip.children].indexOf(chip)].lam));
+    strip.append(chip);
+  }
+  rows.forEach((row, place) => {
+    const chip = strip.children[place];
+    chip.className = "chip " + row.state;
+    chip.title = "λ = " + format(row.lam) + ": " + row.word;
+    chip.setAttribute("aria-label", chip.title);
+    put(chip.querySelector(".mark"), row.mark);
+    put(chip.querySelector(".size"), format(row.lam));
+  });
+  strip.style.setProperty("--count", rows.length);
+  find(".viewer").style.setProperty("--count", rows.length);
+}
+
+function paintWindow() {
+  const box = find(".window"), zero = rows.findIndex((row) => row.lam === 0);
+  const usable = (row) => row && ["healthy", "same", "baseline"].includes(row.state);
+  box.hidden = props.value.phase !== "done" || zero < 0 || !usable(rows[zero]);
+  if (box.hidden) return;
+  let low = zero, high = zero;
+  while (usable(rows[low - 1])) low -= 1;
+  while (usable(rows[high + 1])) high += 1;
+  const span = rows[rows.length - 1].lam - rows[0].lam || 1;
+  find(".track").style.setProperty("--low", (rows[low].lam - rows[0].lam) / span);
+  find(".track").style.setProperty("--high", (rows[high].lam - rows[0].lam) / span);
+}
+
+function paintLegend() {
+  const used = LEGEND.filter(([, word]) => rows.some((row) => row.word === word));
+  const parts = used.map(([mark, word]) => mark + " " + word);
+  if (!find(".window").hidden) parts.push("▬ usable window");
+  put(find(".legend"), parts.join("   "));
+}
+
+function paint() {
+  const value = props.value;
+  if (!value || !value.rows) return;
+  rows = value.rows;
+  slider.min = rows[0].lam;
+  slider.max = rows[rows.length - 1].lam;
+  const [positive, negative] = value.labels;
+  put(find(".pole.positive"), positive + " ▸");
+  put(find(".pole.negative"), "◂ " + negative);
+  find(".viewer").dataset.phase = value.phase;
+  paintStrip();
+  paintWindow();
+  paintLegend();
+  paintChoice();
+}
+
+function choose(lam) {
+  chosen = Math.min(Math.max(lam, rows[0].lam), rows[rows.length - 1].lam);
+  paintChoice();
+}
+
+function move(event) {
+  const place = nearest(chosen), last = rows.length - 1;
+  const below = rows[place].lam < chosen - 1e-6 ? place : place - 1;
+  const above = rows[place].lam > chosen + 1e-6 ? place : place + 1;
+  const to = { ArrowLeft: below, ArrowDown: below, ArrowRight: above, ArrowUp: above,
+    PageDown: place - 3, PageUp: place + 3, Home: 0, End: last }[event.key];
+  if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  choose(rows[Math.min(Math.max(to, 0), last)].lam);
+  if (event.currentTarget === strip) strip.children[nearest(chosen)].focus();
+}
+
+slider.addEventListener("input", () => choose(rows[nearest(Number(slider.value))].lam));
+slider.addEventListener("keydown", move);
+strip.addEventListener("keydown", move);
+number.addEventListener("focus", () => number.select());
+number.addEventListener("blur", () => paintChoice());
+number.addEventListener("input", () => {
+  const typed = Number(number.value.replace("−", "-").replace(",", "."));
+  if (number.value.trim() && Number.isFinite(typed)) choose(typed);
+});
+number.addEventListener("keydown", (event) => {
+  if (event.key === "Enter") number.blur();
+  if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+    move(event);
+    number.value = format(chosen);
+  }
+});
+find(".zero").addEventListener("click", () => choose(0));
+watch("value", paint);
+paint();

@@ -1,0 +1,93 @@
+"""A concept while it is being edited: its pairs, and the way back.
+
+A draft never changes; every edit returns a new one that remembers what it came from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from steering.concepts import Concept, ContrastPair, parse_concept
+
+MOST_UNDO = 50
+"""Edits that can be taken back."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A concept, what it was before each edit, and what came with the package.
+
+    Attributes:
+        concept: as it stands.
+        original: the bundled concept that it started from.
+        history: earlier states, oldest first.
+    """
+
+    concept: Concept
+    original: Concept
+    history: tuple[Concept, ...] = ()
+
+    @property
+    def modified(self) -> bool:
+        """Whether it differs from the bundled concept."""
+        return self.concept != self.original
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The pairs as a table: positive, negative."""
+        return [[pair.positive, pair.negative] for pair in self.concept.pairs]
+
+    def with_rows(self, rows: Sequence[Sequence[object]]) -> "Draft":
+        """The draft with the table's contents; itself when nothing differs."""
+        pairs = tuple(ContrastPair(*(_text(cell) for cell in (*row, "", "")[:2])) for row in rows)
+        return self._edited(replace(self.concept, pairs=pairs))
+
+    def with_labels(self, positive: str, negative: str) -> "Draft":
+        """The draft with other names for its poles; an empty name keeps the old one."""
+        concept = self.concept
+        return self._edited(
+            replace(
+                concept,
+                positive_label=positive.strip() or concept.positive_label,
+                negative_label=negative.strip() or concept.negative_label,
+            )
+        )
+
+    def with_file(self, text: str, layout: str, name: str) -> "Draft":
+        """The draft with the pairs of an uploaded file; a JSON file brings its labels too.
+
+        Raises:
+            SteeringError: the text is not of that layout.
+        """
+        found = parse_concept(text, layout, name)
+        concept = replace(self.concept, pairs=found.pairs)
+        if layout == "json":
+            concept = replace(concept, positive_label=found.positive_label, negative_label=found.negative_label)
+        return self._edited(concept)
+
+    def added(self) -> "Draft":
+        """The draft with an empty pair at its end."""
+        return self._edited(replace(self.concept, pairs=(*self.concept.pairs, ContrastPair("", ""))))
+
+    def without(self, row: int) -> "Draft":
+        """The draft without one pair; itself when there is no such row (counted from 0)."""
+        pairs = self.concept.pairs
+        return (
+            self._edited(replace(self.concept, pairs=pairs[:row] + pairs[row + 1 :])) if 0 <= row < len(pairs) else self
+        )
+
+    def undone(self) -> "Draft":
+        """The draft before its last edit; itself when there was none."""
+        return replace(self, concept=self.history[-1], history=self.history[:-1]) if self.history else self
+
+    def reset(self) -> "Draft":
+        """The draft with the bundled pairs and labels; this too can be taken back."""
+        return self._edited(self.original)
+
+    def _edited(self, concept: Concept) -> "Draft":
+        if concept == self.concept:
+            return self
+        return replace(self, concept=concept, history=(*self.history, self.concept)[-MOST_UNDO:])
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell)

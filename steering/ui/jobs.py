@@ -1,0 +1,120 @@
+"""Long work behind the page: a job that can be stopped, and its progress as something to iterate over."""
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from steering.errors import Progress
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+_TICK = 0.1
+"""Seconds between two looks at the work."""
+
+_BEAT = 1.0
+"""Seconds after which the time on the page moves on although nothing was reported."""
+
+
+class Stopped(Exception):
+    """The user pressed Stop, or closed the page."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far a piece of work is.
+
+    Attributes:
+        what: what is being done.
+        fraction: of the whole, 0 to 1.
+        seconds: from the start of the work to this report.
+        waited: since this report was made.
+        stopping: whether Stop was pressed and the step under way is being waited for.
+    """
+
+    what: str
+    fraction: float
+    seconds: float = 0.0
+    waited: float = 0.0
+    stopping: bool = False
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that are probably left; None as long as that would be a guess."""
+        if self.stopping or self.fraction < 0.15 or self.seconds < 2:
+            return None
+        left = self.seconds * (1 - self.fraction) / self.fraction - self.waited
+        return left if left > 0 else None
+
+
+@dataclass
+class Job:
+    """One run that somebody waits for."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Give up when Stop was pressed.
+
+        Raises:
+            Stopped: it was.
+        """
+        if self.stop.is_set():
+            raise Stopped
+
+
+def watched(work: Callable[[Progress], T], job: Job, show: Callable[[Report], S]) -> Generator[S, None, T]:
+    """Run a piece of work beside the page and report how far it is.
+
+    The work gets a `Progress` callback that raises `Stopped` as soon as the job is to stop.
+
+    Args:
+        work: called once, in a thread of its own.
+        job: whose Stop button counts.
+        show: turns a report into what is yielded.
+
+    Yields:
+        The newest report as `show` puts it, when it changed or a second went by.
+
+    Returns:
+        What the work returned.
+
+    Raises:
+        Stopped: the job was stopped. Whatever else the work raised is raised here too.
+    """
+    began = time.monotonic()
+    newest: list[tuple[str, float, float]] = [("", 0.0, 0.0)]
+    result: list[T] = []
+    failure: list[BaseException] = []
+
+    def progress(what: str, fraction: float) -> None:
+        job.check()
+        newest[0] = (what, fraction, time.monotonic() - began)
+
+    def run() -> None:
+        try:
+            job.check()
+            result.append(work(progress))
+        except BaseException as error:  # handed over to the thread that waits
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="steering-work", daemon=True)
+    thread.start()
+    shown: object = None
+    beat = began
+    try:
+        while thread.is_alive():
+            thread.join(_TICK)
+            what, fraction, seconds = newest[0]
+            now, stopping = time.monotonic(), job.stop.is_set()
+            if what and ((what, fraction, stopping) != shown or now - beat > _BEAT):
+                shown, beat = (what, fraction, stopping), now
+                yield show(Report(what, fraction, seconds, now - began - seconds, stopping))
+    except GeneratorExit:
+        job.stop.set()
+        raise
+    if failure:
+        raise failure[0]
+    return result[0]

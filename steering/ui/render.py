@@ -1,0 +1,122 @@
+"""Small pieces of the page as HTML: pure functions of records. Whatever a user or a model wrote is escaped here."""
+
+from collections.abc import Sequence
+from html import escape
+
+from steering.concepts import Problem
+from steering.ui import text
+from steering.ui.drafts import Draft
+from steering.ui.jobs import Report
+from steering.ui.settings import Settings
+from steering.ui.workspace import Shape
+from steering.vectors import SteeringVector
+
+
+def progress(report: Report) -> str:
+    """What is being done, how far it is, and for about how much longer."""
+    if report.stopping:
+        return f'<div class="lab-status busy" role="status"><p>{text.STOPPING} …</p></div>'
+    percent = round(100 * min(max(report.fraction, 0.0), 1.0))
+    left = "" if report.left is None else f" · about {max(1, round(report.left))} s left"
+    return (
+        f'<div class="lab-status busy" role="status"><p>{escape(report.what)} …</p>'
+        f'<progress max="100" value="{percent}" aria-label="Progress"></progress>'
+        f'<span class="figures">{percent} %{left}</span></div>'
+    )
+
+
+def message(words: str, kind: str = "info") -> str:
+    """One sentence beside the control that it is about.
+
+    Args:
+        words: what to say; nothing is shown when empty.
+        kind: "info", "good", "warning" or "error".
+    """
+    if not words:
+        return ""
+    role = "alert" if kind == "error" else "status"
+    mark = {"info": "", "good": "✓ ", "warning": "▲ ", "error": "✕ "}[kind]
+    return f'<div class="lab-status {kind}" role="{role}"><p>{mark}{escape(words)}</p></div>'
+
+
+def note(words: str) -> str:
+    """A quiet line that explains."""
+    return f'<p class="lab-note">{escape(words)}</p>' if words else ""
+
+
+def relation(settings: Settings, parent: Shape | None, child: Shape | None) -> str:
+    """The card that says how parent and child will be joined."""
+    models = [_model("Parent", settings.parent, parent), _model("Child", settings.child, child)]
+    if settings.parent == settings.child:
+        joined = "Same model: the vector is used as it is."
+        models = models[:1]
+    else:
+        joined = f"<b>{escape(settings.layers)}</b> layer map, <b>{escape(settings.width)}</b> width map"
+    body = f"{models[0]}<p>{joined}</p>" if len(models) == 1 else f"<p>↓ {joined}</p>".join(models)
+    return f'<div class="lab-card relation">{body}</div>'
+
+
+def vector_state(draft: Draft, vector: SteeringVector | None, earlier: bool) -> str:
+    """The card that says whether the vector is ready, stale since an edit, or missing.
+
+    Args:
+        draft: the concept as it stands.
+        vector: the carried vector for these settings, when there is one.
+        earlier: whether this page has made a vector with other settings or pairs.
+    """
+    concept = escape(draft.concept.name) + (f" <i>({text.MODIFIED})</i>" if draft.modified else "")
+    if vector is not None:
+        steered = sum(vector.signal)
+        words = f"{concept}, steers {steered} of {len(vector.signal)} layers."
+        return _state("ready", "✓", words)
+    if earlier:
+        return _state("stale", "▲", f"{concept}: models, pairs or method changed. Generate makes it anew.")
+    return _state("missing", "○", f"{concept}: Generate makes it.")
+
+
+def problems(found: Sequence[Problem]) -> str:
+    """The linter's findings, worst first, each with its row."""
+    if not found:
+        return f'<div class="lab-problems"><p class="fine">✓ {text.NO_PROBLEMS}</p></div>'
+    worst_first = sorted(found, key=lambda problem: not problem.serious)
+    items = "".join(
+        f'<li class="{"serious" if problem.serious else "mild"}"><b>{_kind(problem)}</b>'
+        f"{escape(_sentence(problem.message))}</li>"
+        for problem in worst_first
+    )
+    return f'<div class="lab-problems"><p>{text.PROBLEMS}: {len(found)}</p><ul>{items}</ul></div>'
+
+
+def pairs_heading(draft: Draft) -> str:
+    """Name of the concept, number of pairs, and the mark of an edited one."""
+    mark = f'<span class="lab-mark">{text.MODIFIED}</span>' if draft.modified else ""
+    about = f"<p>{escape(draft.concept.description)}</p>" if draft.concept.description else ""
+    title = f"{escape(draft.concept.name)} <small>{len(draft.concept.pairs)} pairs</small> {mark}"
+    return f'<div class="lab-heading"><h2>{title}</h2>{about}</div>'
+
+
+def verdict(sentence: str) -> str:
+    """The transfer report's one sentence."""
+    return f'<div class="lab-card verdict"><p>{escape(sentence)}</p></div>'
+
+
+def _state(kind: str, mark: str, words: str) -> str:
+    return f'<div class="lab-card state {kind}"><p><b>{mark} Vector {kind}</b></p><p>{words}</p></div>'
+
+
+def _model(role: str, name: str, shape: Shape | None) -> str:
+    size = f"{shape.layers} layers of width {shape.width}" if shape else "its size is known once it is loaded"
+    return f'<div><span class="role">{role}</span> {escape(_short(name))}<small>{size}</small></div>'
+
+
+def _kind(problem: Problem) -> str:
+    where = "" if problem.row is None else f", row {problem.row}"
+    return ("✕ Must be mended" if problem.serious else "▲ Worth a look") + where
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 36 else "…" + name[-35:]
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,104 @@
+"""What the sidebar says, as one record, and the keys that tell when a result is out of date."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from steering.concepts import Concept
+from steering.decoding import Sampling
+from steering.errors import SteeringError
+from steering.ui import text
+
+LAMBDAS = tuple(round(step / 10, 1) for step in range(-6, 7))
+"""Strengths of the default grid, on the residual scale."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The sidebar's fields, in the order in which they stand there.
+
+    Attributes:
+        parent: model that the concept is read from.
+        child: model that is steered.
+        concept: name of the concept.
+        method: a key of `DIRECTION_METHODS`.
+        layers: a key of `LAYER_MAPS`.
+        width: a key of `WIDTH_MAPS`.
+        scale: what λ = 1 means.
+        profile: a key of `PROFILES`.
+        positions: which tokens are steered.
+        sampling: how tokens are chosen.
+        chat: whether the child's chat template is used.
+    """
+
+    parent: str
+    child: str
+    concept: str
+    method: str
+    layers: str
+    width: str
+    scale: str
+    profile: str
+    positions: str
+    sampling: Sampling
+    chat: bool
+
+    @staticmethod
+    def read(*fields: Any) -> "Settings":
+        """Read the values of the sidebar's fields.
+
+        Args:
+            fields: nine menus, then most new tokens, temperature, top-p, top-k, repetition penalty, seed, and whether
+                the chat template is used.
+
+        Raises:
+            SteeringError: a field is empty, or a number is out of its range.
+        """
+        parent, child, concept, method, layers, width, scale, profile, positions, *numbers, chat = fields
+        for role, name in (("parent", parent), ("child", child)):
+            if not str(name or "").strip():
+                raise SteeringError(text.NO_MODEL.format(role=role))
+        labels = (text.MAX_NEW_TOKENS, text.TEMPERATURE, text.TOP_P, text.TOP_K, text.REPETITION_PENALTY, text.SEED)
+        most, temperature, top_p, top_k, penalty, seed = (
+            _number(label, value) for label, value in zip(labels, numbers, strict=True)
+        )
+        sampling = Sampling(
+            max_new_tokens=int(most),
+            temperature=temperature,
+            top_p=top_p,
+            top_k=int(top_k),
+            repetition_penalty=penalty,
+            seed=int(seed),
+        )
+        return Settings(
+            str(parent).strip(),
+            str(child).strip(),
+            str(concept),
+            method,
+            layers,
+            width,
+            scale,
+            profile,
+            positions,
+            sampling,
+            bool(chat),
+        )
+
+    def vector_key(self, concept: Concept) -> tuple[object, ...]:
+        """Everything that the carried vector depends on."""
+        return (self.parent, self.child, self.method, self.layers, self.width, concept.digest)
+
+    def grid_key(self, concept: Concept, prompt: str) -> tuple[object, ...]:
+        """Everything that the texts depend on."""
+        strength = (self.scale, self.profile, self.positions)
+        return (*self.vector_key(concept), *strength, self.sampling, self.chat, prompt)
+
+    def plot_key(self, concept: Concept, metric: str) -> tuple[object, ...]:
+        """Everything that the map of layers depends on."""
+        return (self.parent, self.child, concept.digest, metric)
+
+
+def _number(label: str, value: Any) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise SteeringError(text.NEEDS_NUMBER.format(label=label))
+    return float(value)

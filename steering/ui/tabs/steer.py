@@ -1,0 +1,25 @@
+"""The Steer tab: a prompt, one press of Generate, and λ to drag."""
+
+import gradio as gr
+
+from steering.ui import render, text, viewer
+
+
+def build() -> dict[str, gr.blocks.Block]:
+    """Lay the tab out."""
+    page: dict[str, gr.blocks.Block] = {}
+    with gr.Row(equal_height=True, elem_classes="lab-ask"):
+        page["prompt"] = gr.Textbox(
+            text.FIRST_PROMPT, label=text.PROMPT, lines=2, max_lines=8, scale=6, min_width=220, elem_id="prompt"
+        )
+        with gr.Column(scale=1, min_width=130):
+            page["generate"] = gr.Button(text.GENERATE, variant="primary", elem_id="generate")
+            page["stop"] = gr.Button(text.STOP, interactive=False, elem_id="stop")
+    with gr.Row(elem_classes="lab-examples"):
+        gr.HTML(f'<span class="lab-note">{text.EXAMPLES_LABEL}</span>', apply_default_css=False)
+        for number, words in enumerate(text.EXAMPLES):
+            page[f"example_{number}"] = gr.Button(words, size="sm", min_width=80)
+    page["status"] = gr.HTML(render.message(text.READY), apply_default_css=False, elem_id="status")
+    page["stale"] = gr.HTML(apply_default_css=False, elem_id="stale")
+    page["viewer"] = viewer.component()
+    return page

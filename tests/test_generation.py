@@ -1,0 +1,250 @@
+"""A grid grows row by row, ends as `generate` returns it, and says honestly how healthy its texts are."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from tiny import byte_tokenizer, piece_tokenizer, tiny_model
+
+from steering import generation
+from steering.decoding import Sampling
+from steering.errors import MismatchError, SteeringError
+from steering.generation import DOMINANT, REPEATED, Grid, Health, Row, assess, generate, perplexities, stream
+from steering.models import LanguageModel
+from steering.vectors import SteeringVector
+
+Make = Callable[..., SteeringVector]
+
+PROMPT = "I like this place very much."
+LAMBDAS = [-0.5, 0.0, 0.5]
+
+
+# Streams
+
+
+def test_a_stream_grows_in_step_and_ends_as_generate(model: LanguageModel, vector_for: Make) -> None:
+    settings: dict[str, Any] = {"max_new_tokens": 5, "sampling": Sampling(stop=False)}
+    grids = list(stream(model, PROMPT, vector_for(model), LAMBDAS, **settings))
+    assert [[len(row.token_ids) for row in grid.rows] for grid in grids] == [[n] * 3 for n in range(1, 6)]
+    for before, after in pairwise(grids):
+        assert all(new.token_ids[:-1] == old.token_ids for old, new in zip(before.rows, after.rows, strict=True))
+    assert [grid.done for grid in grids] == [False] * 4 + [True]
+    assert grids[-1] == generate(model, PROMPT, vector_for(model), LAMBDAS, **settings)
+
+
+def test_rows_come_in_the_order_asked_for_each_at_its_strength(llama: LanguageModel, vector_for: Make) -> None:
+    vector = vector_for(llama)
+    grid = generate(llama, PROMPT, vector, [0.5, -0.5, 0.0, 0.5], max_new_tokens=6)
+    assert [row.lam for row in grid.rows] == [0.5, -0.5, 0.0, 0.5]
+    for row in grid.rows:
+        assert generate(llama, PROMPT, vector, [row.lam], max_new_tokens=6).rows[0].token_ids == row.token_ids
+        assert row.text == llama.tokenizer.decode(list(row.token_ids), skip_special_tokens=True)
+        assert row.ended in ("length", "end of text")
+    assert len({row.token_ids for row in grid.rows}) == 3
+
+
+def test_the_row_at_zero_is_what_transformers_writes(model: LanguageModel, vector_for: Make) -> None:
+    ids = torch.tensor([model.token_ids(PROMPT)])
+    with torch.no_grad():
+        expected = model.model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=6)
+    row = generate(model, PROMPT, vector_for(model), LAMBDAS, max_new_tokens=6).at(0)
+    stops = (*row.token_ids, *model.stop_ids) if row.ended == "end of text" else row.token_ids
+    assert tuple(expected[0, ids.shape[1] :].tolist()) == tuple(stops)
+
+
+def test_a_dropped_stream_leaves_the_model_unsteered(
+    model: LanguageModel, vector_for: Make, hooks: Callable[[LanguageModel], int]
+) -> None:
+    ids = torch.tensor([model.token_ids(PROMPT)])
+    with torch.no_grad():
+        plain = model.model(input_ids=ids).logits
+        dropped = stream(model, PROMPT, vector_for(model), [9.0])
+        next(dropped)
+        next(dropped)
+        assert torch.equal(model.model(input_ids=ids).logits, plain)
+        del dropped
+        assert torch.equal(model.model(input_ids=ids).logits, plain)
+    assert hooks(model) == 0
+
+
+def test_settings_are_checked_before_the_first_step(llama: LanguageModel, vector_for: Make) -> None:
+    other = LanguageModel(tiny_model("llama", seed=1), byte_tokenizer(), "other")
+    with pytest.raises(MismatchError, match="belongs to other"):
+        stream(llama, PROMPT, vector_for(other), LAMBDAS)
+    with pytest.raises(SteeringError, match="Unknown scale"):
+        stream(llama, PROMPT, vector_for(llama), LAMBDAS, scale="percent")
+    with pytest.raises(SteeringError, match="max_new_tokens is 0"):
+        stream(llama, PROMPT, vector_for(llama), LAMBDAS, max_new_tokens=0)
+
+
+@pytest.mark.parametrize("lambdas", [[], [float("nan")], [0.0, float("inf")], [-float("inf")]], ids=str)
+def test_strengths_that_are_no_numbers_are_refused(
+    llama: LanguageModel, vector_for: Make, lambdas: list[float]
+) -> None:
+    with pytest.raises(SteeringError, match="λ must be one or more finite numbers"):
+        stream(llama, PROMPT, vector_for(llama), lambdas)
+
+
+def test_the_length_asked_for_beats_the_samplings(llama: LanguageModel, vector_for: Make) -> None:
+    sampling = Sampling(max_new_tokens=9, temperature=1.0, seed=5, stop=False)
+    grid = generate(llama, PROMPT, vector_for(llama), [0.0], sampling=sampling, max_new_tokens=3)
+    assert len(grid.rows[0].token_ids) == 3
+    assert grid.provenance["sampling"]["temperature"] == 1.0
+    longer = generate(llama, PROMPT, vector_for(llama), [0.0], sampling=sampling)
+    assert longer.rows[0].token_ids[:3] == grid.rows[0].token_ids
+    assert len(longer.rows[0].token_ids) == 9
+
+
+def test_every_setting_reaches_the_text(llama: LanguageModel, vector_for: Make) -> None:
+    settings: list[dict[str, Any]] = [
+        {},
+        {"scale": "unit"},
+        {"profile": "late"},
+        {"profile": [1, 0, 0, 0]},
+        {"positions": "response"},
+        {"sampling": Sampling(temperature=1.0)},
+    ]
+    grids = [generate(llama, PROMPT, vector_for(llama), [0.9], max_new_tokens=8, **one) for one in settings]
+    assert len({grid.rows[0].token_ids for grid in grids}) == len(settings)
+
+
+def test_a_grid_says_where_it_is_from(llama: LanguageModel, vector_for: Make) -> None:
+    grid = generate(llama, PROMPT, vector_for(llama), LAMBDAS, max_new_tokens=2, profile="late", positions="response")
+    assert (grid.child, grid.prompt, grid.prompt_token_ids) == (llama.name, PROMPT, tuple(llama.token_ids(PROMPT)))
+    assert grid.provenance["child"]["fingerprint"] == llama.fingerprint
+    assert grid.provenance["scale"] == "residual"
+    assert grid.provenance["profile"] == [0, 0, 0.5, 0.5]
+    assert grid.provenance["positions"] == "response"
+    assert grid.provenance["sampling"]["max_new_tokens"] == 2
+    assert grid.provenance["vector"]["concept"] == "noise"
+
+
+# Prompts
+
+
+@pytest.mark.parametrize("tokenizer", [byte_tokenizer, piece_tokenizer])
+def test_a_prompt_is_a_users_turn_unless_it_is_plain(tokenizer: Callable[..., Any], vector_for: Make) -> None:
+    chat = tokenizer(chat=True)
+    model = LanguageModel(tiny_model("llama", tokenizer=chat), chat, "chat")
+    turn, plain = (
+        generate(model, PROMPT, vector_for(model), [0.0], max_new_tokens=2, plain=plain) for plain in (False, True)
+    )
+    assert turn.prompt_token_ids == tuple(model.prompt_ids(PROMPT))
+    assert "<user>" in chat.decode(list(turn.prompt_token_ids))
+    assert plain.prompt_token_ids == tuple(model.token_ids(PROMPT))
+    assert turn.prompt == plain.prompt == PROMPT
+
+
+@pytest.mark.parametrize("family", ["gpt2", "opt"])
+def test_a_text_longer_than_the_model_can_read_is_refused(family: str, vector_for: Make) -> None:
+    model = LanguageModel(tiny_model(family), byte_tokenizer(), family)
+    n = len(model.token_ids("rain " * 505))
+    assert 500 < n < 512
+    with pytest.raises(SteeringError, match=f"{n} tokens.*512"):
+        stream(model, "rain " * 505, vector_for(model), [0.0], max_new_tokens=20)
+    assert generate(model, "rain " * 505, vector_for(model), [0.0], max_new_tokens=1).done
+
+
+# Health
+
+
+def grid_of(*rows: tuple[float, tuple[int, ...]]) -> Grid:
+    unknown = Health(0.0, 0.0, None, False, False)
+    made = [Row(lam, "", tokens, "length", unknown) for lam, tokens in rows]
+    return Grid("x", "", (1,), generation._with_health(made, [None] * len(made)))
+
+
+VARIED = tuple(range(20))
+
+
+def test_a_varied_text_is_healthy() -> None:
+    (row,) = grid_of((0.3, VARIED)).rows
+    assert row.health == Health(repeated=0.0, dominant=0.05, perplexity=None, same_as_baseline=False, degenerate=False)
+
+
+def test_repeated_is_the_share_of_three_grams_that_occurred_before() -> None:
+    # abcabcab: abc bca cab abc bca cab; three of six came before.
+    (row,) = grid_of((0.3, (1, 2, 3, 1, 2, 3, 1, 2))).rows
+    assert row.health.repeated == pytest.approx(0.5)
+    assert row.health.degenerate
+    (row,) = grid_of((0.3, (*VARIED, 0, 1, 2))).rows
+    assert row.health.repeated == pytest.approx(1 / 21)
+    assert not row.health.degenerate
+
+
+def test_dominant_is_the_share_of_the_commonest_token() -> None:
+    often = (9, 10, 9, 11, 9, 12, 9, 13, 9, 14)
+    (row,) = grid_of((0.3, often)).rows
+    assert row.health.dominant == pytest.approx(0.5)
+    assert row.health.repeated == 0
+    assert row.health.degenerate
+    (row,) = grid_of((0.3, often[:5])).rows
+    assert not row.health.degenerate, "in a handful of tokens one is always common"
+    assert not grid_of((0.3, (9, *VARIED[1:8], 9, 9))).rows[0].health.degenerate
+    assert pytest.approx((0.30, 0.40)) == (REPEATED, DOMINANT)
+
+
+def test_the_same_text_as_the_baseline_is_told() -> None:
+    rows = grid_of((-0.1, VARIED), (0.0, VARIED), (0.1, VARIED[::-1])).rows
+    assert [row.health.same_as_baseline for row in rows] == [True, False, False]
+    assert [row.health.same_as_baseline for row in grid_of((-0.1, VARIED), (0.1, VARIED)).rows] == [False, False]
+
+
+def test_an_empty_text_is_no_error() -> None:
+    (row, _) = grid_of((0.1, ()), (0.0, VARIED)).rows
+    assert (row.health.repeated, row.health.dominant, row.health.degenerate) == (0.0, 0.0, False)
+
+
+def test_a_text_that_the_child_finds_strange_is_degenerate(llama: LanguageModel) -> None:
+    prompt = llama.token_ids(PROMPT)
+    likely = tuple(
+        llama.model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=12)[0, len(prompt) :].tolist()
+    )
+    strange = tuple(range(50, 62))
+    rows = [Row(0.0, "", likely, "length", generation._UNKNOWN), Row(0.5, "", strange, "length", generation._UNKNOWN)]
+    judged = assess(llama, Grid("x", PROMPT, tuple(prompt), tuple(rows))).rows
+    assert judged[0].health.perplexity == pytest.approx(perplexities(llama, prompt, [likely])[0])
+    assert judged[1].health.perplexity > 5 * judged[0].health.perplexity
+    assert judged[1].health.degenerate
+    assert judged[1].health.repeated == 0
+    alone = assess(llama, Grid("x", PROMPT, tuple(prompt), (rows[1],))).rows[0]
+    assert not alone.health.degenerate, "without a baseline there is nothing to compare with"
+
+
+def test_assessing_changes_health_alone(model: LanguageModel, vector_for: Make) -> None:
+    grid = generate(model, PROMPT, vector_for(model), [0.0, 0.0, 0.9], max_new_tokens=6)
+    assessed = assess(model, grid)
+    assert [(row.lam, row.text, row.token_ids, row.ended) for row in assessed.rows] == [
+        (row.lam, row.text, row.token_ids, row.ended) for row in grid.rows
+    ]
+    assert assessed.provenance == grid.provenance
+    assert all(row.health.perplexity > 0 for row in assessed.rows)
+    assert assessed.rows[0].health == assessed.rows[1].health
+    assert all(row.health.perplexity is None for row in grid.rows)
+
+
+def test_empty_rows_have_no_perplexity(llama: LanguageModel) -> None:
+    rows = (Row(0.0, "", (), "end of text", generation._UNKNOWN), Row(0.1, "", (5, 6), "length", generation._UNKNOWN))
+    first, second = assess(llama, Grid("x", PROMPT, (1, 2), rows)).rows
+    assert first.health.perplexity is None
+    assert second.health.perplexity is not None
+    assert perplexities(llama, [1, 2], []) == []
+
+
+def test_perplexity_is_what_a_direct_computation_gives(model: LanguageModel) -> None:
+    prompt = model.token_ids(PROMPT)
+    texts = [list(range(40, 47)), [50], list(range(60, 90))]
+    for text, found in zip(texts, perplexities(model, prompt, texts), strict=True):
+        total = 0.0
+        for place in range(len(text)):
+            with torch.no_grad():
+                logits = model.model(input_ids=torch.tensor([[*prompt, *text[:place]]]), use_cache=False).logits[0, -1]
+            total -= logits.double().log_softmax(dim=-1)[text[place]].item()
+        assert found == pytest.approx(torch.tensor(total / len(text)).exp().item(), rel=1e-3)
+
+
+def test_the_nearest_row_is_found() -> None:
+    grid = grid_of((-0.3, VARIED), (0.0, VARIED), (0.3, VARIED))
+    assert [grid.at(lam).lam for lam in (-9, 0.1, 0.2)] == [-0.3, 0.0, 0.3]

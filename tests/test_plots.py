@@ -1,0 +1,82 @@
+"""Figures hold what the records hold, on fixed scales and with words for a reader."""
+
+import math
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from steering.plots import SYMBOLS, plot_report, plot_similarity
+from steering.similarity import METRICS, Similarity
+from steering.transfer import TransferReport
+
+
+def similarity(matrix: torch.Tensor, metric: str = "scores") -> Similarity:
+    return Similarity(metric=metric, matrix=matrix, parent="big", child="small", concept="sentiment", n_texts=64)
+
+
+def test_heatmap_has_a_fixed_diverging_scale_whatever_the_numbers_are() -> None:
+    for size in (0.01, 1.0):
+        heatmap = plot_similarity(similarity(size * torch.ones(3, 5))).data[0]
+        assert (heatmap.zmin, heatmap.zmax) == (-1, 1)
+        assert heatmap.colorscale[0][1] != heatmap.colorscale[-1][1]
+
+
+def test_heatmap_rows_are_parent_layers() -> None:
+    matrix = torch.arange(6).reshape(2, 3) / 10
+    figure = plot_similarity(similarity(matrix))
+    assert [[round(value, 3) for value in row] for row in figure.data[0].z] == [[0, 0.1, 0.2], [0.3, 0.4, 0.5]]
+    assert figure.layout.xaxis.title.text == "child layer"
+    assert figure.layout.yaxis.title.text == "parent layer"
+
+
+def test_best_child_layer_is_marked_for_every_parent_layer_with_signal() -> None:
+    matrix = torch.tensor([[0.1, 0.9, -0.2], [math.nan, math.nan, math.nan], [0.0, 0.0, 0.0], [-0.5, -0.1, math.nan]])
+    marks = plot_similarity(similarity(matrix)).data[1]
+    assert list(zip(marks.y, marks.x, strict=True)) == [(0, 1), (3, 1)]
+
+
+def test_cells_without_a_number_stay_empty() -> None:
+    assert plot_similarity(similarity(torch.tensor([[math.nan, 0.5]]))).data[0].z[0][0] is None
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_hover_is_in_words(metric: str) -> None:
+    hover = plot_similarity(similarity(torch.eye(3), metric)).data[0].hovertemplate
+    assert hover.startswith("parent layer %{y}, child layer %{x}, ")
+    assert SYMBOLS[metric] in hover
+
+
+def test_figures_are_transparent_and_untitled() -> None:
+    layout = plot_similarity(similarity(torch.eye(3))).layout
+    assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
+    assert layout.title.text is None
+
+
+def report(r2: tuple[float, ...]) -> TransferReport:
+    return TransferReport(
+        parent="big",
+        child="small",
+        layers="relative",
+        width="ridge",
+        sources=(0, None, 3),
+        r2=r2,
+        r2_shuffled=(0.0, 0.01, -0.02),
+        share_kept=(0.5, 0.6, 0.7),
+        rows=1000,
+        texts=60,
+        verdict="Carries well.",
+    )
+
+
+def test_report_lines_differ_in_more_than_colour() -> None:
+    figure = plot_report(asdict(report((0.5, math.nan, 0.7))))
+    assert figure is not None
+    assert len({trace.line.dash for trace in figure.data}) == len(figure.data) == 3
+    assert len({trace.marker.symbol for trace in figure.data}) == 3
+    assert figure.data[0].y == (0.5, None, 0.7)
+    assert list(figure.data[0].customdata) == ["0", "none", "3"]
+
+
+def test_report_without_a_fit_has_no_figure() -> None:
+    assert plot_report(asdict(report((math.nan, math.nan, math.nan)))) is None

@@ -1,0 +1,121 @@
+"""The bundled models: steering by 0 is no steering, and a concept's own vector moves text far more than chance does."""
+
+import time
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from steering.concepts import load_concept
+from steering.generation import assess, generate
+from steering.models import LanguageModel, load_model
+from steering.retention import effect
+from steering.vectors import SteeringVector, extract, random_like
+
+pytestmark = pytest.mark.real
+
+N = 10
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A bundled model with its own vector of a concept."""
+
+    model: LanguageModel
+    vector: SteeringVector
+    prompt: str
+    seconds: float
+
+
+def subject(name: str, prompt: str) -> Subject:
+    load_model(name)  # The first one converts, where the cache is empty.
+    start = time.monotonic()
+    model = load_model(name)
+    seconds = time.monotonic() - start
+    return Subject(model, extract(model, load_concept("sentiment")), prompt, seconds)
+
+
+@pytest.fixture(scope="module")
+def gemma() -> Subject:
+    return subject("gemma-3-270m", "The best thing about the old town is")
+
+
+@pytest.fixture(scope="module")
+def smollm() -> Subject:
+    return subject("smollm2-135m-instruct", "Describe the weather today.")
+
+
+@pytest.fixture(params=["gemma", "smollm"])
+def either(request: pytest.FixtureRequest) -> Subject:
+    found: Subject = request.getfixturevalue(request.param)
+    return found
+
+
+def test_the_models_are_what_the_catalogue_says(gemma: Subject, smollm: Subject) -> None:
+    assert (gemma.model.n_layers, gemma.model.d_model) == (18, 640)
+    assert (smollm.model.n_layers, smollm.model.d_model) == (30, 576)
+    assert not gemma.model.has_chat_template
+    assert smollm.model.has_chat_template
+    assert gemma.model.fingerprint != smollm.model.fingerprint
+
+
+def test_a_later_load_is_quick(either: Subject) -> None:
+    assert either.seconds < 30, "conversion takes a minute; a kept copy takes seconds"
+
+
+def test_at_zero_the_tokens_are_those_of_transformers(either: Subject) -> None:
+    model = either.model
+    ids = torch.tensor([model.prompt_ids(either.prompt)])
+    with torch.inference_mode():
+        found = model.model.generate(
+            ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=N, repetition_penalty=1.0
+        )[0, ids.shape[1] :].tolist()
+    grid = generate(model, either.prompt, either.vector, [-0.3, 0.0, 0.3], max_new_tokens=N)
+    zero = grid.at(0)
+    assert zero.token_ids == tuple(found[: len(zero.token_ids)])
+    assert set(found[len(zero.token_ids) :]) <= set(model.stop_ids)
+    assert len({row.token_ids for row in grid.rows}) == 3, "the other rows are steered"
+
+
+def test_unsteered_text_is_healthy_and_torn_apart_text_is_not(smollm: Subject) -> None:
+    grid = assess(smollm.model, generate(smollm.model, smollm.prompt, smollm.vector, [0.0, 3.0], max_new_tokens=N))
+    healthy, torn = (row.health for row in grid.rows)
+    assert not healthy.degenerate
+    assert healthy.perplexity is not None
+    assert healthy.perplexity < 20
+    assert torn.degenerate
+
+
+def test_a_prompt_begins_exactly_once(either: Subject) -> None:
+    tokenizer = either.model.tokenizer
+    text = tokenizer.decode(either.model.prompt_ids(either.prompt))
+    begin = "<bos>" if either.model.name == "gemma-3-270m" else "<|im_start|>system"
+    assert text.count(begin) == 1
+    assert text.startswith(begin)
+
+
+def test_late_layers_tell_held_out_pairs_apart(either: Subject) -> None:
+    late = either.vector.quality[len(either.vector.quality) // 2 :]
+    assert min(layer.told_apart for layer in late) >= 0.9
+    assert min(layer.agreement for layer in late) > 0.5
+
+
+def test_centring_loses_the_concept(smollm: Subject) -> None:
+    concept = load_concept("sentiment")
+    mean = extract(smollm.model, concept, "mean").directions
+    kept, lost = (
+        (extract(smollm.model, concept, method).directions * mean).sum(dim=-1).abs()[15:].mean()
+        for method in ("pca", "pca_centred")
+    )
+    assert kept > 0.9
+    assert lost < 0.6
+
+
+def test_its_own_vector_steers_and_chance_does_not(smollm: Subject) -> None:
+    concept = load_concept("sentiment")
+    concept = replace(concept, continuations=concept.continuations[:6])
+    prompts = ("Here is what was written next:",)
+    own = effect(smollm.model, smollm.vector, concept, prompts=prompts)
+    chance = [effect(smollm.model, random_like(smollm.vector, seed), concept, prompts=prompts).mean for seed in (0, 1)]
+    assert own.mean > 0
+    assert own.mean > 5 * max(map(abs, chance))

@@ -1,0 +1,140 @@
+"""The effect of a vector is what it says: a change of log-probabilities on texts that extraction never saw."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from test_vectors import QUALITY
+
+from steering.concepts import Concept, ContrastPair
+from steering.errors import SteeringError
+from steering.intervention import plan, steer
+from steering.models import LanguageModel
+from steering.retention import LAMBDA, Effect, effect, neutral_prompts, retention
+from steering.vectors import SteeringVector, extract, random_like
+
+Make = Callable[..., SteeringVector]
+
+PROMPTS = ("The morning train", "She opened the letter and read it.")
+CONTINUATIONS = (
+    ContrastPair("The rooms were clean.", "The rooms were cold, and the people were slow."),
+    ContrastPair("Happy", "Angry about it"),
+)
+CONCEPT = replace(QUALITY, continuations=CONTINUATIONS)
+
+
+def score(model: LanguageModel, vector: SteeringVector, lam: float, prompt: str, text: str, **settings: str) -> float:
+    """Mean log-probability of a continuation's tokens, one text at a time, in float64."""
+    head = model.token_ids(prompt)
+    tail = model.tokenizer(" " + text, add_special_tokens=False)["input_ids"]
+    with torch.no_grad(), steer(model, plan(model, vector, **settings), [lam]):
+        logits = model.model(input_ids=torch.tensor([[*head, *tail]]), use_cache=False).logits[0].double()
+    scores = logits.log_softmax(dim=-1)
+    return sum(scores[len(head) - 1 + place, token].item() for place, token in enumerate(tail)) / len(tail)
+
+
+def directly(model: LanguageModel, vector: SteeringVector, lam: float, prompt: str, **settings: str) -> float:
+    total = 0.0
+    for side in (1, -1):
+        for pair in CONTINUATIONS:
+            for sign, text in ((1, pair.positive), (-1, pair.negative)):
+                total += side * sign * score(model, vector, side * lam, prompt, text, **settings)
+    return total / len(CONTINUATIONS)
+
+
+def test_an_effect_is_what_a_direct_computation_gives(model: LanguageModel, vector_for: Make) -> None:
+    vector = vector_for(model)
+    found = effect(model, vector, CONCEPT, lam=0.3, prompts=PROMPTS)
+    expected = [directly(model, vector, 0.3, prompt) for prompt in PROMPTS]
+    assert found.per_prompt == pytest.approx(expected, rel=1e-3, abs=1e-4)
+    assert found.mean == pytest.approx(sum(expected) / 2, rel=1e-3, abs=1e-4)
+    assert abs(found.mean) > 1e-3
+
+
+def test_scale_and_profile_reach_the_model(llama: LanguageModel, vector_for: Make) -> None:
+    vector = vector_for(llama)
+    for settings in ({"scale": "unit"}, {"profile": "late"}):
+        found = effect(llama, vector, CONCEPT, lam=0.3, prompts=PROMPTS[:1], **settings)
+        assert found.mean == pytest.approx(directly(llama, vector, 0.3, PROMPTS[0], **settings), rel=1e-3, abs=1e-4)
+
+
+def test_nothing_has_no_effect(model: LanguageModel, vector_for: Make) -> None:
+    vector = vector_for(model)
+    none = replace(vector, directions=vector.directions - vector.directions)
+    assert effect(model, none, CONCEPT, prompts=PROMPTS).mean == pytest.approx(0, abs=1e-5)
+    assert effect(model, vector, CONCEPT, lam=0.0, prompts=PROMPTS).mean == pytest.approx(0, abs=1e-5)
+
+
+def test_the_opposite_has_the_opposite_effect(llama: LanguageModel, vector_for: Make) -> None:
+    vector = vector_for(llama)
+    one = effect(llama, vector, CONCEPT, prompts=PROMPTS)
+    for other in (
+        effect(llama, -vector, CONCEPT, prompts=PROMPTS),
+        effect(llama, vector, CONCEPT.swapped(), prompts=PROMPTS),
+        effect(llama, vector, CONCEPT, prompts=PROMPTS, lam=-LAMBDA),
+    ):
+        assert other.per_prompt == pytest.approx([-value for value in one.per_prompt], abs=1e-5)
+
+
+def test_the_pairs_of_the_extraction_are_not_what_is_measured(llama: LanguageModel, vector_for: Make) -> None:
+    one = effect(llama, vector_for(llama), CONCEPT, prompts=PROMPTS)
+    other = effect(llama, vector_for(llama), replace(CONCEPT, pairs=CONCEPT.pairs[:4]), prompts=PROMPTS)
+    assert one == other
+
+
+def test_a_concept_without_continuations_is_refused(llama: LanguageModel, vector_for: Make) -> None:
+    with pytest.raises(SteeringError, match="quality has no continuations to measure with"):
+        effect(llama, vector_for(llama), QUALITY)
+
+
+def test_progress_runs_to_the_end_and_can_stop(
+    llama: LanguageModel, vector_for: Make, hooks: Callable[[LanguageModel], int]
+) -> None:
+    told: list[float] = []
+    effect(llama, vector_for(llama), CONCEPT, progress=lambda _what, fraction: told.append(fraction))
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+
+    class StopPressed(Exception):
+        pass
+
+    def stop(_what: str, _fraction: float) -> None:
+        raise StopPressed
+
+    with pytest.raises(StopPressed):
+        effect(llama, vector_for(llama), CONCEPT, progress=stop)
+    assert hooks(llama) == 0
+
+
+def test_neutral_prompts_say_nothing() -> None:
+    prompts = neutral_prompts()
+    assert len(prompts) >= 3
+    assert all(prompt.strip() == prompt != "" for prompt in prompts)
+
+
+def test_the_bundled_prompts_are_used_unless_others_are_given(llama: LanguageModel, vector_for: Make) -> None:
+    assert len(effect(llama, vector_for(llama), CONCEPT).per_prompt) == len(neutral_prompts())
+    assert isinstance(effect(llama, vector_for(llama), CONCEPT, prompts=PROMPTS[:1]), Effect)
+
+
+def test_a_model_keeps_all_of_its_own_concept(llama: LanguageModel) -> None:
+    """Parent and child are the same model: nothing is carried, so nothing is lost."""
+    found = retention(llama, llama, [CONCEPT], lam=0.2, random_seeds=2)
+    (concept,) = found.concepts
+    assert concept.kept == pytest.approx(1, abs=1e-4)
+    assert concept.spread == pytest.approx(0, abs=1e-4)
+    own = extract(llama, CONCEPT)
+    assert concept.native == pytest.approx(effect(llama, own, CONCEPT, lam=0.2).mean)
+    controls = [effect(llama, random_like(own, seed), CONCEPT, lam=0.2).mean for seed in (0, 1)]
+    assert concept.random == pytest.approx(sum(controls) / 2)
+    assert (found.parent, found.child, found.lam, concept.name) == (llama.name, llama.name, 0.2, "quality")
+
+
+def test_a_native_vector_without_effect_is_no_error(llama: LanguageModel) -> None:
+    """Continuations that agree have no effect at all; a share of it means nothing."""
+    same = Concept("same", "a", "b", QUALITY.pairs, (ContrastPair("Soup", "Soup"),))
+    (concept,) = retention(llama, llama, [same], random_seeds=1).concepts
+    assert concept.native == 0
+    assert concept.kept != concept.kept
+    assert not concept.measurable
