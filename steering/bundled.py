@@ -7,11 +7,13 @@ cache folder, which loads in seconds.
 import hashlib
 import importlib.metadata
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
 
 from steering.errors import ModelError, Progress, silent
 from steering.storage import atomic, cache_dir, key
@@ -122,7 +124,8 @@ def convert_gguf(place: Callable[[Path], None], folder: Path, progress: Progress
         place(gguf)
         try:
             progress(f"Reading {folder.name} from GGUF (once, about a minute)", 0.1)
-            model = AutoModelForCausalLM.from_pretrained(temporary, gguf_file=gguf.name, dtype="float32")
+            with quietly():
+                model = AutoModelForCausalLM.from_pretrained(temporary, gguf_file=gguf.name, dtype="float32")
             progress(f"Reading the tokenizer of {folder.name} (once)", 0.6)
             tokenizer = AutoTokenizer.from_pretrained(temporary, gguf_file=gguf.name)
         except (OSError, ValueError, KeyError, IndexError, RuntimeError, struct.error) as error:
@@ -138,6 +141,18 @@ def convert_gguf(place: Callable[[Path], None], folder: Path, progress: Progress
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
         gguf.unlink()
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep transformers' progress bars off standard error: progress is told to whoever asked for it."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 def _join(parts: list[Path], path: Path, model: BundledModel) -> None:

@@ -105,6 +105,7 @@ def steer(
 
     Raises:
         MismatchError: the intervention belongs to another model.
+        SteeringError: not one strength for every row of the batch.
     """
     if intervention.model != model.fingerprint:
         raise MismatchError(f"This intervention was planned for another model than {model.name}.")
@@ -114,6 +115,10 @@ def steer(
     steps = {layer: strengths * intervention.pushes[layer] for layer in active}
 
     def push(layer: int, hidden: torch.Tensor) -> torch.Tensor:
+        if len(hidden) != len(lambdas):
+            raise SteeringError(
+                f"There are {len(lambdas)} strengths for a batch of {len(hidden)} rows; give one a row."
+            )
         step = steps[layer].to(hidden.device, hidden.dtype)
         if start == 0:
             return hidden + step

@@ -20,6 +20,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from steering.blocks import check_blocks, find_blocks
+from steering.bundled import quietly
 from steering.errors import ModelError, Progress, SteeringError, silent
 from steering.sources import explain, locate
 
@@ -84,7 +85,7 @@ class LanguageModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash that tells two models apart by their shapes and a sample of every weight; the same in every dtype."""
+        """Hash that tells two models apart by their shapes and a sample of every weight; the same in float32 and bfloat16."""
         digest = hashlib.sha256()
         for name, weight in sorted(self.model.named_parameters()):
             flat = weight.detach().flatten()
@@ -207,15 +208,16 @@ def load_model(
     try:
         _check_memory(name, folder, kind, place)
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        model, loading = AutoModelForCausalLM.from_pretrained(
-            folder,
-            config=config,
-            dtype=kind,
-            device_map=device_map,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        with quietly():
+            model, loading = AutoModelForCausalLM.from_pretrained(
+                folder,
+                config=config,
+                dtype=kind,
+                device_map=device_map,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
         # transformers draws what the files lack at random, and only warns.
         if missing := sorted(loading["missing_keys"]):
             raise ModelError(

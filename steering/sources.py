@@ -11,6 +11,8 @@ from huggingface_hub import snapshot_download
 from steering import bundled
 from steering.errors import ModelError, Progress
 
+_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+
 
 def locate(name: str, progress: Progress) -> tuple[Path, str]:
     """Find, fetch or convert a model's files.
@@ -36,7 +38,8 @@ def locate(name: str, progress: Progress) -> tuple[Path, str]:
         return path, ""
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
         return _download(name, progress)
-    near = difflib.get_close_matches(name, bundled.CATALOGUE, n=2, cutoff=0.3)
+    known = list(bundled.CATALOGUE)
+    near = [each for each in known if name and name in each] or difflib.get_close_matches(name, known, n=2, cutoff=0.3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ModelError(
         f"Unknown model {name!r}.{hint} Bundled models: {', '.join(bundled.CATALOGUE)}. A Hub id (owner/name), a folder or "
@@ -48,7 +51,8 @@ def _download(name: str, progress: Progress) -> tuple[Path, str]:
     progress(f"Fetching {name} from the Hub", 0.0)
     try:
         folder = Path(
-            snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"])
+            # Some repositories hold the same weights once more in one file.
+            snapshot_download(name, allow_patterns=_FILES, ignore_patterns=["consolidated*"])
         )
     except hub.GatedRepoError as error:
         raise ModelError(

@@ -244,9 +244,6 @@ def random_like(vector: SteeringVector, seed: int) -> SteeringVector:
 
 def save_vector(vector: SteeringVector, path: str | Path) -> None:
     """Write a vector file: safetensors with the tensor `directions` and everything else in the JSON header."""
-    tensors = {"directions": vector.directions}
-    if vector.projections is not None:
-        tensors["projections"] = vector.projections
     header = {
         "format": FORMAT,
         "model": vector.model,
@@ -255,9 +252,10 @@ def save_vector(vector: SteeringVector, path: str | Path) -> None:
         "labels": list(vector.labels),
         "method": vector.method,
         "quality": [asdict(layer) for layer in vector.quality],
+        "projections": None if vector.projections is None else vector.projections.tolist(),
         "provenance": dict(vector.provenance),
     }
-    write_tensors(Path(path), tensors, header)
+    write_tensors(Path(path), {"directions": vector.directions}, header)
 
 
 def load_vector(path: str | Path) -> SteeringVector:
@@ -282,7 +280,7 @@ def load_vector(path: str | Path) -> SteeringVector:
             labels=(header["labels"][0], header["labels"][1]),
             method=header["method"],
             quality=tuple(LayerQuality(**layer) for layer in header["quality"]),
-            projections=tensors.get("projections"),
+            projections=None if header.get("projections") is None else torch.tensor(header["projections"]),
             provenance=header["provenance"],
         )
     except (KeyError, IndexError, TypeError) as error:

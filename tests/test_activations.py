@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import loaded
 from tiny import byte_tokenizer, tiny_model
 from tokenizers import normalizers
 
@@ -249,7 +250,9 @@ def test_another_tokenizer_reads_again() -> None:
 # Norms and anchors
 
 
-def test_residual_norms_are_medians_without_first_tokens(model: LanguageModel) -> None:
+@pytest.mark.parametrize("family", ["llama", "gemma3", "gpt2"])
+def test_residual_norms_are_medians_without_first_tokens(family: str) -> None:
+    model = loaded(family)
     texts = anchor_texts()[::20]
     lengths: list[list[torch.Tensor]] = [[] for _ in range(model.n_layers)]
     for text in texts:

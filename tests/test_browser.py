@@ -199,7 +199,14 @@ def test_generate_streams_both_cards_and_says_what_it_does(steered: dict[str, An
     expect(page.locator("#vector")).to_contain_text("Vector ready")
     for card in ("baseline", "steered"):
         expect(page.locator(f"#viewer .card.{card} .badges")).to_contain_text("perplexity")
-    page.screenshot(path=ARTEFACTS / "steered-1366-light.png")
+    for width, theme in ((390, "dark"), (768, "light"), (1366, "dark"), (1366, "light")):
+        page.set_viewport_size({"width": width, "height": 900})
+        if bool(page.locator(".sidebar.open").count()) == (width <= 768):
+            page.locator(".sidebar .toggle-button").click()
+        page.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")
+        page.wait_for_timeout(400)
+        assert not scrolls_sideways(page)
+        page.screenshot(path=ARTEFACTS / f"steered-{width}-{theme}.png", full_page=width < 500)
     steered["watch"].check()
 
 

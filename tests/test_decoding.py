@@ -146,7 +146,7 @@ def alone_is_together(model: LanguageModel, vector: SteeringVector, **sampling: 
     assert together.tokens[1] == together.tokens[3]
 
 
-@pytest.mark.parametrize("penalty", [1.3, 0.7, 5.0])
+@pytest.mark.parametrize("penalty", [1.3, 0.7])
 @pytest.mark.parametrize("family", ["llama", "gpt2", "gemma3"])
 def test_the_repetition_penalty_is_transformers(family: str, penalty: float) -> None:
     model = LanguageModel(tiny_model(family), byte_tokenizer(), family)

@@ -334,3 +334,14 @@ def test_an_extracted_vector_raises_what_it_was_extracted_from(model: LanguageMo
     vector = extract(model, QUALITY)
     last = hidden(model, plan(model, vector), [-0.2, 0.0, 0.2])[-1][:, -1] @ vector.directions[-1]
     assert last[0] < last[1] < last[2]
+
+
+def test_every_row_needs_its_own_strength(llama: LanguageModel, vector_for: Make) -> None:
+    planned = plan(llama, vector_for(llama))
+    ids = torch.tensor([llama.token_ids("one two three")] * 2)
+    with (
+        pytest.raises(SteeringError, match="1 strengths for a batch of 2"),
+        torch.no_grad(),
+        steer(llama, planned, [0.5]),
+    ):
+        llama.model(input_ids=ids)

@@ -194,11 +194,11 @@ def test_a_vector_of_anything_but_numbers_is_refused(llama: LanguageModel) -> No
 
 @pytest.mark.parametrize("method", METHODS)
 def test_noise_is_told_apart_no_better_than_by_a_coin(method: str) -> None:
-    """In 600 dimensions any 200 pairs can be told apart perfectly by the fit itself."""
-    n, width = 200, 600
+    """In 400 dimensions any 150 pairs can be told apart perfectly by the fit itself."""
+    n, width = 150, 400
     quality = fit(draw(n, 4, width, seed=10), draw(n, 4, width, seed=11), method).quality
     shares = torch.tensor([layer.told_apart for layer in quality])
-    assert abs(shares.mean() - 0.5) < 0.08  # 800 throws: four standard deviations.
+    assert abs(shares.mean() - 0.5) < 0.09  # 600 throws: more than four standard deviations.
     assert all(abs(layer.agreement) < 0.3 for layer in quality)
     assert all(layer.explained < 0.05 for layer in quality)
 
