@@ -63,7 +63,7 @@ def test_a_twin_gets_the_rotated_vector_at_every_layer(
 def test_a_twin_is_steered_as_its_original(
     parent: LanguageModel, twin: tuple[LanguageModel, torch.Tensor, list[int]]
 ) -> None:
-    child, isometry, layer_of = twin
+    child, _isometry, layer_of = twin
     vector = extract(parent, CONCEPT)
     carried = transfer(vector, parent, child, layers=layer_of)
     # A block that writes nothing repeats its input's layer, which must not be steered twice.
