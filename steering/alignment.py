@@ -14,7 +14,7 @@ from steering.activations import anchor_texts, read_anchors
 from steering.errors import MismatchError, Progress, SteeringError, part_of, silent
 from steering.layer_maps import LayerMap, layer_map
 from steering.models import LanguageModel
-from steering.moments import LayerMoments, Moments, centred
+from steering.moments import HeldOut, LayerMoments, Moments
 from steering.pairing import token_ends, visit_pairs
 from steering.storage import cached, key
 
@@ -25,7 +25,12 @@ ROWS_PER_DIMENSION = 16
 """Bundled anchor texts are read until there are about this many paired rows for every dimension of the parent."""
 
 _HELD_OUT = 6
-_FORMAT = 1
+_HELD_OUT_TEXTS = 24
+# Every sixth text is held out, up to 24 of them: about a thousand rows, which are kept in memory as they are.
+_FORMAT = 2
+
+Pair = tuple[torch.Tensor, torch.Tensor]
+"""The parent's rows and the child's, of one layer each."""
 
 
 @dataclass(frozen=True)
@@ -153,42 +158,42 @@ def align(
 
 @dataclass(frozen=True)
 class Fit:
-    """One child layer's linear map, with the penalty that was chosen for it."""
+    """One child layer's linear map, with the penalty that was chosen for it and its held-out R²."""
 
     linear: torch.Tensor
     penalty: float
     r2: float
 
 
-def ridge(seen: LayerMoments, unseen: LayerMoments) -> Fit:
+def ridge(moments: LayerMoments, unseen: Pair) -> Fit:
     """Ridge regression with the penalty that explains most of the held-out texts.
 
     Args:
-        seen: moments of the rows that the map is fitted on.
-        unseen: moments of the held-out texts' rows.
+        moments: of the rows that the map is fitted on.
+        unseen: held-out rows, the parent's and the child's.
     """
-    values, basis = torch.linalg.eigh(seen.xx)
-    projected = basis.T @ seen.xy
+    values, basis = torch.linalg.eigh(moments.xx)
+    projected = basis.T @ moments.xy
     fits = []
     for penalty in PENALTIES:
         linear = basis @ (projected / (values.clamp(min=0) + penalty * values.mean())[:, None])
-        fits.append(Fit(linear, penalty, held_out_r2(linear, seen, unseen)))
+        fits.append(Fit(linear, penalty, held_out_r2(linear, moments, unseen)))
     return max(fits, key=lambda fit: fit.r2)
 
 
-def procrustes(seen: LayerMoments, unseen: LayerMoments) -> Fit:
+def procrustes(moments: LayerMoments, unseen: Pair) -> Fit:
     """The (semi-)orthogonal map that brings the parent's rows nearest to the child's; lengths and angles are kept.
 
     Source: Schönemann 1966.
     """
-    left, values, right = torch.linalg.svd(seen.xy, full_matrices=False)
+    left, values, right = torch.linalg.svd(moments.xy, full_matrices=False)
     linear = left @ right
     # The map itself has no scale, but predictions need one to be compared with the child's rows.
-    scale = values.sum() / torch.einsum("ij,ik,kj->", linear, seen.xx, linear)
-    return Fit(linear, float("nan"), held_out_r2(linear * scale, seen, unseen))
+    scale = values.sum() / (linear * (moments.xx @ linear)).sum()
+    return Fit(linear, float("nan"), held_out_r2(linear * scale, moments, unseen))
 
 
-WIDTH_MAPS: dict[str, Callable[[LayerMoments, LayerMoments], Fit] | None] = {
+WIDTH_MAPS: dict[str, Callable[[LayerMoments, Pair], Fit] | None] = {
     "ridge": ridge,
     "procrustes": procrustes,
     "truncate": None,
@@ -196,15 +201,14 @@ WIDTH_MAPS: dict[str, Callable[[LayerMoments, LayerMoments], Fit] | None] = {
 }
 
 
-def held_out_r2(linear: torch.Tensor, seen: LayerMoments, unseen: LayerMoments) -> float:
+def held_out_r2(linear: torch.Tensor, moments: LayerMoments, unseen: Pair) -> float:
     """Share of variance explained on held-out rows, averaged over the child's coordinates.
 
     The mean to beat is that of the held-out rows themselves; the prediction uses the means of the fit.
     """
-    shift = (unseen.mean_y - seen.mean_y) - (unseen.mean_x - seen.mean_x) @ linear
-    explained = (linear * (unseen.xx @ linear)).sum(dim=0)
-    errors = unseen.yy - 2 * (linear * unseen.xy).sum(dim=0) + explained + unseen.n * shift.square()
-    return float((1 - errors / unseen.yy.clamp(min=1e-30)).mean())
+    x, y = unseen
+    errors = (x - moments.mean_x) @ linear + moments.mean_y - y
+    return float((1 - errors.square().sum(dim=0) / (y - y.mean(dim=0)).square().sum(dim=0).clamp(min=1e-30)).mean())
 
 
 def _texts(parent: LanguageModel, child: LanguageModel, anchors: str | Path | Sequence[str] | None) -> tuple[str, ...]:
@@ -228,14 +232,17 @@ def _texts(parent: LanguageModel, child: LanguageModel, anchors: str | Path | Se
 def _fit(
     parent: LanguageModel, child: LanguageModel, chosen: LayerMap, width: str, texts: Sequence[str], progress: Progress
 ) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
-    seen, unseen = Moments(chosen), Moments(chosen)
+    seen, unseen = Moments(chosen), HeldOut()
     generator = torch.Generator().manual_seed(0)
+    rows = 0
 
     def visit(text: torch.Tensor, left: list[torch.Tensor], right: list[torch.Tensor]) -> None:
-        held = text % _HELD_OUT == 0
-        for rows, moments in ((~held, seen), (held, unseen)):
-            order = torch.randperm(int(rows.sum()), generator=generator)
-            moments.add([side[rows] for side in left], [side[rows] for side in right], order)
+        nonlocal rows
+        rows += len(text)
+        held = (text % _HELD_OUT == 0) & (text < _HELD_OUT * _HELD_OUT_TEXTS)
+        unseen.add([side[held] for side in left], [side[held] for side in right])
+        order = torch.randperm(int((~held).sum()), generator=generator)
+        seen.add([side[~held] for side in left], [side[~held] for side in right], order)
 
     visit_pairs(parent, child, texts, visit, progress=part_of(progress, 0.0, 0.8))
     fit = WIDTH_MAPS[width]
@@ -245,17 +252,17 @@ def _fit(
         progress(f"Fitting the map to layer {layer} of {child.name}", 0.8 + 0.2 * layer / len(chosen))
         if source is None:
             continue
-        inside, outside, whole = centred([seen], layer), centred([unseen], layer), centred([seen, unseen], layer)
-        held = fit(inside, outside)
-        control = fit(inside.shuffled(), outside.shuffled())
+        inside, (x, y) = seen.layer(layer), unseen.layer(source, layer)
+        held = fit(inside, (x, y))
+        control = fit(inside.shuffled(), (x, y[torch.randperm(len(y), generator=generator)]))
         tensors["maps"][layer] = held.linear.float()
-        tensors["parent_means"][layer] = whole.mean_x.float()
-        tensors["child_means"][layer] = whole.mean_y.float()
-        tensors["gain"][layer] = (whole.xx.trace() / whole.yy.sum()).sqrt().float()
+        tensors["parent_means"][layer] = inside.mean_x.float()
+        tensors["child_means"][layer] = inside.mean_y.float()
+        tensors["gain"][layer] = (inside.xx.trace() / inside.yy.sum()).sqrt().float()
         tensors["r2"][layer] = held.r2
         tensors["r2_shuffled"][layer] = control.r2
         tensors["penalties"][layer] = held.penalty
-    return tensors, {"rows": seen.n + unseen.n}
+    return tensors, {"rows": rows}
 
 
 def _unfitted(

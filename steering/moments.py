@@ -1,4 +1,7 @@
-"""Sums over paired rows that are all a linear map needs: no row is kept, so any number of texts fits into memory."""
+"""What a linear map needs of paired rows: sums over those that it is fitted on, and a few held-out rows to judge it by.
+
+The rows of the fit are not kept, so memory does not grow with the number of texts.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -7,10 +10,13 @@ import torch
 
 from steering.layer_maps import LayerMap
 
+Rows = Sequence[torch.Tensor]
+"""Per layer, `[n_rows, d]`."""
+
 
 @dataclass(frozen=True)
 class LayerMoments:
-    """Centred second moments of one child layer's rows and of the parent layer that it reads.
+    """Centred second moments of one child layer's rows and of those of the parent layer that it reads.
 
     Attributes:
         n: number of rows.
@@ -37,10 +43,11 @@ class LayerMoments:
 
 @dataclass
 class Moments:
-    """Running sums over batches of paired rows, in float64 (the control in float32). The one record that grows in place.
+    """Running sums over batches of paired rows, in float64 (the control in float32). It grows in place.
 
     Attributes:
         layer_map: which parent layer feeds each child layer.
+        n: rows so far.
     """
 
     layer_map: LayerMap
@@ -52,7 +59,7 @@ class Moments:
     _xy: dict[int, torch.Tensor] = field(default_factory=dict)
     _control: dict[int, torch.Tensor] = field(default_factory=dict)
 
-    def add(self, parent: Sequence[torch.Tensor], child: Sequence[torch.Tensor], order: torch.Tensor) -> None:
+    def add(self, parent: Rows, child: Rows, order: torch.Tensor) -> None:
         """Add paired rows.
 
         Args:
@@ -60,42 +67,52 @@ class Moments:
             child: per layer `[n_rows, d_child]`.
             order: a permutation of the rows, which makes the shuffled pairs.
         """
-        if not len(child[0]):
-            return
-        self.n += len(child[0])
-        wide: dict[int, torch.Tensor] = {}
-        for layer in {source for source in self.layer_map if source is not None}:
-            wide[layer] = parent[layer].double()
-            _accumulate(self._x, layer, wide[layer].sum(dim=0))
-            _accumulate(self._xx, layer, wide[layer].T @ wide[layer])
-        for layer, source in enumerate(self.layer_map):
-            if source is not None:
+        self.n += len(order)
+        for source in {source for source in self.layer_map if source is not None}:
+            wide = parent[source].double()
+            _accumulate(self._x, source, wide.sum(dim=0))
+            _accumulate(self._xx, source, wide.T @ wide)
+            for layer in (layer for layer, read in enumerate(self.layer_map) if read == source):
                 rows = child[layer].double()
                 _accumulate(self._y, layer, rows.sum(dim=0))
                 _accumulate(self._yy, layer, rows.square().sum(dim=0))
-                _accumulate(self._xy, layer, wide[source].T @ rows)
+                _accumulate(self._xy, layer, wide.T @ rows)
                 _accumulate(self._control, layer, parent[source].float().T @ child[layer][order].float())
 
+    def layer(self, child_layer: int) -> LayerMoments:
+        """Centred moments of one child layer."""
+        source = self.layer_map[child_layer]
+        assert source is not None, "an unsteered layer has no moments"
+        mean_x, mean_y = self._x[source] / self.n, self._y[child_layer] / self.n
+        outer = self.n * torch.outer(mean_x, mean_y)
+        return LayerMoments(
+            n=self.n,
+            mean_x=mean_x,
+            mean_y=mean_y,
+            xx=self._xx[source] - self.n * torch.outer(mean_x, mean_x),
+            xy=self._xy[child_layer] - outer,
+            control=self._control[child_layer].double() - outer,
+            yy=(self._yy[child_layer] - self.n * mean_y.square()).clamp(min=0),
+        )
 
-def centred(parts: Sequence[Moments], child_layer: int) -> LayerMoments:
-    """Centred moments of one child layer over one or more sets of rows."""
-    source = parts[0].layer_map[child_layer]
-    assert source is not None, "an unsteered layer has no moments"
-    n = sum(part.n for part in parts)
 
-    def total(name: str, layer: int) -> torch.Tensor:
-        return torch.stack([getattr(part, name)[layer].double() for part in parts if part.n]).sum(dim=0)
+@dataclass
+class HeldOut:
+    """Paired rows of the few texts that no fit sees. It grows in place."""
 
-    mean_x, mean_y = total("_x", source) / n, total("_y", child_layer) / n
-    return LayerMoments(
-        n=n,
-        mean_x=mean_x,
-        mean_y=mean_y,
-        xx=total("_xx", source) - n * torch.outer(mean_x, mean_x),
-        xy=total("_xy", child_layer) - n * torch.outer(mean_x, mean_y),
-        control=total("_control", child_layer) - n * torch.outer(mean_x, mean_y),
-        yy=(total("_yy", child_layer) - n * mean_y.square()).clamp(min=0),
-    )
+    _parent: list[list[torch.Tensor]] = field(default_factory=list)
+    _child: list[list[torch.Tensor]] = field(default_factory=list)
+
+    def add(self, parent: Rows, child: Rows) -> None:
+        """Add paired rows, per layer `[n_rows, d]`, one side each."""
+        self._parent.append(list(parent))
+        self._child.append(list(child))
+
+    def layer(self, parent_layer: int, child_layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rows of one pair of layers, float64 `[n_rows, d_parent]` and `[n_rows, d_child]`."""
+        x = torch.cat([batch[parent_layer] for batch in self._parent])
+        y = torch.cat([batch[child_layer] for batch in self._child])
+        return x.double(), y.double()
 
 
 def _accumulate(sums: dict[int, torch.Tensor], layer: int, value: torch.Tensor) -> None:

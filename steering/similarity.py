@@ -10,7 +10,7 @@ import torch
 from sklearn.model_selection import KFold
 
 from steering.activations import record
-from steering.concepts import Concept
+from steering.concepts import Concept, lint
 from steering.errors import Progress, SteeringError, part_of, silent
 from steering.models import LanguageModel
 from steering.vectors import fit
@@ -61,8 +61,11 @@ def similarity(
         progress: told how far the reading is.
 
     Raises:
-        SteeringError: unknown metric.
+        SteeringError: unknown metric, or pairs that cannot be used.
     """
+    serious = [str(problem) for problem in lint(concept.pairs) if problem.serious]
+    if serious:
+        raise SteeringError(f"The pairs of {concept.name} cannot be used. " + " ".join(serious))
     if metric not in METRICS:
         raise SteeringError(f"Unknown similarity {metric!r}. Choose one of {', '.join(METRICS)}.")
     texts = [pair.positive for pair in concept.pairs] + [pair.negative for pair in concept.pairs]
