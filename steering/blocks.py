@@ -107,35 +107,35 @@ def check_blocks(model: nn.Module, blocks: Sequence[nn.Module], probe: torch.Ten
     Raises:
         ModelError: one of these does not hold.
     """
-
-    def logits(edit: Edit | None, ids: torch.Tensor = probe) -> torch.Tensor:
-        with torch.no_grad(), editing(blocks, edit or (lambda _layer, _hidden: None), [len(blocks) // 2]):
-            found: torch.Tensor = model(input_ids=ids, use_cache=False).logits
-        return found
+    middle = len(blocks) // 2
+    # Two rows that differ in their last token; nothing is added to the first one, and a random vector to the second.
+    ids = torch.cat([probe, torch.cat([probe[:, :-1], probe[:, :1]], dim=1)])
 
     def push(_layer: int, hidden: torch.Tensor) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(0)
-        direction = torch.randn(hidden.shape[-1], generator=generator).to(hidden)
-        return hidden + direction * (hidden.norm(dim=-1, keepdim=True) / direction.norm())
+        direction = torch.randn(hidden.shape[-1], generator=torch.Generator().manual_seed(0)).to(hidden)
+        step = direction * (hidden.norm(dim=-1, keepdim=True) / direction.norm())
+        return hidden + step * torch.tensor([0, 1]).to(hidden)[:, None, None]
 
-    plain = logits(None)
+    with torch.no_grad():
+        plain = model(input_ids=ids, use_cache=False).logits
+        with editing(blocks, push, [middle]):
+            pushed = model(input_ids=ids, use_cache=False).logits
+    name = type(model).__name__
     if not plain.isfinite().all():
         raise ModelError(
-            f"{type(model).__name__} computes numbers that are not finite in {plain.dtype}: its weights are damaged, or it "
-            "needs float32 or bfloat16."
+            f"{name} computes numbers that are not finite in {plain.dtype}: its weights are damaged, or it needs float32 or "
+            "bfloat16."
         )
-    if not torch.equal(plain, logits(lambda _layer, hidden: hidden + 0)):
-        raise ModelError(f"{type(model).__name__} gives other logits when nothing is added: it cannot be measured.")
-    other_end = torch.cat([probe[:, :-1], probe[:, :1]], dim=1)
-    if (plain - logits(None, other_end))[:, :-1].abs().max() > 0.01 * plain.std():
+    if not torch.equal(plain[0], pushed[0]):
+        raise ModelError(f"{name} gives other logits when nothing is added: it cannot be measured.")
+    if (plain[0] - plain[1])[:-1].abs().max() > 0.01 * plain.std():
         raise ModelError(
-            f"{type(model).__name__} is not a causal language model: its tokens see those that come after them. Choose a "
-            "decoder model."
+            f"{name} is not a causal language model: its tokens see those that come after them. Choose a decoder model."
         )
-    if torch.equal(plain, logits(push)):
+    if torch.equal(plain[1], pushed[1]):
         raise ModelError(
-            f"{type(model).__name__} ignores what is added to the output of its {type(blocks[0]).__name__} blocks: "
-            "they do not carry the residual stream, so it cannot be steered."
+            f"{name} ignores what is added to the output of its {type(blocks[0]).__name__} blocks: they do not carry the "
+            "residual stream, so it cannot be steered."
         )
 
 

@@ -6,13 +6,14 @@ cache folder, which loads in seconds.
 
 import hashlib
 import importlib.metadata
+import json
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from steering.errors import ModelError, Progress, silent
@@ -141,6 +142,24 @@ def convert_gguf(place: Callable[[Path], None], folder: Path, progress: Progress
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
         gguf.unlink()
+
+
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Read a model folder's tokenizer.
+
+    A converted copy's tokenizer.json is whole, and is read as it is: `AutoTokenizer` would rebuild the vocabulary from its
+    parts, which takes longer than reading the weights.
+    """
+    if folder.parent != cache_dir() / "models":
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    settings = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    named = {name: value for name, value in settings.items() if name.endswith("_token") or name == "model_max_length"}
+    template = folder / "chat_template.jinja"
+    return PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"),
+        chat_template=template.read_text("utf-8") if template.is_file() else settings.get("chat_template"),
+        **named,
+    )
 
 
 @contextmanager

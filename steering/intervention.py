@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -47,6 +48,11 @@ class Intervention:
     scale: str
     weights: tuple[float, ...]
     positions: str
+
+    @cached_property
+    def active(self) -> list[int]:
+        """The layers at which something is added."""
+        return self.pushes.any(dim=1).nonzero().flatten().tolist()
 
 
 def plan(
@@ -110,21 +116,23 @@ def steer(
     if intervention.model != model.fingerprint:
         raise MismatchError(f"This intervention was planned for another model than {model.name}.")
     start = 0 if intervention.positions == "all" else prompt_length - 1
-    strengths = torch.tensor(lambdas, dtype=torch.float32)[:, None, None]
-    active = [layer for layer in range(model.n_layers) if intervention.pushes[layer].any()]
-    steps = {layer: strengths * intervention.pushes[layer] for layer in active}
+    # Once for all layers: this runs before every token, and many small products would cost more than the steering.
+    strengths = torch.tensor(lambdas, dtype=torch.float32)[:, None]
+    every = strengths * intervention.pushes[intervention.active, None]
+    every = every[:, :, None].to(model.device, model.dtype)
+    steps = dict(zip(intervention.active, every.unbind(), strict=True))
 
     def push(layer: int, hidden: torch.Tensor) -> torch.Tensor:
         if len(hidden) != len(lambdas):
             raise SteeringError(
                 f"There are {len(lambdas)} strengths for a batch of {len(hidden)} rows; give one a row."
             )
-        step = steps[layer].to(hidden.device, hidden.dtype)
+        step = steps[layer].to(hidden)
         if start == 0:
             return hidden + step
         return torch.cat([hidden[:, :start], hidden[:, start:] + step], dim=1)
 
-    with model.lock, editing(model.blocks, push, active):
+    with model.lock, editing(model.blocks, push, intervention.active):
         yield
 
 

@@ -17,10 +17,10 @@ import psutil
 import torch
 from safetensors import safe_open
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerBase
 
 from steering.blocks import check_blocks, find_blocks
-from steering.bundled import quietly
+from steering.bundled import quietly, read_tokenizer
 from steering.errors import ModelError, Progress, SteeringError, silent
 from steering.sources import explain, locate
 
@@ -223,7 +223,7 @@ def load_model(
             raise ModelError(
                 f"{name} is incomplete: its files hold no weights for {', '.join(missing[:3])}. Fetch it again."
             )
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = read_tokenizer(folder)
         return LanguageModel(model if device_map else model.to(place), tokenizer, name, revision)
     except SteeringError:
         raise
