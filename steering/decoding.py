@@ -18,6 +18,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from steering.cache import new_cache
 from steering.errors import SteeringError
 from steering.intervention import Intervention, steer
 from steering.models import LanguageModel
@@ -117,7 +118,7 @@ class _Rows:
         self.running = list(range(len(prompts)))
         self.tokens: list[list[int]] = [[] for _ in prompts]
         self.ended = [""] * len(prompts)
-        self.cache: Any = None
+        self.cache = new_cache(model.model.config)
         # Padding goes on the left, so that the last position is every row's newest token.
         self.width = max(len(prompt) for prompt in prompts)
         self.history = torch.zeros(len(prompts), self.width, dtype=torch.long)
@@ -128,6 +129,7 @@ class _Rows:
             self.history[row, self.width - len(prompt) :] = torch.tensor(prompt)
             self.mask[row, self.width - len(prompt) :] = 1
         self.history, self.mask = self.history.to(model.device), self.mask.to(model.device)
+        self.padded = not bool(self.mask.all())
         self.inputs = self.history
         self.generators = [torch.Generator().manual_seed(sampling.seed) for _ in prompts]
         self.processors = _processors(sampling)
@@ -137,7 +139,9 @@ class _Rows:
 
     def forward(self) -> torch.Tensor:
         """Next-token logits of the running rows, float32 `[rows, vocabulary]`."""
-        arguments: dict[str, Any] = {"input_ids": self.inputs, "attention_mask": self.mask, "use_cache": True}
+        arguments: dict[str, Any] = {"input_ids": self.inputs, "use_cache": True}
+        if self.padded:  # A mask of ones says nothing, and makes attention slower.
+            arguments["attention_mask"] = self.mask
         if self.takes_positions:
             positions = (self.mask.cumsum(dim=1) - 1).clamp(min=0)
             arguments["position_ids"] = positions[:, -self.inputs.shape[1] :]

@@ -29,6 +29,7 @@ ORDER = (
     "similarity",
     "transfer",
     "intervention",
+    "cache",
     "decoding",
     "generation",
     "retention",
