@@ -130,7 +130,7 @@ def block_outputs(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor) -
 def residual_norms(model: LanguageModel) -> torch.Tensor:
     """Median length of the residual stream over the tokens of a few anchor texts; kept in the cache.
 
-    First tokens are left out: many models park norms there that are hundreds of times those of any other token.
+    First tokens are left out: many models park norms there far above those of any other token.
 
     Returns:
         float32 `[n_layers]`.
