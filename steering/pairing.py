@@ -14,8 +14,8 @@ from steering.errors import ModelError, Progress, SteeringError, silent
 from steering.models import LanguageModel, pad
 
 FIRST_POSITION = 4
-"""Positions before this one are left out: many models use a text's first token as a sink, with activations up to a hundred times
-as large as any other, and a least-squares map would be about those alone."""
+"""Positions before this one are left out: many models use a text's first token as a sink, with activations up to a
+hundred times as large as any other, and a least-squares map would be about those alone."""
 
 _BATCH_TOKENS = 512
 
