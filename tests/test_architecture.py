@@ -38,7 +38,6 @@ ORDER = (
     "plots",
     "formats",
     "bench",
-    "cli_options",
     "cli",
     "ui",
 )

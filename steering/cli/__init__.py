@@ -1,0 +1,45 @@
+"""Everything that the app does, without a browser.
+
+Results go to standard output, as one JSON object with `--json`; progress goes to standard error. A user's mistake ends with
+exit code 2 and one sentence on standard error.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from steering.cli import measuring, writing
+from steering.errors import SteeringError
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line, and exit with 0, or with 2 after a user's mistake."""
+    # `--lambdas -0.3,0,0.3` begins with a dash like an option does, so it is joined with its value first.
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for place, word in enumerate(words[:-1]):
+        if word == "--lambdas":
+            words[place : place + 2] = [f"--lambdas={words[place + 1]}"]
+            break
+    try:
+        cli.main(words, prog_name="python -m steering", standalone_mode=False)
+    except SteeringError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110})
+def cli() -> None:
+    """Take a concept from one language model, carry it into another, and steer that one with strength λ."""
+
+
+for command in (*writing.COMMANDS, *measuring.COMMANDS):
+    cli.add_command(command)

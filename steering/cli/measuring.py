@@ -1,0 +1,114 @@
+"""Commands that measure two models: `retention`, `similarity`, `bench`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from steering.cli.options import child_option, json_option, maps_options, method_option
+from steering.cli.steps import load_pair, progress, show
+from steering.concepts import load_concept
+from steering.errors import SteeringError
+from steering.retention import retention
+from steering.similarity import METRICS, similarity
+
+
+@click.command(name="retention")
+@click.option("--parent", required=True, help="Bundled name, Hub id, folder or .gguf file.")
+@child_option
+@click.option("--concept", "concepts", multiple=True, required=True, help="Repeat for several concepts.")
+@method_option
+@maps_options
+@click.option("--random-seeds", type=int, default=3, help="How many random vectors to average as the control.")
+@json_option
+def retention_command(
+    parent: str,
+    child: str,
+    concepts: tuple[str, ...],
+    method: str,
+    layers: str,
+    width: str,
+    anchors: Path | None,
+    random_seeds: int,
+    as_json: bool,
+) -> None:
+    """Measure how much of the child's own effect a carried vector keeps, beside a random one."""
+    chosen = [load_concept(concept) for concept in concepts]
+    large, small = load_pair(parent, child)
+    result = retention(
+        large,
+        small,
+        chosen,
+        method=method,
+        layers=layers,
+        width=width,
+        anchors=anchors,
+        random_seeds=random_seeds,
+        progress=progress,
+    )
+    lines = [f"{'concept':16} {'native':>8} {'carried':>8} {'random':>8} {'kept':>6}"]
+    lines += [
+        f"{row.name:16} {row.native:8.4f} {row.carried:8.4f} {row.random:8.4f} {row.kept:6.2f}"
+        for row in result.concepts
+    ]
+    lines.append(f"mean kept {result.mean_kept:.2f}")
+    show(result.as_json(), "\n".join(lines), as_json)
+
+
+@click.command(name="similarity")
+@click.option("--parent", required=True, help="Bundled name, Hub id, folder or .gguf file.")
+@child_option
+@click.option("--concept", required=True, help="Bundled concept, or a .json, .jsonl or .csv file.")
+@click.option("--metric", type=click.Choice(list(METRICS)), default="scores")
+@click.option("--out", type=click.Path(path_type=Path), help="An .html figure or a .json file.")
+@json_option
+def similarity_command(parent: str, child: str, concept: str, metric: str, out: Path | None, as_json: bool) -> None:
+    """Compare every parent layer with every child layer."""
+    chosen = load_concept(concept)
+    large, small = load_pair(parent, child)
+    result = similarity(large, small, chosen, metric, progress=progress)
+    data = {
+        "parent": result.parent,
+        "child": result.child,
+        "metric": metric,
+        "matrix": result.matrix.tolist(),
+        "n_texts": result.n_texts,
+    }
+    if out is not None:
+        _write_similarity(out, result, data)
+    best = result.matrix.argmax(dim=1).tolist()
+    text = "\n".join(
+        f"parent layer {row:3}: best child layer {column:3}, {metric} {result.matrix[row, column]:+.2f}"
+        for row, column in enumerate(best)
+    )
+    show(data, text, as_json)
+
+
+@click.command(name="bench")
+@click.option("--parent", default="gemma-3-270m", help="Bundled name, Hub id, folder or .gguf file.")
+@click.option("--child", default="smollm2-135m-instruct", help="Bundled name, Hub id, folder or .gguf file.")
+@json_option
+def bench_command(parent: str, child: str, as_json: bool) -> None:
+    """Time decoding and alignment on this machine, as ratios; let nothing else run meanwhile."""
+    from steering.bench import bench
+
+    data = bench(parent, child, progress=progress)
+    lines = [
+        f"{name:28} {value:.3g}" if isinstance(value, float) else f"{name:28} {value}" for name, value in data.items()
+    ]
+    show(data, "\n".join(lines), as_json)
+
+
+def _write_similarity(out: Path, result: Any, data: dict[str, Any]) -> None:
+    from steering.plots import plot_similarity
+    from steering.storage import atomic
+
+    if out.suffix not in (".html", ".json"):
+        raise SteeringError(f"{out} must end in .html or .json.")
+    text = json.dumps(data) if out.suffix == ".json" else plot_similarity(result).to_html(include_plotlyjs=True)
+    with atomic(out) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+COMMANDS = (retention_command, similarity_command, bench_command)

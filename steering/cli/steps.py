@@ -1,0 +1,60 @@
+"""What every command does the same way: loading models, finding the vector, showing progress and results."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from steering.concepts import load_concept
+from steering.errors import SteeringError
+from steering.models import LanguageModel, load_model
+from steering.transfer import transfer
+from steering.vectors import SteeringVector, extract, load_vector
+
+
+def load(name: str) -> LanguageModel:
+    """Load a model, with progress."""
+    return load_model(name, progress=progress)
+
+
+def load_pair(parent: str, child: str) -> tuple[LanguageModel, LanguageModel]:
+    """Load a parent and a child, once where they are the same."""
+    large = load(parent)
+    return large, large if child == parent else load(child)
+
+
+def vector_for(
+    child: LanguageModel,
+    *,
+    vector_file: Path | None,
+    parent: str | None,
+    concept: str | None,
+    method: str,
+    layers: str,
+    width: str,
+    anchors: Path | None,
+) -> SteeringVector:
+    """The vector that steers the child: from a file, carried over where it is another model's, or freshly extracted."""
+    if vector_file is not None:
+        vector = load_vector(vector_file)
+        if vector.model == child.fingerprint:
+            return vector
+        large = load(parent or vector.model_name)
+    elif parent is None or concept is None:
+        raise SteeringError("Give either --vector FILE, or both --parent MODEL and --concept CONCEPT.")
+    else:
+        large = child if parent == child.name else load(parent)
+        vector = extract(large, load_concept(concept), method, progress=progress)
+    return transfer(vector, large, child, layers=layers, width=width, anchors=anchors, progress=progress)
+
+
+def progress(what: str, fraction: float) -> None:
+    """Write how far the work is to standard error, on one line where that is a terminal."""
+    print(f"\r{what} {fraction:4.0%}\033[K", end="" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
+
+
+def show(data: dict[str, Any], text: str, as_json: bool) -> None:
+    """Print a result: one JSON object, or its text."""
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    print(json.dumps(data, ensure_ascii=False) if as_json else text)

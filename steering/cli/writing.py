@@ -1,0 +1,169 @@
+"""Commands from models to steered text: `models`, `extract`, `transfer`, `generate`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from steering import bundled
+from steering.cli.options import (
+    Numbers,
+    child_option,
+    concept_option,
+    json_option,
+    maps_options,
+    method_option,
+    out_option,
+    parent_option,
+    steering_options,
+    vector_option,
+)
+from steering.cli.steps import load, progress, show, vector_for
+from steering.concepts import load_concept
+from steering.decoding import Sampling
+from steering.generation import assess, generate
+from steering.intervention import POSITIONS
+from steering.vectors import extract, save_vector
+
+
+@click.command()
+@click.option("--prepare", is_flag=True, help="Convert the installed bundled models now rather than at first use.")
+@json_option
+def models(prepare: bool, as_json: bool) -> None:
+    """List the bundled models."""
+    rows = []
+    for model in bundled.CATALOGUE.values():
+        installed = bundled.is_installed(model)
+        if prepare and installed:
+            bundled.bundled_folder(model, progress)
+        rows.append({"name": model.name, "title": model.title, "licence": model.licence, "installed": installed})
+    lines = [
+        f"{row['name']:24} {row['title']}  ({row['licence']}){'' if row['installed'] else '  not installed'}"
+        for row in rows
+    ]
+    show({"models": rows}, "\n".join(lines), as_json)
+
+
+@click.command(name="extract")
+@click.option("--model", required=True, help="Bundled name, Hub id, folder or .gguf file.")
+@click.option("--concept", required=True, help="Bundled concept, or a .json, .jsonl or .csv file.")
+@method_option
+@out_option
+@json_option
+def extract_command(model: str, concept: str, method: str, out: Path, as_json: bool) -> None:
+    """Extract a concept's steering vector in a model's own space."""
+    vector = extract(load(model), load_concept(concept), method, progress=progress)
+    save_vector(vector, out)
+    told_apart = [quality.told_apart for quality in vector.quality]
+    data = {
+        "model": vector.model_name,
+        "concept": vector.concept,
+        "method": method,
+        "out": str(out),
+        "signal": list(vector.signal),
+        "told_apart": told_apart,
+    }
+    share = sum(told_apart) / len(told_apart)
+    layers = f"{sum(vector.signal)} of {len(told_apart)} layers carry signal"
+    text = f"Wrote {out}: {layers}; {share:.0%} of held-out pairs told apart."
+    show(data, text, as_json)
+
+
+@click.command(name="transfer")
+@vector_option
+@parent_option
+@concept_option
+@child_option
+@method_option
+@maps_options
+@out_option
+@json_option
+def transfer_command(child: str, out: Path, as_json: bool, **choices: Any) -> None:
+    """Carry a vector into a child's space."""
+    small = load(child)
+    vector = vector_for(small, **choices)
+    save_vector(vector, out)
+    report = vector.provenance.get("transfer", {})
+    show(
+        {"child": small.name, "out": str(out), "report": report},
+        f"Wrote {out}. {report.get('verdict', '')}".strip(),
+        as_json,
+    )
+
+
+@click.command(name="generate")
+@child_option
+@vector_option
+@parent_option
+@concept_option
+@method_option
+@maps_options
+@steering_options
+@click.option("--positions", type=click.Choice(POSITIONS), default="all", help="Which tokens are steered.")
+@click.option("--prompt", required=True, help="A user's turn where the child has a chat template.")
+@click.option("--lambdas", type=Numbers(), default="-0.3,0,0.3", help="Strengths, with commas between them.")
+@click.option("--max-new-tokens", type=int, default=48)
+@click.option("--temperature", type=float, default=0.0)
+@click.option("--top-p", type=float, default=1.0)
+@click.option("--top-k", type=int, default=0)
+@click.option("--repetition-penalty", type=float, default=1.0)
+@click.option("--seed", type=int, default=0)
+@click.option("--plain", is_flag=True, help="Send the prompt as it is, without the chat template.")
+@json_option
+def generate_command(
+    child: str,
+    prompt: str,
+    lambdas: tuple[float, ...],
+    scale: str,
+    profile: str,
+    positions: str,
+    plain: bool,
+    as_json: bool,
+    max_new_tokens: int,
+    temperature: float,
+    top_p: float,
+    top_k: int,
+    repetition_penalty: float,
+    seed: int,
+    **choices: Any,
+) -> None:
+    """Continue a prompt at several λ, side by side."""
+    sampling = Sampling(max_new_tokens, temperature, top_p, top_k, repetition_penalty, seed)
+    small = load(child)
+    vector = vector_for(small, **choices)
+    grid = generate(
+        small,
+        prompt,
+        vector,
+        lambdas,
+        sampling=sampling,
+        scale=scale,
+        profile=profile,
+        positions=positions,
+        plain=plain,
+    )
+    grid = assess(small, grid)
+    rows = [
+        {
+            "lam": row.lam,
+            "text": row.text,
+            "token_ids": list(row.token_ids),
+            "ended": row.ended,
+            "health": vars(row.health),
+        }
+        for row in grid.rows
+    ]
+    data = {
+        "child": grid.child,
+        "prompt": prompt,
+        "prompt_token_ids": list(grid.prompt_token_ids),
+        "rows": rows,
+        "provenance": dict(grid.provenance),
+    }
+    text = "\n\n".join(
+        f"λ = {row.lam:+g}{'  (degenerate)' if row.health.degenerate else ''}\n{row.text.strip()}" for row in grid.rows
+    )
+    show(data, text, as_json)
+
+
+COMMANDS = (models, extract_command, transfer_command, generate_command)
