@@ -3,12 +3,15 @@
 The methods are pure functions of differences and activations. Carrying a vector to another model is `transfer`'s task.
 """
 
+import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
@@ -18,8 +21,8 @@ from steering.errors import MismatchError, Progress, SteeringError, part_of, sil
 from steering.models import LanguageModel
 from steering.storage import read_tensors, write_tensors
 
-FORMAT = 1
-"""Version of the vector file's header."""
+FORMAT = 2
+"""Version of the vector file's header. Files of every version up to this one are read."""
 
 NO_DIFFERENCE = 1e-5
 """A difference shorter than this share of the activations' length is rounding, not signal (float32)."""
@@ -48,8 +51,12 @@ class LayerQuality:
 class SteeringVector:
     """A direction for every layer of one model.
 
+    Vectors of one model can be added, subtracted and scaled. What that makes is never brought back to length 1, so no strength
+    is lost: `2 * v` at λ = 1 is `v` at λ = 2, a sum pushes by the sum of both pushes, and `v - v` pushes nowhere.
+
     Attributes:
-        directions: float32 `[n_layers, d_model]`; each row has length 1, or is zero where the layer carries no signal.
+        directions: float32 `[n_layers, d_model]`; a row is zero where the layer carries no signal. What was extracted or
+            carried has rows of length 1; rows of a sum or a multiple may have any length, and are used as they are.
         model: fingerprint of the model whose residual stream it lives in.
         model_name: what that model is called.
         concept: name of the concept.
@@ -58,6 +65,7 @@ class SteeringVector:
         quality: per layer, empty where it was not measured.
         projections: `[n_layers, n_pairs]`, each pair's difference along the direction, as a cosine; None when unknown.
         provenance: where it came from: hashes, seeds, versions, and for a carried vector how it was carried.
+        pairs: the texts that it was extracted from, positive then negative; empty when unknown.
     """
 
     directions: torch.Tensor
@@ -69,6 +77,7 @@ class SteeringVector:
     quality: tuple[LayerQuality, ...] = ()
     projections: torch.Tensor | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    pairs: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.directions.ndim != 2 or not torch.isfinite(self.directions).all():
@@ -93,12 +102,64 @@ class SteeringVector:
         shape = (model.n_layers, model.d_model)
         if self.model != model.fingerprint or tuple(self.directions.shape) != shape:
             raise MismatchError(
-                f"This vector belongs to {self.model_name} {tuple(self.directions.shape)} and cannot steer {model.name} "
-                f"{shape}. Carry it over with transfer() first."
+                f"This vector belongs to {self.model_name} {tuple(self.directions.shape)}, fingerprint "
+                f"{self.model or 'unknown'}, and cannot steer {model.name} {shape}, fingerprint {model.fingerprint}. "
+                "Carry it over with transfer() first."
             )
 
     def __neg__(self) -> "SteeringVector":
         return replace(self, directions=-self.directions, labels=self.labels[::-1])
+
+    def __mul__(self, factor: float) -> "SteeringVector":
+        """Push `factor` times as far at the same λ; a factor below 0 swaps the poles.
+
+        Raises:
+            SteeringError: the factor is not finite.
+        """
+        if isinstance(factor, SteeringVector):
+            return NotImplemented
+        if not math.isfinite(factor):
+            raise SteeringError(f"A vector cannot be multiplied by {factor}; use a finite number.")
+        if factor < 0:
+            return -(self * -factor)
+        provenance = {**self.provenance, "factor": factor * self.provenance.get("factor", 1.0)}
+        return replace(self, directions=factor * self.directions, provenance=provenance)
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: "SteeringVector") -> "SteeringVector":
+        """Push along both, at every layer by the sum of the two pushes.
+
+        Under the scale "residual" the layer weights are spread over the layers with signal, so the pushes add up exactly where
+        both vectors carry signal at the same layers. What was measured of the parts does not hold for the sum and is dropped.
+
+        Raises:
+            MismatchError: the two belong to different models.
+        """
+        if not isinstance(other, SteeringVector):
+            return NotImplemented
+        if self.model != other.model or self.directions.shape != other.directions.shape:
+            raise MismatchError(
+                f"A vector of {self.model_name} {tuple(self.directions.shape)}, fingerprint {self.model or 'unknown'}, and "
+                f"one of {other.model_name} {tuple(other.directions.shape)}, fingerprint {other.model or 'unknown'}, cannot "
+                "be added: they live in different spaces. Carry both into one model with transfer() first."
+            )
+        # In one order, so that a + b and b + a are the same record.
+        parts = sorted((self, other), key=lambda part: (part.concept, part.labels, part.method))
+        return replace(
+            self,
+            directions=self.directions + other.directions,
+            concept=" + ".join(part.concept for part in parts),
+            labels=(" + ".join(part.labels[0] for part in parts), " + ".join(part.labels[1] for part in parts)),
+            method=" + ".join(dict.fromkeys(part.method for part in parts)),
+            quality=(),
+            projections=None,
+            provenance={"sum": [{"concept": part.concept, **part.provenance} for part in parts]},
+            pairs=(),
+        )
+
+    def __sub__(self, other: "SteeringVector") -> "SteeringVector":
+        return NotImplemented if not isinstance(other, SteeringVector) else self + -other
 
 
 def pca(differences: torch.Tensor) -> torch.Tensor:
@@ -182,7 +243,9 @@ def extract(
             "dtype": str(model.dtype).removeprefix("torch."),
             "revision": model.revision,
             "torch": torch.__version__,
+            "transformers": transformers.__version__,
         },
+        pairs=tuple((pair.positive, pair.negative) for pair in concept.pairs),
     )
 
 
@@ -239,41 +302,68 @@ def random_like(vector: SteeringVector, seed: int) -> SteeringVector:
         quality=(),
         projections=None,
         provenance={"seed": seed},
+        pairs=(),
     )
 
 
 def save_vector(vector: SteeringVector, path: str | Path) -> None:
-    """Write a vector file: safetensors with the tensor `directions` and everything else in the JSON header."""
+    """Write a vector file: safetensors with the tensor `directions` and everything else in the JSON header.
+
+    The header says the shape, which layers carry signal and the SHA-256 of the numbers once more, so that a damaged file is
+    found when it is read.
+    """
     header = {
         "format": FORMAT,
         "model": vector.model,
         "model_name": vector.model_name,
+        "shape": list(vector.directions.shape),
+        "signal": list(vector.signal),
+        "sha256": _digest(vector.directions),
         "concept": vector.concept,
         "labels": list(vector.labels),
+        "pairs": [list(pair) for pair in vector.pairs],
         "method": vector.method,
         "quality": [asdict(layer) for layer in vector.quality],
         "projections": None if vector.projections is None else vector.projections.tolist(),
         "provenance": dict(vector.provenance),
     }
-    write_tensors(Path(path), {"directions": vector.directions}, header)
+    write_tensors(Path(path), {"directions": vector.directions.float()}, header)
 
 
-def load_vector(path: str | Path) -> SteeringVector:
-    """Read a vector file.
+def load_vector(path: str | Path, model: LanguageModel | None = None) -> SteeringVector:
+    """Read a vector file of any version up to this one's.
+
+    Args:
+        path: the file.
+        model: the model that is to be steered, where the vector must belong to it.
 
     Raises:
-        SteeringError: no such file, not a vector file, or from a newer version.
+        SteeringError: no such file, not a vector file, damaged, or from a newer version.
+        MismatchError: it belongs to another model than `model`.
     """
     tensors, header = read_tensors(Path(path))
-    if isinstance(header.get("format"), int) and header["format"] > FORMAT:
+    version = header.get("format")
+    if not isinstance(version, int) or "model" not in header or sorted(tensors) != ["directions"]:
         raise SteeringError(
-            f"{path} has format {header['format']}; this version reads up to {FORMAT}. Update Steering Lab."
+            f"{path} is not a vector file: expected one tensor 'directions' and a header with 'format' and 'model', found "
+            f"tensors {sorted(tensors)} and header entries {sorted(header)}."
         )
-    if "directions" not in tensors or "model" not in header:
-        raise SteeringError(f"{path} is not a vector file: expected the tensor 'directions', found {sorted(tensors)}.")
+    if version > FORMAT:
+        raise SteeringError(f"{path} has format {version}; this version reads up to {FORMAT}. Update Steering Lab.")
+    directions = tensors["directions"].float()
+    found = {
+        "shape": list(directions.shape),
+        "signal": [bool(row.any()) for row in directions],
+        "sha256": _digest(directions),
+    }
+    for name, value in found.items():
+        if header.get(name, value) != value:
+            raise SteeringError(
+                f"{path} is damaged: its header says {name} {header[name]}, its directions have {value}. Save it again."
+            )
     try:
-        return SteeringVector(
-            directions=tensors["directions"].float(),
+        vector = SteeringVector(
+            directions=directions,
             model=header["model"],
             model_name=header["model_name"],
             concept=header["concept"],
@@ -282,11 +372,19 @@ def load_vector(path: str | Path) -> SteeringVector:
             quality=tuple(LayerQuality(**layer) for layer in header["quality"]),
             projections=None if header.get("projections") is None else torch.tensor(header["projections"]),
             provenance=header["provenance"],
+            pairs=tuple((positive, negative) for positive, negative in header.get("pairs", ())),
         )
-    except (KeyError, IndexError, TypeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise SteeringError(
             f"{path} is not a vector file: its header is incomplete ({error}). Save the vector again."
         ) from error
+    if model is not None:
+        vector.check_model(model)
+    return vector
+
+
+def _digest(directions: torch.Tensor) -> str:
+    return hashlib.sha256(directions.detach().cpu().float().contiguous().numpy().tobytes()).hexdigest()
 
 
 def _units(rows: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from steering.concepts import Concept, ContrastPair, load_concept
 from steering.errors import MismatchError, SteeringError
+from steering.intervention import SCALES, plan, steer
 from steering.models import LanguageModel
 from steering.storage import HEADER, write_tensors
 from steering.vectors import (
@@ -319,6 +320,103 @@ def test_a_model_that_cannot_tell_the_sides_apart_is_said(llama: LanguageModel) 
         extract(blind, replace(QUALITY, name="quality", pairs=PAIRS[::-1]))
 
 
+# Arithmetic
+
+
+def steered(model: LanguageModel, vector: SteeringVector, lam: float, scale: str) -> torch.Tensor:
+    ids = torch.tensor([model.token_ids("The soup is")])
+    with torch.inference_mode(), steer(model, plan(model, vector, scale=scale), [lam]):
+        return model.model(input_ids=ids).logits
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_multiple_is_the_same_vector_at_a_larger_strength(
+    llama: LanguageModel, vector_for: Callable[..., SteeringVector], scale: str
+) -> None:
+    vector = vector_for(llama)
+    assert torch.equal(steered(llama, 2 * vector, 1.0, scale), steered(llama, vector, 2.0, scale))
+    assert torch.equal(steered(llama, vector * -0.5, 1.0, scale), steered(llama, vector, -0.5, scale))
+    assert not torch.equal(steered(llama, 2 * vector, 1.0, scale), steered(llama, vector, 1.0, scale))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_vector_minus_itself_is_nothing(
+    llama: LanguageModel, vector_for: Callable[..., SteeringVector], scale: str
+) -> None:
+    vector = vector_for(llama)
+    nothing = vector - vector
+    assert not any(nothing.signal)
+    assert torch.equal(steered(llama, nothing, 1.0, scale), steered(llama, vector, 0.0, scale))
+    assert not any((0 * vector).signal)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_sum_pushes_by_both(llama: LanguageModel, vector_for: Callable[..., SteeringVector], scale: str) -> None:
+    one, other = vector_for(llama, 0), vector_for(llama, 1)
+    both = plan(llama, one + other, scale=scale).pushes
+    torch.testing.assert_close(both, plan(llama, one, scale=scale).pushes + plan(llama, other, scale=scale).pushes)
+    torch.testing.assert_close((one + one).directions, (2 * one).directions)
+    torch.testing.assert_close((one - other + other).directions, one.directions)
+
+
+def test_the_order_of_a_sum_does_not_matter(llama: LanguageModel, vector_for: Callable[..., SteeringVector]) -> None:
+    one, other = vector_for(llama, 0), replace(vector_for(llama, 1), concept="another", labels=("up", "down"))
+    there, back = one + other, other + one
+    assert torch.equal(there.directions, back.directions)
+    assert replace(there, directions=one.directions) == replace(back, directions=one.directions)
+    assert (there.concept, there.labels) == ("another + noise", ("up + more", "down + less"))
+
+
+def test_twice_the_opposite_is_the_vector_itself() -> None:
+    vector = fit(*planted(), "pca")
+    opposite = -vector
+    for same in (-opposite, -1 * (-1 * vector), 0.5 * (2 * vector)):
+        assert torch.equal(same.directions, vector.directions)
+        assert same.labels == vector.labels
+        assert same.quality == vector.quality
+    assert (-2 * vector).labels == vector.labels[::-1]
+
+
+def test_what_was_scaled_says_so_and_keeps_its_length_in_a_file(tmp_path: Path) -> None:
+    vector = 1.5 * (2 * fit(*planted(), "pca"))
+    assert vector.provenance["factor"] == 3.0
+    save_vector(vector, tmp_path / "v.safetensors")
+    torch.testing.assert_close(
+        load_vector(tmp_path / "v.safetensors").directions.norm(dim=-1), torch.full((LAYERS,), 3.0)
+    )
+
+
+def test_a_sum_keeps_the_story_of_its_parts_and_no_measurement() -> None:
+    one = replace(fit(*planted(), "pca"), concept="a", provenance={"pairs_hash": "1"}, pairs=(("x", "y"),))
+    other = replace(fit(*planted(), "mean"), concept="b", provenance={"pairs_hash": "2"})
+    both = one + other
+    assert both.method == "pca + mean"
+    assert both.provenance["sum"] == [{"concept": "a", "pairs_hash": "1"}, {"concept": "b", "pairs_hash": "2"}]
+    assert (both.quality, both.projections, both.pairs) == ((), None, ())
+
+
+def test_vectors_of_two_models_do_not_mix(llama: LanguageModel, vector_for: Callable[..., SteeringVector]) -> None:
+    vector = vector_for(llama)
+    stranger = replace(vector, model="0123456789abcdef", model_name="other")
+    with pytest.raises(
+        MismatchError, match=rf"tiny-llama .* {llama.fingerprint}, and one of other .* 0123456789abcdef"
+    ):
+        vector + stranger
+    with pytest.raises(MismatchError, match="cannot be added"):
+        vector - replace(vector, directions=vector.directions[:-1])
+
+
+def test_only_finite_numbers_multiply() -> None:
+    vector = fit(*planted(), "pca")
+    for wrong in (float("nan"), float("inf")):
+        with pytest.raises(SteeringError, match="cannot be multiplied by"):
+            wrong * vector
+    with pytest.raises(TypeError):
+        vector * vector
+    with pytest.raises(TypeError):
+        vector + 1  # type: ignore[operator]
+
+
 # Belonging
 
 
@@ -376,6 +474,7 @@ def example(**changes: object) -> SteeringVector:
         concept="Höflichkeit",
         labels=("höflich", "grob, «rude»"),
         provenance={"pairs": 40, "nested": {"a": [1, None]}},
+        pairs=(("Bitte, «ja»", "nein!"), ("so", "or\nso")),
     )
     return replace(vector, **changes)
 
@@ -389,7 +488,7 @@ def test_a_vector_file_comes_back_as_it_went(tmp_path: Path, projections: bool) 
     assert (found.projections is None) is not projections
     if projections:
         assert torch.equal(found.projections, vector.projections)
-    for name in ("model", "model_name", "concept", "labels", "method", "quality", "provenance", "signal"):
+    for name in ("model", "model_name", "concept", "labels", "method", "quality", "provenance", "signal", "pairs"):
         assert getattr(found, name) == getattr(vector, name), name
 
 
@@ -404,6 +503,9 @@ def test_a_vector_file_is_as_the_contract_says(tmp_path: Path) -> None:
     length = int.from_bytes(header[:8], "little")
     ours = json.loads(json.loads(header[8 : 8 + length])["__metadata__"][HEADER])
     assert ours["format"] == FORMAT
+    assert ours["shape"] == [LAYERS, D]
+    assert ours["signal"] == [False, True, True]
+    assert ours["pairs"][0] == ["Bitte, «ja»", "nein!"]
     assert ours["concept"] == "Höflichkeit"
 
 
@@ -414,6 +516,27 @@ def test_an_extracted_vector_survives_its_file(tmp_path: Path, llama: LanguageMo
     found.check_model(llama)
     assert torch.equal(found.directions, vector.directions)
     assert found.provenance == vector.provenance
+    assert found.pairs == tuple((pair.positive, pair.negative) for pair in load_concept("sentiment").pairs)
+
+
+def test_a_file_of_the_first_version_is_still_read(llama: LanguageModel) -> None:
+    found = load_vector(Path(__file__).parent / "data" / "vector-format-1.safetensors")
+    assert (found.concept, found.labels, found.method) == ("quality", ("good", "bad"), "pca")
+    assert found.directions.shape == (llama.n_layers, llama.d_model)
+    torch.testing.assert_close(found.directions.norm(dim=-1), torch.ones(llama.n_layers))
+    assert len(found.quality) == llama.n_layers
+    assert found.projections is not None
+    assert found.pairs == ()
+
+
+def test_loading_for_a_model_says_what_was_expected_and_found(
+    tmp_path: Path, llama: LanguageModel, vector_for: Callable[..., SteeringVector]
+) -> None:
+    save_vector(vector_for(llama), tmp_path / "own.safetensors")
+    assert load_vector(tmp_path / "own.safetensors", llama).model == llama.fingerprint
+    save_vector(example(), tmp_path / "other.safetensors")
+    with pytest.raises(MismatchError, match=rf"tiny \(3, 24\), fingerprint 0123456789abcdef.*{llama.fingerprint}"):
+        load_vector(tmp_path / "other.safetensors", llama)
 
 
 HEAD = {
@@ -446,6 +569,12 @@ def test_the_smallest_header_is_read(tmp_path: Path) -> None:
         (ROWS, {**HEAD, "labels": ["one"]}, "is not a vector file"),
         (ROWS, {**HEAD, "quality": [{"strange": 1}]}, "is not a vector file"),
         (ROWS, {**HEAD, "quality": None}, "is not a vector file"),
+        (ROWS, {**HEAD, "format": "1"}, "is not a vector file"),
+        (ROWS, {**HEAD, "pairs": [["one"]]}, "is not a vector file"),
+        ({**ROWS, "more": torch.ones(3)}, HEAD, r"expected one tensor 'directions'.*\['directions', 'more'\]"),
+        (ROWS, {**HEAD, "shape": [3, 4]}, r"damaged: its header says shape \[3, 4\], its directions have \[3, 3\]"),
+        (ROWS, {**HEAD, "signal": [True, False, True]}, "damaged: its header says signal"),
+        (ROWS, {**HEAD, "sha256": "0" * 64}, "damaged: its header says sha256 0000"),
     ],
 )
 def test_a_file_that_holds_no_vector_is_refused(
