@@ -38,6 +38,7 @@ ORDER = (
     "plots",
     "formats",
     "bench",
+    "harness",
     "cli",
     "ui",
 )

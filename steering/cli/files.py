@@ -1,0 +1,82 @@
+"""Commands for other tools: `export` and `import` of their files, and `lm-eval`, which runs that harness on a steered child."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from steering.cli.options import json_option, out_option, steering_options
+from steering.cli.steps import load, show
+from steering.errors import SteeringError
+from steering.formats import EXPORTS, IMPORTS, Card, export_vector, import_vector
+from steering.vectors import load_vector, save_vector
+
+
+@click.command(name="export")
+@click.option("--vector", "vector_file", type=click.Path(path_type=Path), required=True, help="A vector file.")
+@click.option(
+    "--format", "format_", type=click.Choice(list(EXPORTS)), required=True, help="The tool that will read it."
+)
+@click.option("--lam", type=float, default=0.2, help="The strength λ that is baked in.")
+@steering_options
+@click.option(
+    "--child", help="The model that is steered; by default the one that the vector names.", show_default=False
+)
+@out_option
+@json_option
+def export_command(
+    vector_file: Path, format_: str, lam: float, scale: str, profile: str, child: str | None, out: Path, as_json: bool
+) -> None:
+    """Write a vector as another tool's file, with λ, scale and profile multiplied in."""
+    vector = load_vector(vector_file)
+    needed = child is not None or format_ == "lm-eval" or scale != "unit" or profile != "all"
+    small = load(child or vector.model_name) if needed else None
+    done = export_vector(vector, out, format_, lam=lam, child=small, scale=scale, profile=profile)
+    data = {**vars(done), "path": str(done.path), "layers": list(done.layers), "notes": list(done.notes)}
+    sentences = (f"Wrote {out}: λ = {lam:g} at {len(done.layers)} layers.", *done.notes)
+    show(data, "\n".join(sentences), as_json)
+
+
+@click.command(name="import")
+@click.option("--format", "format_", type=click.Choice(list(IMPORTS)), required=True, help="The tool that wrote it.")
+@click.option("--file", "file", type=click.Path(path_type=Path), required=True, help="The file to read.")
+@click.option(
+    "--model", required=True, help="The model that it was made for: bundled name, Hub id, folder or .gguf file."
+)
+@click.option("--unit-length", is_flag=True, help="Bring every row to length 1, for the scale 'residual'.")
+@out_option
+@json_option
+def import_command(format_: str, file: Path, model: str, unit_length: bool, out: Path, as_json: bool) -> None:
+    """Read another tool's file as a vector file, and say what of it matches the model."""
+    vector, card = import_vector(file, format_, load(model), unit_length=unit_length)
+    save_vector(vector, out)
+    show({"out": str(out), "card": card.as_json()}, f"Wrote {out}.\n{_table(card)}", as_json)
+
+
+@click.command(
+    name="lm-eval",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def lm_eval_command(arguments: tuple[str, ...]) -> None:
+    """Run lm-evaluation-harness with the model `steering` among its own; takes that program's arguments.
+
+    For example: lm-eval run --tasks gsm8k --model steering --model_args child=smollm2-135m-instruct,vector=v.safetensors
+    """
+    try:
+        from steering.harness import run
+    except ImportError as error:
+        raise SteeringError(
+            f"lm-evaluation-harness is not installed here ({error}). Install it with: pip install 'lm_eval[hf]==0.4.13'"
+        ) from error
+    run(arguments)
+
+
+def _table(card: Card) -> str:
+    rows: list[tuple[Any, ...]] = [(row.status, row.what, row.expected, row.found) for row in card.findings]
+    return "\n".join(
+        f"{status:8} {what:12} expected {expected}, found {found}" for status, what, expected, found in rows
+    )
+
+
+COMMANDS = (export_command, import_command, lm_eval_command)

@@ -1,0 +1,390 @@
+"""Files of other tools: what is written is the push, what is read back is the same, and what does not fit is said."""
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from tiny import byte_tokenizer, save_tiny
+
+from steering.cli import main
+from steering.errors import MismatchError, SteeringError
+from steering.formats import EXPORTS, IMPORTS, Card, export_vector, import_vector, inspect_file
+from steering.intervention import SCALES, plan, steer
+from steering.models import LanguageModel, load_model
+from steering.vectors import SteeringVector, load_vector, save_vector
+
+Make = Callable[..., SteeringVector]
+BOTH = ("repeng", "steering-vectors")
+"""Formats that keep every row and can be read back."""
+
+
+def finding(card: Card, what: str) -> tuple[str, str, str]:
+    (row,) = [row for row in card.findings if row.what == what]
+    return row.status, row.expected, row.found
+
+
+def logits(model: LanguageModel, vector: SteeringVector, lam: float, scale: str = "residual") -> torch.Tensor:
+    ids = torch.tensor([model.token_ids("The soup is")])
+    with torch.inference_mode(), steer(model, plan(model, vector, scale=scale), [lam]):
+        return model.model(input_ids=ids).logits
+
+
+# What is written
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("format", BOTH)
+def test_what_comes_back_pushes_as_before(
+    tmp_path: Path, llama: LanguageModel, vector_for: Make, format: str, scale: str
+) -> None:
+    """A file holds λ, scale and profile, so that strength 1 of the other tool is our λ."""
+    vector = vector_for(llama)
+    done = export_vector(vector, tmp_path / "f", format, lam=0.3, child=llama, scale=scale)
+    assert done.layers == tuple(range(llama.n_layers))
+    found, card = import_vector(tmp_path / "f", format, llama)
+    assert torch.equal(found.directions, 0.3 * plan(llama, vector, scale=scale).pushes)
+    torch.testing.assert_close(logits(llama, found, 1.0, "unit"), logits(llama, vector, 0.3, scale))
+    assert (found.concept, found.labels, found.method) == (vector.concept, vector.labels, vector.method)
+    assert card.fits
+    assert {row.status for row in card.findings} == {"matches"}
+
+
+def test_llama_cpp_gets_no_block_0_and_a_word_about_it(tmp_path: Path, llama: LanguageModel, vector_for: Make) -> None:
+    vector = vector_for(llama)
+    done = export_vector(vector, tmp_path / "v.gguf", "gguf", lam=-0.5, child=llama)
+    reader = gguf.GGUFReader(tmp_path / "v.gguf")
+    assert [tensor.name for tensor in reader.tensors] == ["direction.1", "direction.2", "direction.3"]
+    pushes = plan(llama, vector).pushes
+    for layer, tensor in enumerate(reader.tensors, 1):
+        assert tensor.tensor_type == gguf.GGMLQuantizationType.F32
+        assert tuple(tensor.shape) == (llama.d_model,)
+        np.testing.assert_array_equal(tensor.data, (-0.5 * pushes[layer]).numpy())
+    assert reader.get_field("general.architecture").contents() == "controlvector"
+    assert reader.get_field("controlvector.model_hint").contents() == "llama"
+    assert reader.get_field("controlvector.layer_count").contents() == 3
+    share = float(pushes[0].norm() / pushes.norm(dim=1).sum())
+    assert done.notes == (
+        f"llama.cpp cannot steer block 0, so its row is left out: {share:.1%} of the summed length of what would be added.",
+    )
+
+
+def test_a_vector_without_block_0_loses_nothing_in_llama_cpp(
+    tmp_path: Path, llama: LanguageModel, vector_for: Make
+) -> None:
+    vector = vector_for(llama)
+    rest = replace(vector, directions=vector.directions * torch.tensor([[0.0], [1.0], [0.0], [1.0]]))
+    done = export_vector(rest, tmp_path / "v.gguf", "gguf", child=llama)
+    assert (done.layers, done.notes) == ((1, 3), ())
+    found, card = import_vector(tmp_path / "v.gguf", "gguf", llama)
+    torch.testing.assert_close(found.directions, 0.2 * plan(llama, rest).pushes)
+    assert finding(card, "layers") == ("matches", "numbers from 0 to 3", "1, 3")
+
+
+def test_a_file_for_lm_eval_does_there_what_the_vector_does_here(
+    tmp_path: Path, model: LanguageModel, vector_for: Make
+) -> None:
+    """The names are looked up below `base_model`, and vector times coefficient is added, in every family."""
+    vector = vector_for(model)
+    export_vector(vector, tmp_path / "v.pt", "lm-eval", lam=0.4, child=model)
+    entries = torch.load(tmp_path / "v.pt", weights_only=True)
+    modules = dict(model.model.base_model.named_modules())
+    ids = torch.tensor([model.token_ids("The soup is")])
+
+    def adding(entry: dict[str, object]) -> Callable[..., object]:
+        assert set(entry) == {"steering_vector", "steering_coefficient", "action"}
+        assert entry["action"] == "add"
+        row = entry["steering_vector"] * entry["steering_coefficient"]  # type: ignore[operator]
+
+        def hook(_module: object, _inputs: object, output: object) -> object:
+            return (output[0] + row, *output[1:]) if isinstance(output, tuple) else output + row  # type: ignore[operator]
+
+        return hook
+
+    with ExitStack() as hooks, torch.inference_mode():
+        for name, entry in entries.items():
+            hooks.callback(modules[name].register_forward_hook(adding(entry)).remove)
+        there = model.model(input_ids=ids).logits
+    with torch.inference_mode(), steer(model, plan(model, vector), [0.4]):
+        here = model.model(input_ids=ids).logits
+    torch.testing.assert_close(there, here)
+    assert len(entries) == model.n_layers
+
+
+def test_the_scale_unit_needs_no_model(tmp_path: Path, llama: LanguageModel, vector_for: Make) -> None:
+    vector = vector_for(llama)
+    for format in BOTH:
+        export_vector(vector, tmp_path / "with", format, child=llama, scale="unit")
+        export_vector(vector, tmp_path / "without", format, scale="unit")
+        here, there = (import_vector(tmp_path / name, format, llama) for name in ("with", "without"))
+        assert torch.equal(here[0].directions, there[0].directions)
+        assert finding(there[1], "family") == ("unknown", "llama", "nothing")
+
+
+@pytest.mark.parametrize("format", EXPORTS)
+def test_a_failed_export_leaves_no_file(tmp_path: Path, llama: LanguageModel, vector_for: Make, format: str) -> None:
+    vector = vector_for(llama)
+    stranger = replace(vector, model="0123456789abcdef")
+    for wrong, settings in (
+        (vector, {"lam": float("nan"), "child": llama}),
+        (vector, {"lam": 0.0, "child": llama}),
+        (vector, {"lam": 1e39, "child": llama}),
+        (vector - vector, {"child": llama}),
+        (vector, {"child": llama, "profile": "no such"}),
+        (vector, {}),
+        (vector, {"scale": "unit", "profile": "middle"}),
+        (stranger, {"child": llama}),
+    ):
+        with pytest.raises(SteeringError):
+            export_vector(wrong, tmp_path / "v.pt", format, **settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_is_said(tmp_path: Path, llama: LanguageModel, vector_for: Make) -> None:
+    vector = vector_for(llama)
+    with pytest.raises(SteeringError, match=r"Unknown format 'onnx'\. Choose one of gguf"):
+        export_vector(vector, tmp_path / "f", "onnx", child=llama)
+    with pytest.raises(SteeringError, match=r"name it v\.pt, not v\.bin"):
+        export_vector(vector, tmp_path / "v.bin", "lm-eval", child=llama)
+    with pytest.raises(SteeringError, match="give the child model"):
+        export_vector(vector, tmp_path / "v.pt", "lm-eval", scale="unit")
+    with pytest.raises(SteeringError, match=r"llama\.cpp cannot steer block 0, and nothing else"):
+        export_vector(vector, tmp_path / "v.gguf", "gguf", child=llama, profile=[1, 0, 0, 0])
+    with pytest.raises(SteeringError, match="give tiny-llama as the child, or use the scale 'unit'"):
+        export_vector(vector, tmp_path / "v.gguf", "gguf")
+    with pytest.raises(MismatchError, match="cannot steer"):
+        export_vector(replace(vector, model="0123456789abcdef"), tmp_path / "v.gguf", "gguf", child=llama)
+
+
+# What is read
+
+
+def foreign_gguf(
+    path: Path, rows: dict[str, np.ndarray], arch: str = "controlvector", hint: str | None = "llama"
+) -> Path:
+    """A control vector as other tools write it."""
+    writer = gguf.GGUFWriter(path, arch)
+    if hint is not None:
+        writer.add_string(f"{arch}.model_hint", hint)
+    for name, row in rows.items():
+        writer.add_tensor(name, row)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def foreign_rows(*layers: int, width: int = 32, length: float = 1.0) -> dict[str, np.ndarray]:
+    noise = np.random.default_rng(0).normal(size=(len(layers), width)).astype(np.float32)
+    noise *= length / np.linalg.norm(noise, axis=1, keepdims=True)
+    return {f"direction.{layer}": row for layer, row in zip(layers, noise, strict=True)}
+
+
+def test_a_file_of_others_keeps_its_rows_and_its_gaps(tmp_path: Path, llama: LanguageModel) -> None:
+    rows = foreign_rows(1, 3, length=5.0)
+    found, card = import_vector(foreign_gguf(tmp_path / "happy.gguf", rows), "gguf", llama)
+    assert found.signal == (False, True, False, True)
+    np.testing.assert_array_equal(found.directions[3].numpy(), rows["direction.3"])
+    assert (found.concept, found.labels) == ("happy", ("positive", "negative"))
+    assert found.provenance["imported"]["format"] == "gguf"
+    found.check_model(llama)
+    assert card.fits
+    assert finding(card, "family") == ("matches", "llama", "llama")
+    assert finding(card, "fingerprint") == ("unknown", llama.fingerprint, "nothing")
+    assert finding(card, "strength")[0] == "unknown"
+    assert finding(card, "concept")[0] == "unknown"
+    short, _ = import_vector(tmp_path / "happy.gguf", "gguf", llama, unit_length=True)
+    torch.testing.assert_close(short.directions.norm(dim=1), torch.tensor([0.0, 1.0, 0.0, 1.0]))
+    torch.testing.assert_close(5 * short.directions, found.directions)
+
+
+def test_rows_of_steering_vectors_may_be_one_by_one_by_width(tmp_path: Path, llama: LanguageModel) -> None:
+    save_file({"layer.2": torch.ones(1, 1, 32, dtype=torch.bfloat16)}, tmp_path / "v.safetensors")
+    found, card = import_vector(tmp_path / "v.safetensors", "steering-vectors", llama)
+    assert torch.equal(found.directions[2], torch.ones(32))
+    assert found.directions.dtype == torch.float32
+    assert finding(card, "family")[0] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("rows", "what", "message"),
+    [
+        (foreign_rows(1, 2, width=48), "width", "width: expected 32, found 48"),
+        (foreign_rows(1, 4), "layers", "layers: expected numbers from 0 to 3, found 1, 4"),
+        ({"direction.1": np.full(32, np.nan, np.float32)}, "numbers", "found not finite at layers 1"),
+        ({**foreign_rows(1), "direction.2": np.ones(8, np.float32)}, "width", "width: expected 32, found 8, 32"),
+    ],
+)
+def test_what_does_not_fit_says_expected_and_found(
+    tmp_path: Path, llama: LanguageModel, rows: dict[str, np.ndarray], what: str, message: str
+) -> None:
+    path = foreign_gguf(tmp_path / "v.gguf", rows)
+    with pytest.raises(MismatchError, match=message):
+        import_vector(path, "gguf", llama)
+    card = inspect_file(path, "gguf", llama)
+    assert not card.fits
+    assert finding(card, what)[0] == "differs"
+    assert json.loads(json.dumps(card.as_json()))["fits"] is False
+
+
+def test_another_family_is_said_and_stops_nothing(tmp_path: Path, llama: LanguageModel) -> None:
+    path = foreign_gguf(tmp_path / "v.gguf", foreign_rows(1), hint="gemma3")
+    _, card = import_vector(path, "gguf", llama)
+    assert finding(card, "family") == ("differs", "llama", "gemma3")
+    assert card.fits
+
+
+def test_our_own_file_for_another_model_is_refused(tmp_path: Path, llama: LanguageModel, vector_for: Make) -> None:
+    path = tmp_path / "v.gguf"
+    export_vector(replace(vector_for(llama), model="0123456789abcdef"), path, "repeng", scale="unit")
+    with pytest.raises(MismatchError, match=f"fingerprint: expected {llama.fingerprint}, found 0123456789abcdef"):
+        import_vector(path, "repeng", llama)
+
+
+@pytest.mark.parametrize(
+    ("rows", "arch", "message"),
+    [
+        ({"blk.0.weight": np.ones(32, np.float32)}, "controlvector", "holds the tensor 'blk.0.weight'"),
+        ({"direction.x": np.ones(32, np.float32)}, "controlvector", "holds the tensor 'direction.x'"),
+        (
+            {"direction.1": np.ones((2, 32), np.float32)},
+            "controlvector",
+            r"must be one row of .* F32 of shape \(32, 2\)",
+        ),
+        ({"direction.1": np.ones(32, np.int32)}, "controlvector", "must be one row of float32 or float16, and is I32"),
+        ({}, "controlvector", "and 0 directions"),
+        (foreign_rows(1), "llama", "found architecture 'llama'"),
+    ],
+)
+def test_a_gguf_file_that_is_no_control_vector_is_refused(
+    tmp_path: Path, llama: LanguageModel, rows: dict[str, np.ndarray], arch: str, message: str
+) -> None:
+    with pytest.raises(SteeringError, match=message):
+        import_vector(foreign_gguf(tmp_path / "v.gguf", rows, arch), "gguf", llama)
+
+
+def test_zeros_are_no_vector(tmp_path: Path, llama: LanguageModel) -> None:
+    path = foreign_gguf(tmp_path / "v.gguf", {"direction.1": np.zeros(32, np.float32)})
+    with pytest.raises(SteeringError, match="v holds nothing but zeros"):
+        import_vector(path, "gguf", llama)
+
+
+def test_a_cut_off_file_is_refused_wherever_it_ends(tmp_path: Path, llama: LanguageModel) -> None:
+    whole = foreign_gguf(tmp_path / "v.gguf", foreign_rows(1, 2)).read_bytes()
+    for length in range(0, len(whole) - 128, 7):
+        (tmp_path / "cut.gguf").write_bytes(whole[:length])
+        with pytest.raises(SteeringError):
+            import_vector(tmp_path / "cut.gguf", "gguf", llama)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"layer.x": torch.ones(32)}, "found 'layer.x'"),
+        ({"weight": torch.ones(32)}, "found 'weight'"),
+        ({"layer.0": torch.ones(2, 32)}, r"found 'layer.0' of shape \(2, 32\)"),
+        ({}, "holds no rows"),
+    ],
+)
+def test_other_safetensors_are_refused_with_the_line_that_writes_them(
+    tmp_path: Path, llama: LanguageModel, tensors: dict[str, torch.Tensor], message: str
+) -> None:
+    save_file(tensors, tmp_path / "v.safetensors")
+    with pytest.raises(SteeringError, match=rf"{message}.*write it with safetensors\.torch\.save_file"):
+        import_vector(tmp_path / "v.safetensors", "steering-vectors", llama)
+
+
+def test_rows_of_another_place_than_the_block_are_refused(tmp_path: Path, llama: LanguageModel) -> None:
+    save_file({"layer.1": torch.ones(32)}, tmp_path / "v.safetensors", metadata={"layer_type": "mlp"})
+    with pytest.raises(SteeringError, match="for the 'mlp' of each layer; only vectors for 'decoder_block'"):
+        import_vector(tmp_path / "v.safetensors", "steering-vectors", llama)
+
+
+@pytest.mark.parametrize("format", IMPORTS)
+def test_a_pickle_is_never_opened(tmp_path: Path, llama: LanguageModel, format: str) -> None:
+    witness = tmp_path / "ran"
+
+    class Bomb:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (witness,))
+
+    torch.save(Bomb(), tmp_path / "v.pt")
+    with pytest.raises(SteeringError, match=r"not a readable|a pickle, which can run code"):
+        import_vector(tmp_path / "v.pt", format, llama)
+    assert not witness.exists()
+    torch.load(tmp_path / "v.pt", weights_only=False)
+    assert witness.exists(), "the file would not have run anything anyway"
+
+
+def test_a_missing_file_and_an_unknown_format_are_said(tmp_path: Path, llama: LanguageModel) -> None:
+    with pytest.raises(SteeringError, match=r"There is no file .*none\.gguf"):
+        import_vector(tmp_path / "none.gguf", "gguf", llama)
+    with pytest.raises(SteeringError, match="Unknown format 'onnx'"):
+        inspect_file(tmp_path / "none", "onnx", llama)
+
+
+# The command line
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("models") / "child"
+    return str(save_tiny(path, "llama", tokenizer=byte_tokenizer(), layers=3, width=32))
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--json"])
+    captured = capsys.readouterr()
+    assert ended.value.code == 0, captured.err
+    found: dict[str, object] = json.loads(captured.out)
+    return found
+
+
+def test_export_and_import_by_command(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, folder: str, vector_for: Make
+) -> None:
+    child = load_model(folder)
+    vector, file, back = str(tmp_path / "v.safetensors"), str(tmp_path / "f.gguf"), str(tmp_path / "b.safetensors")
+    save_vector(vector_for(child), vector)
+    done = run(capsys, "export", "--vector", vector, "--format", "gguf", "--lam", "-0.5", "--out", file)
+    assert (done["lam"], done["scale"], done["layers"]) == (-0.5, "residual", [0, 1, 2])
+    assert "block 0" in str(done["notes"])
+    read = run(capsys, "import", "--format", "gguf", "--file", file, "--model", folder, "--out", back)
+    card = read["card"]
+    assert isinstance(card, dict)
+    assert card["fits"] is True
+    expected = -0.5 * plan(child, load_vector(vector)).pushes
+    expected[0] = 0
+    torch.testing.assert_close(load_vector(back, child).directions, expected)
+
+
+def test_the_scale_unit_loads_no_model(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, llama: LanguageModel, vector_for: Make
+) -> None:
+    """There is no model of the name that this vector has, so loading it would fail."""
+    save_vector(vector_for(llama), tmp_path / "v.safetensors")
+    words = ["export", "--vector", str(tmp_path / "v.safetensors"), "--format", "repeng", "--out", str(tmp_path / "f")]
+    assert run(capsys, *words, "--scale", "unit")["layers"] == [0, 1, 2, 3]
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert "tiny-llama" in capsys.readouterr().err
+
+
+def test_a_pickle_by_command_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path, folder: str) -> None:
+    (tmp_path / "v.pt").write_bytes(b"\x80\x04.")
+    words = ["--file", str(tmp_path / "v.pt"), "--model", folder, "--out", str(tmp_path / "v.safetensors")]
+    with pytest.raises(SystemExit) as ended:
+        main(["import", "--format", "lm-eval", *words])
+    captured = capsys.readouterr()
+    assert ended.value.code == 2
+    assert "a pickle, which can run code" in captured.err
+    assert captured.out == ""
