@@ -1,0 +1,202 @@
+"""Reading an answer out of a text, and comparing two answers by value.
+
+No answer is an outcome of its own: a reader returns None rather than a guess. A plain number is the last one in the text
+unless something marks the answer; formulas are left to math-verify.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+
+_SIGNED = re.compile(
+    # A minus belongs to the number only where nothing stands before it that it could be subtracted from.
+    r"(?<![\w.])(?P<sign>[-−+]?)\s?(?P<unit>[$€£]?)(?P<inner>[-−]?)"
+    rf"(?:\\[dt]?frac\{{(?P<top>\d+)\}}\{{(?P<bottom>\d+)\}}"
+    rf"|(?:(?P<whole>\d+)\s+)?(?P<over>\d+)\s?/\s?(?P<under>\d+)(?![\d/])"
+    rf"|(?P<plain>{NUMBER}))"
+    r"\s?(?P<percent>\\?%)?"
+)
+_SPACED_MINUS = re.compile(r"(?<=[\w)])\s+[-−]\s*(?=[\d$€£])")
+_NO_NUMBERS = re.compile(
+    r"\b\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}\b"  # a date
+    r"|\b\d{1,2}:\d{2}(?::\d{2})?\b"  # a time of day
+)
+_MARK = re.compile(r"####[^\S\n]*\n?([^\n]*)")
+_BOX = re.compile(r"\\boxed\s*\{")
+_SAID = re.compile(r"\b(?:answer|result)\b[^\S\n]*(?:is|are|=|:)[^\S\n]*:?([^\n]*)", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?<=[^\d\s])[.;!?](?:\s|$)|(?<=\d)[.;!?](?:\s+[^\d\s]|$)")
+
+
+def letter(place: int) -> str:
+    """The letter of a choice, A for place 0."""
+    return chr(ord("A") + place)
+
+
+def number(text: str) -> Fraction | None:
+    """The value of a text that is one number and nothing else but its unit sign; None for anything else."""
+    found = _SIGNED.fullmatch(text.strip().rstrip(".").replace("\\$", "$").strip("$ ") or " ")
+    return _value(found) if found else None
+
+
+def read_number(text: str, choices: Sequence[str] = ()) -> str | None:
+    r"""Read a number: the first behind ####, the last in \boxed{}, what "the answer is" says, or the last of the text.
+
+    Returns:
+        The number as it stands in the text, with its percent sign; None where there is none.
+    """
+    del choices
+    text = text.replace("\\$", "$").replace("\\!", "").replace("\\,", "")
+    for line in _MARK.findall(text):
+        if found := _numbers(line):
+            return found[0]
+    if (boxed := _boxed(text)) is not None and (found := _numbers(boxed)):
+        return found[-1]
+    for line in reversed(_SAID.findall(text)):
+        sentence = _SENTENCE.split(line, maxsplit=1)[0]
+        if found := _numbers(sentence):
+            # "The answer is 5 + 7 = 12": what stands last was worked out; otherwise the first is meant.
+            return found[-1] if "=" in sentence else found[0]
+    found = _numbers(text)
+    return found[-1] if found else None
+
+
+def read_letter(text: str, choices: Sequence[str] = ()) -> str | None:
+    """Read the letter of a choice: a lone one, what "the answer is" says, one in brackets, or the one choice that is named."""
+    last = letter(len(choices) - 1) if choices else "Z"
+    # Letters keep their case, and "A dog barks" is no answer A.
+    option = rf"[(*\[\"']*([A-{last}])(?![\w'’])(?<!A(?=[^\S\n][a-z])(?![^\S\n](?:because|since|as)\b))"
+    patterns = (
+        rf"(?i:\banswer\b[^\S\n]*(?:is|=|:)?[^\S\n]*:?[^\S\n]*(?:option|choice)?)[^\S\n]*{option}",
+        rf"^\W*([A-{last}])(?=\s*[).:,\]*]|[^\S\n]*\n|\s*$)",
+        rf"(?i:\b(?:option|choice))[^\S\n]+{option}",
+        rf"\(([A-{last}])\)",
+    )
+    for pattern in patterns:
+        if found := re.search(pattern, text):
+            return found.group(1)
+    named = [place for place, choice in enumerate(choices) if _mentions(text, choice)]
+    return letter(named[0]) if len(named) == 1 else None
+
+
+def read_math(text: str, choices: Sequence[str] = ()) -> str | None:
+    r"""Read a formula: the last \boxed{}, what stands behind ####, or what math-verify finds."""
+    del choices
+    if (boxed := _boxed(text)) is not None and boxed.strip():
+        return boxed.strip()
+    if marked := [line.strip() for line in _MARK.findall(text) if line.strip()]:
+        return marked[0].strip("$ .") or None
+    parsed = _parse(text)
+    return str(parsed[-1]) if parsed else None
+
+
+def read_text(text: str, choices: Sequence[str] = ()) -> str | None:
+    """Read words: what stands behind ####, or in the last line that says something."""
+    del choices
+    lines = [line.strip() for line in _MARK.findall(text) if line.strip()][:1] or [
+        line.strip() for line in text.splitlines() if line.strip()
+    ]
+    if not lines:
+        return None
+    said = _SAID.search(lines[-1])
+    return (said.group(1) if said and said.group(1).strip() else lines[-1]).strip() or None
+
+
+READERS: Mapping[str, Callable[[str, Sequence[str]], str | None]] = {
+    "choice": read_letter,
+    "number": read_number,
+    "math": read_math,
+    "text": read_text,
+}
+"""How the answer is read out of a text, by the kind of task."""
+
+
+def same_number(left: str, right: str) -> bool:
+    """Whether two numbers have one value. 50% is both 50 and 0.5, since people write either for it."""
+    values = [_readings(text) for text in (left, right)]
+    return bool(values[0] & values[1])
+
+
+def same_text(left: str, right: str) -> bool:
+    """Whether two texts say the same, but for case, spaces and marks around them; or are equal numbers."""
+    return _plain(left) == _plain(right) or same_number(left, right)
+
+
+def same_math(left: str, right: str) -> bool:
+    """Whether two formulas are equal, as math-verify sees it."""
+    if left == right:
+        return True
+    from math_verify import verify
+
+    sides = [_parse(f"${text}$") or _parse(text) for text in (left, right)]
+    return all(sides) and bool(verify(*sides, timeout_seconds=_timeout()))
+
+
+SAME: Mapping[str, Callable[[str, str], bool]] = {
+    "choice": lambda left, right: left == right,
+    "number": same_number,
+    "math": same_math,
+    "text": same_text,
+}
+"""How two answers are compared, by the kind of task."""
+
+
+def _mentions(text: str, choice: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", text, re.IGNORECASE) is not None
+
+
+def _boxed(text: str) -> str | None:
+    r"""What the last \boxed{} holds, with its own braces balanced."""
+    starts = [found.end() for found in _BOX.finditer(text)]
+    if not starts:
+        return None
+    depth = 1
+    for place in range(starts[-1], len(text)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if depth == 0:
+            return text[starts[-1] : place]
+    return None
+
+
+def _numbers(text: str) -> list[str]:
+    text = _NO_NUMBERS.sub(" ", text)
+    # "5 - 3" takes 3 from 5, and holds no −3.
+    text = _SPACED_MINUS.sub(" ~ ", text)
+    return [found.group().strip() for found in _SIGNED.finditer(text) if _value(found) is not None]
+
+
+def _value(found: re.Match[str]) -> Fraction | None:
+    parts = found.groupdict()
+    top, bottom = parts["top"] or parts["over"], parts["bottom"] or parts["under"]
+    if bottom is not None:
+        if int(bottom) == 0:
+            return None
+        value = Fraction(int(top), int(bottom)) + int(parts["whole"] or 0)
+    else:
+        value = Fraction(parts["plain"].replace(",", ""))
+    return -value if {parts["sign"], parts["inner"]} & {"-", "−"} else value
+
+
+def _readings(text: str) -> set[Fraction]:
+    value = number(text)
+    if value is None:
+        return set()
+    return {value, value / 100} if "%" in text else {value}
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split()).strip(" .!\"'*`")
+
+
+def _parse(text: str) -> list[Any]:
+    from math_verify import parse
+
+    return list(parse(text, parsing_timeout=_timeout()))
+
+
+def _timeout() -> int | None:
+    # math-verify stops a formula that takes too long by a signal, which only the main thread can receive.
+    return 5 if threading.current_thread() is threading.main_thread() else None

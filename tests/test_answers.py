@@ -1,0 +1,133 @@
+"""Reading answers out of texts, and comparing them by value."""
+
+from fractions import Fraction
+
+import pytest
+
+from steering.answers import READERS, SAME, letter, number, read_letter, read_number
+
+CHOICES = ("it is full of salt", "it is less dense", "copper", "zinc")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("The answer is 12 apples.", 12),
+        ("#### 12", 12),
+        ("####\n12", 12),
+        ("#### $1,200.50.\nQuestion: Tom has 3 cats.", Fraction(2401, 2)),
+        ("First #### 5 and then #### 6", 5),
+        ("so 88 - 13 = 75", 75),
+        ("She paid 1,000", 1000),
+        ("1,2,3", 3),
+        ("$5", 5),
+        ("5 €", 5),
+        ("50%", 50),
+        ("about 12.", 12),
+        ("1.5.", Fraction(3, 2)),
+        (".5", Fraction(1, 2)),
+        ("2.0", 2),
+        (r"\frac{1}{2}", Fraction(1, 2)),
+        (r"\boxed{7} because of the 9 others", 7),
+        (r"\boxed{\dfrac{3}{4}}", Fraction(3, 4)),
+        ("1/2", Fraction(1, 2)),
+        ("1 1/2 cups", Fraction(3, 2)),
+        ("-3", -3),
+        ("−3", -3),
+        ("(-3)", -3),
+        ("-$5", -5),
+        ("$-5", -5),
+        ("x = -3.", -3),
+        ("12 - 5", 5),
+        ("3-4", 4),
+        ("The answer is 5 + 7 = 12.", 12),
+        ("The answer is 3. It has 9 parts.", 3),
+        ("He has 5. The answer is 3.5 kg. Then 9 more", Fraction(7, 2)),
+        ("Debby bought 88 bottles and 13 cans. The answer is 22. Debby bought 88 bottles and 13 cans.", 22),
+        ("On 2020-05-12 he bought 7", 7),
+        ("7 were bought on 12/05/2020", 7),
+        ("He has 7 at 3:30", 7),
+    ],
+)
+def test_a_number_is_read_by_its_value(text: str, value: Fraction | int) -> None:
+    found = read_number(text)
+    assert found is not None
+    assert number(found) == value
+
+
+@pytest.mark.parametrize("text", ["", "I do not know.", "on 12/05/2020", "at 3:30", "version v2", "3/0", "####"])
+def test_a_text_without_a_number_has_no_answer(text: str) -> None:
+    assert read_number(text) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "left", "right", "equal"),
+    [
+        ("number", "2.0", "2", True),
+        ("number", "1,000", "1000", True),
+        ("number", "$5", "5", True),
+        ("number", "50%", "50", True),
+        ("number", "50%", "0.5", True),
+        ("number", "50", "0.5", False),
+        ("number", r"\frac{1}{2}", "0.5", True),
+        ("number", "-3", "3", False),
+        ("number", "twelve", "twelve", False),
+        ("math", r"\frac{1}{2}", "0.5", True),
+        ("math", "x^2+1", "1+x^2", True),
+        ("math", "p - q", "q - p", False),
+        ("math", r"3\sqrt{2}", r"\sqrt{18}", True),
+        ("math", r"\text{east}", "east", True),
+        ("math", "(1,2)", "(2,1)", False),
+        ("text", " Red,  green.", "red, green", True),
+        ("text", "red", "green", False),
+        ("text", "3.0", "3", True),
+        ("choice", "A", "A", True),
+        ("choice", "A", "B", False),
+    ],
+)
+def test_answers_are_compared_by_value(kind: str, left: str, right: str, equal: bool) -> None:
+    assert SAME[kind](left, right) is equal
+    assert SAME[kind](right, left) is equal
+
+
+@pytest.mark.parametrize(
+    ("text", "choice"),
+    [
+        ("B", "B"),
+        ("B. it is less dense", "B"),
+        ("(B)", "B"),
+        ("Answer: (B)", "B"),
+        ("The correct answer is **C**", "C"),
+        ("The answer is A because ice floats.", "A"),
+        ("The answer is B since A is wrong.", "B"),
+        ("I would choose option D", "D"),
+        ("Because it is less dense.", "B"),
+        ("A dog barks", None),
+        ("The answer is A dog", None),
+        ("copper or zinc", None),
+        ("The answer is E", None),
+        ("a", None),
+        ("", None),
+    ],
+)
+def test_a_letter_is_read_and_an_article_is_not(text: str, choice: str | None) -> None:
+    assert read_letter(text, CHOICES) == choice
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "answer"),
+    [
+        ("math", r"so \boxed{1} or \boxed{\frac{1}{2}}.", r"\frac{1}{2}"),
+        ("math", "nothing to see", None),
+        ("math", "#### $x+1$", "x+1"),
+        ("text", "I think.\n#### north, south\nmore", "north, south"),
+        ("text", "Let me see.\nThe answer is blue", "blue"),
+        ("text", " \n ", None),
+    ],
+)
+def test_formulas_and_words_are_read(kind: str, text: str, answer: str | None) -> None:
+    assert READERS[kind](text, ()) == answer
+
+
+def test_letters_count_from_a() -> None:
+    assert [letter(place) for place in range(3)] == ["A", "B", "C"]

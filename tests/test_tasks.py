@@ -1,0 +1,210 @@
+"""Tasks: what is read, how it is split, and what a prompt looks like."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import loaded
+from tiny import byte_tokenizer, piece_tokenizer, tiny_model
+
+from steering.errors import SteeringError
+from steering.models import LanguageModel
+from steering.prompting import Style, examples, preview, requests, scored
+from steering.tasks import Task, load_task
+
+CHOOSE = {"question": "Which is a metal?", "choices": ["copper", "wood", "wool"], "answer": 0}
+
+
+def write(folder: Path, rows: object, name: str = "own.jsonl") -> Path:
+    path = folder / name
+    text = "\n".join(map(json.dumps, rows)) if isinstance(rows, list) and name.endswith("l") else json.dumps(rows)
+    path.write_text(rows if isinstance(rows, str) else text, "utf-8")
+    return path
+
+
+def sums(count: int, **more: object) -> list[dict[str, object]]:
+    return [{"question": f"What is {place} + {place}?", "answer": 2 * place, **more} for place in range(count)]
+
+
+def chat(name: str = "chat") -> LanguageModel:
+    tokenizer = byte_tokenizer(chat=True)
+    return LanguageModel(tiny_model("gpt2", tokenizer=tokenizer), tokenizer, name)
+
+
+def test_the_bundled_questions_have_four_choices_and_two_parts() -> None:
+    parts = [load_task("questions", split) for split in ("validation", "test")]
+    assert all(len(part.items) >= 100 and part.kind == "choice" for part in parts)
+    assert all(len(item.choices) == 4 for part in parts for item in part.items)
+    asked = [{item.question for item in part.items} for part in parts]
+    assert not asked[0] & asked[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("own.jsonl", '{"question": "Q1", "answer": "4"}\n\n{"question": "Q2", "answer": 5.5}'),
+        ("own.json", '[{"question": "Q1", "answer": "4"}, {"question": "Q2", "answer": 5.5}]'),
+        ("own.csv", "question,answer\nQ1,4\nQ2,5.5\n"),
+    ],
+)
+def test_a_file_is_read_in_three_layouts(tmp_path: Path, name: str, text: str) -> None:
+    task = load_task(write(tmp_path, text, name), "all")
+    assert [(item.question, item.answer) for item in task.items] == [("Q1", "4"), ("Q2", "5.5")]
+    assert (task.name, task.kind) == ("own", "number")
+
+
+@pytest.mark.parametrize("answer", [1, "1", "B", "b", "wood"])
+def test_the_right_choice_may_be_an_index_a_letter_or_a_text(tmp_path: Path, answer: object) -> None:
+    task = load_task(write(tmp_path, [{**CHOOSE, "answer": answer}]), "all")
+    assert (task.kind, task.items[0].answer) == ("choice", "B")
+
+
+def test_an_index_is_not_taken_for_a_choice_that_is_a_number(tmp_path: Path) -> None:
+    rows = [{"question": "1 + 1?", "choices": ["0", "2", "1"], "answer": 1}]
+    assert load_task(write(tmp_path, rows), "all").items[0].answer == "B"
+
+
+def test_choices_in_a_table(tmp_path: Path) -> None:
+    text = 'question,choices,answer\nQ1,a b|c,1\nQ2,"[""x"", ""y""]",A\n'
+    items = load_task(write(tmp_path, text, "own.csv"), "all").items
+    assert [(item.choices, item.answer) for item in items] == [(("a b", "c"), "B"), (("x", "y"), "A")]
+
+
+def test_parts_share_no_question_and_do_not_depend_on_order_or_seed(tmp_path: Path) -> None:
+    rows = [*sums(60), {"question": "What is 3 + 3?", "answer": 6, "id": "again"}]
+    path, back = write(tmp_path, rows), write(tmp_path, rows[::-1], "back.jsonl")
+    parts = {split: {item.question for item in load_task(path, split).items} for split in ("validation", "test")}
+    assert not parts["validation"] & parts["test"]
+    for split, asked in parts.items():
+        assert {item.question for item in load_task(back, split, seed=7).items} == asked
+        assert not asked & {item.question for item in load_task(path, split).pool}
+    assert sum(len(load_task(path, split).items) for split in parts) + len(load_task(path).pool) == len(rows)
+
+
+def test_a_files_own_split_is_kept_and_training_part_serves_for_validation(tmp_path: Path) -> None:
+    rows = [
+        {"question": f"{split} {place}", "answer": "1", "split": split}
+        for split in ("train", "test")
+        for place in range(9)
+    ]
+    path = write(tmp_path, rows)
+    test, validation = load_task(path, "test"), load_task(path, "validation")
+    assert {item.question for item in test.items} == {f"test {place}" for place in range(9)}
+    assert all(item.question.startswith("train") for item in (*validation.items, *validation.pool, *test.pool))
+    assert not set(validation.items) & set(validation.pool)
+
+
+def test_a_limit_is_a_fixed_random_choice(tmp_path: Path) -> None:
+    path = write(tmp_path, sums(40))
+    few, more, other = (set(load_task(path, "all", limit=n, seed=s).items) for n, s in ((5, 0), (10, 0), (5, 1)))
+    assert (len(few), len(more)) == (5, 10)
+    assert few < more
+    assert few != other
+
+
+def test_generated_tasks_come_from_a_seed_for_each_part() -> None:
+    parts = [load_task("reasoning-gym:chain_sum", split, limit=20) for split in ("validation", "test")]
+    assert parts == [load_task("reasoning-gym:chain_sum", split, limit=20) for split in ("validation", "test")]
+    assert not {item.question for item in parts[0].items} & {item.question for item in parts[1].items}
+    assert parts[0].kind == "number"
+    for item in parts[0].items:
+        assert eval(item.question.split(":")[1].rstrip("= ")) == int(item.answer)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([{"question": "Q"}], "an 'answer'"),
+        ([{"question": " ", "answer": 1}], "a 'question'"),
+        (["Q"], "must be an object"),
+        ([{**CHOOSE, "answer": 3}], "none of its 3 choices"),
+        ([{**CHOOSE, "choices": ["one"]}], "between 2 and 26"),
+        ([{**CHOOSE, "choices": "one two"}], "must be a list"),
+        ([{**CHOOSE, "choices": ["a", "a"]}], "all different"),
+        ([CHOOSE, {"question": "Q", "answer": 1}], "two files"),
+        ([{"question": "Q", "answer": 1, "id": "x"}] * 2, "occurs twice"),
+        ([{"question": "Q", "answer": 1, "split": "dev"}], "'dev'"),
+        ([], "no questions"),
+        ("{", "Line 1 of own.jsonl is not JSON"),
+    ],
+)
+def test_a_bad_file_is_named_with_what_is_wrong(tmp_path: Path, rows: object, sentence: str) -> None:
+    with pytest.raises(SteeringError, match=sentence):
+        load_task(write(tmp_path, rows), "all")
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("nope", "Choose one of questions, gsm8k"),
+        ("nope.jsonl", "cannot be read"),
+        ("reasoning-gym:chain_sums", "Did you mean chain_sum"),
+        ("gsm8k", r"fetched from the Hub .* \.jsonl file"),
+    ],
+)
+@pytest.mark.usefixtures("fresh_cache")
+def test_a_task_that_cannot_be_had_says_what_to_do(source: str, sentence: str) -> None:
+    with pytest.raises(SteeringError, match=sentence):
+        load_task(source)
+    with pytest.raises(SteeringError, match="Unknown split 'dev'"):
+        load_task(source, "dev")
+
+
+def test_weighed_choices_follow_a_plain_question(tmp_path: Path) -> None:
+    child = LanguageModel(tiny_model("llama", tokenizer=piece_tokenizer()), piece_tokenizer(), "pieces")
+    task = load_task(write(tmp_path, [CHOOSE]), "all")
+    request = requests(child, task, Style())[0]
+    assert request.text == "Question: Which is a metal?\nAnswer:"
+    for choice, tail in zip(task.items[0].choices, request.tails, strict=True):
+        assert [*request.ids, *tail] == child.token_ids(f"{request.text} {choice}")
+    shown = preview(child, task, Style())
+    assert shown.startswith("<s>")
+    assert "copper" in shown
+
+
+def test_a_chat_model_is_asked_in_a_turn_and_a_plain_one_goes_on(tmp_path: Path) -> None:
+    child, task = chat(), load_task(write(tmp_path, sums(30)), "test")
+    turn, bare = (requests(child, task, Style(plain=plain))[0] for plain in (None, True))
+    assert "<user>" in child.tokenizer.decode(turn.ids)
+    assert "####" in turn.text
+    assert turn.stop == ""
+    assert "<user>" not in child.tokenizer.decode(bare.ids)
+    assert bare.text == f"Question: {task.items[0].question}\nAnswer:"
+    assert bare.stop
+
+
+@pytest.mark.parametrize("split", ["validation", "test", "all"])
+def test_an_example_is_never_scored(tmp_path: Path, split: str) -> None:
+    task = load_task(write(tmp_path, sums(30)), split)
+    shown = examples(task, 2)
+    assert len(shown) == 2
+    assert not set(shown) & set(scored(task, 2))
+    for request in requests(loaded("gpt2"), task, Style(shots=2)):
+        assert request.text.count("Question:") == 3
+        assert request.text.endswith(f"Question: {request.item.question}\nAnswer:")
+    same = load_task(write(tmp_path, sums(30)), "test")
+    assert examples(same, 2) == shown, "tuning and reporting use the same examples"
+
+
+def test_examples_show_their_solution_and_the_answer(tmp_path: Path) -> None:
+    rows = [*sums(10, split="train", solution="We add."), {"question": "Q", "answer": "1", "split": "test"}]
+    text = requests(loaded("gpt2"), load_task(write(tmp_path, rows)), Style(shots=1))[0].text
+    shot = examples(load_task(write(tmp_path, rows)), 1)[0]
+    assert f"Question: {shot.question}\nAnswer: We add.\n#### {shot.answer}\n\n" in text
+
+
+def test_an_instruction_comes_first(tmp_path: Path) -> None:
+    task = load_task(write(tmp_path, sums(4)), "all")
+    assert requests(loaded("gpt2"), task, Style(instruction="Be brave."))[0].text.startswith("Be brave.\n\nQuestion:")
+
+
+def test_styles_that_do_not_fit(tmp_path: Path) -> None:
+    task: Task = load_task(write(tmp_path, sums(4)), "all")
+    with pytest.raises(SteeringError, match="no choices"):
+        Style(mode="likelihood").mode_for(task)
+    with pytest.raises(SteeringError, match="Unknown mode 'guess'"):
+        Style(mode="guess")
+    with pytest.raises(SteeringError, match="shots is -1"):
+        Style(shots=-1)
+    with pytest.raises(SteeringError, match="not 50"):
+        requests(loaded("gpt2"), task, Style(shots=50))
