@@ -1,0 +1,192 @@
+"""A λ grid on a task: rows from the store where they are, else computed and kept there batch by batch."""
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from steering.decoding import Sampling
+from steering.errors import Progress, SteeringError, silent
+from steering.intervention import Intervention, Profile, plan
+from steering.judging import Column, judge
+from steering.models import LanguageModel
+from steering.prompting import Request, Style, requests
+from steering.runs import Store
+from steering.scoring import Job, Outcome, score
+from steering.storage import key
+from steering.tasks import Task
+from steering.vectors import SteeringVector
+
+GRIDS: Mapping[str, tuple[float, ...]] = {
+    "residual": (-0.3, -0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2, 0.3),
+    "unit": (0.0, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0),
+}
+"""The λ that are tried by default; under "unit" the paper's range."""
+
+NEW_TOKENS: Mapping[str, int] = {"choice": 16, "number": 200, "math": 400, "text": 200}
+"""Most tokens of an answer in writing, by the kind of task."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What stays the same over all λ and all controls.
+
+    Attributes:
+        style: how questions are put.
+        max_new_tokens: most tokens of an answer; None takes `NEW_TOKENS`.
+        scale: see `intervention.plan`.
+        profile: see `intervention.plan`.
+        positions: see `intervention.plan`.
+        seed: of samples, random vectors and bootstraps.
+    """
+
+    style: Style = field(default_factory=Style)
+    max_new_tokens: int | None = None
+    scale: str = "residual"
+    profile: Profile = "all"
+    positions: str = "all"
+    seed: int = 0
+
+
+def strengths(lambdas: Sequence[float] | None, scale: str) -> tuple[float, ...]:
+    """The λ to try, each once, and 0 in front where it is not among them.
+
+    Raises:
+        SteeringError: one is not a finite number.
+    """
+    wanted = [float(lam) for lam in (GRIDS.get(scale, GRIDS["residual"]) if lambdas is None else lambdas)]
+    if not wanted or not all(map(math.isfinite, wanted)):
+        raise SteeringError(f"λ must be one or more finite numbers, not {wanted}.")
+    # Adding 0.0 turns -0.0 into 0.0.
+    distinct = list(dict.fromkeys(lam + 0.0 for lam in wanted))
+    return tuple(distinct if 0.0 in distinct else [0.0, *distinct])
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A child, a task and a store, from which grids of judged rows come.
+
+    Attributes:
+        child: the model that answers.
+        task: the questions.
+        setup: prompts, sampling and steering.
+        store: where rows are kept.
+        progress: told how many rows are done.
+    """
+
+    child: LanguageModel
+    task: Task
+    setup: Setup
+    store: Store
+    progress: Progress = silent
+
+    @property
+    def sampling(self) -> Sampling:
+        """Greedy decoding of the setup's length."""
+        return Sampling(max_new_tokens=self.setup.max_new_tokens or NEW_TOKENS[self.task.kind])
+
+    def columns(
+        self,
+        vector: SteeringVector,
+        lambdas: Sequence[float],
+        *,
+        name: str = "",
+        style: Style | None = None,
+        sampling: Sampling | None = None,
+    ) -> tuple[Column, ...]:
+        """Rows at several λ, from the store where they are, else computed and kept there batch by batch.
+
+        Args:
+            vector: a vector in the child's space.
+            lambdas: strengths.
+            name: what progress calls these rows; "" for the task alone.
+            style: how questions are put, where not as the setup says.
+            sampling: how tokens are chosen, where not greedily.
+        """
+        setup = self.setup
+        intervention = plan(self.child, vector, scale=setup.scale, profile=setup.profile, positions=setup.positions)
+        asked = requests(self.child, self.task, style or setup.style)
+        prompts = [key(request.ids, request.tails, request.stop) for request in asked]
+        chosen = sampling or self.sampling
+        made = {lam: self._made(vector, intervention, lam, chosen, bool(asked[0].tails)) for lam in lambdas}
+        cells = {lam: key("row", made[lam]) for lam in lambdas}
+        known = {cell: self.store.read(cell) for cell in set(cells.values())}
+        self.store.describe({cells[lam]: made[lam] for lam in lambdas})
+
+        # λ that share a cell share their rows, and so do questions that share a prompt: each is computed once.
+        missing = {
+            (cells[lam], prompts[place]): (place, lam)
+            for lam in reversed(lambdas)
+            for place in reversed(range(len(asked)))
+            if prompts[place] not in known[cells[lam]]
+        }
+        for done in self._compute(asked, list(missing.values()), intervention, chosen, name):
+            self.store.write(
+                (cells[lam], prompts[place], asked[place].item.id, outcome) for (place, lam), outcome in done
+            )
+            for (place, lam), outcome in done:
+                known[cells[lam]][prompts[place]] = outcome
+        gold = tuple(request.item.answer for request in asked)
+        return tuple(
+            Column(
+                lam,
+                tuple(
+                    judge(self.task.kind, request.item, known[cells[lam]][prompt])
+                    for request, prompt in zip(asked, prompts, strict=True)
+                ),
+                gold,
+            )
+            for lam in lambdas
+        )
+
+    def _made(
+        self, vector: SteeringVector, intervention: Intervention, lam: float, sampling: Sampling, weighed: bool
+    ) -> dict[str, Any]:
+        """Everything that a row depends on besides its prompt."""
+        found: dict[str, Any] = {
+            "child": self.child.fingerprint,
+            "dtype": str(self.child.dtype),
+            "sampling": "weighed" if weighed else vars(sampling),
+            "steering": None,
+        }
+        if lam != 0 and intervention.active:  # Rows that nothing is added to are the baseline, whatever the vector.
+            sign = _sign(vector)
+            found["steering"] = {
+                "vector": digest(vector if sign > 0 else -vector),  # −v at λ is v at −λ.
+                "lam": sign * lam,
+                "scale": intervention.scale,
+                "weights": intervention.weights,
+                "positions": intervention.positions,
+            }
+        return found
+
+    def _compute(
+        self, asked: Sequence[Request], jobs: Sequence[Job], intervention: Intervention, sampling: Sampling, name: str
+    ) -> Iterator[list[tuple[Job, Outcome]]]:
+        what = f"Scoring {self.task.name}{f', {name}' if name else ''}"
+        started, done = time.monotonic(), 0
+        if not jobs:
+            self.progress(f"{what}: all rows were there", 1.0)
+        for batch in score(self.child, asked, jobs, intervention if intervention.active else None, sampling):
+            yield batch
+            done += len(batch)
+            left = (time.monotonic() - started) * (len(jobs) / done - 1)
+            self.progress(f"{what}: {done} of {len(jobs)} rows, {_duration(left)} left", done / len(jobs))
+
+
+def digest(vector: SteeringVector) -> str:
+    """Hash of a vector's directions."""
+    return hashlib.sha256(vector.directions.float().contiguous().numpy().tobytes()).hexdigest()[:32]
+
+
+def _sign(vector: SteeringVector) -> int:
+    first = vector.directions[vector.directions != 0]
+    return -1 if len(first) and first[0] < 0 else 1
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

@@ -1,0 +1,87 @@
+"""Intervals and paired tests for shares of right answers; all from statsmodels and scipy.
+
+Their imports take seconds, so each function brings its own.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CONFIDENCE = 0.95
+RESAMPLES = 4999
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two ways of answering the same questions.
+
+    Attributes:
+        change: share of right answers, the one minus the other.
+        low: lower end of the change's 95 % interval, from a paired bootstrap over the questions.
+        high: its upper end.
+        gained: questions that only the one answers rightly.
+        lost: questions that only the other answers rightly.
+        p: exact McNemar test, two-sided.
+    """
+
+    change: float
+    low: float
+    high: float
+    gained: int
+    lost: int
+    p: float
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share, `right` of `n`."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(right, n, alpha=1 - CONFIDENCE, method="wilson")
+    # Rounding can leave an end at the share itself a hair inside it.
+    return min(float(low), right / n), max(float(high), right / n)
+
+
+def compare(one: Sequence[bool], other: Sequence[bool], seed: int = 0) -> Comparison:
+    """Compare two ways of answering the same questions, question by question.
+
+    Args:
+        one: whether each question is answered rightly.
+        other: the same for the reference, in the same order.
+        seed: of the bootstrap.
+    """
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    pairs = list(zip(one, other, strict=True))
+    gained = sum(left and not right for left, right in pairs)
+    lost = sum(right and not left for left, right in pairs)
+    p = float(mcnemar([[0, gained], [lost, 0]], exact=True).pvalue) if gained + lost else 1.0
+    low, high = mean_interval([int(left) - int(right) for left, right in pairs], seed)
+    return Comparison((gained - lost) / len(pairs), low, high, gained, lost, min(p, 1.0))
+
+
+def mean_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """Bootstrap 95 % interval of a mean over questions; one value a question.
+
+    Fewer than two questions say nothing about others: the interval is then not a number.
+    """
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    if len(values) < 2:
+        return math.nan, math.nan
+    found = bootstrap(
+        (np.asarray(values, dtype=float),),
+        np.mean,
+        n_resamples=RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """p-values corrected for how many there are (Holm)."""
+    from statsmodels.stats.multitest import multipletests
+
+    return tuple(float(p) for p in multipletests(list(p_values), method="holm")[1]) if len(p_values) else ()

@@ -1,0 +1,185 @@
+"""A λ grid on a task: laws on tiny models, and the choice of λ on columns made by hand."""
+
+import json
+import re
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import loaded
+
+from steering.errors import SteeringError
+from steering.evaluation import Evaluation, evaluate, tune, tuned
+from steering.grids import GRIDS, Setup, strengths
+from steering.judging import Column, judge
+from steering.prompting import Style
+from steering.scoring import Outcome
+from steering.tasks import Item
+from steering.voting import vote
+
+LAMBDAS = (-0.5, 0.0, 0.5)
+SETUP = Setup(max_new_tokens=6)
+
+
+@pytest.fixture(params=[True, False], ids=["choices", "numbers"])
+def task(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return own(tmp_path, request.param)
+
+
+def own(folder: Path, choices: bool = True, marker: str = "") -> Path:
+    rows = [
+        {"id": f"{split}-{place}", "question": f"{split} {place}{marker if split == 'test' else ''}?", "split": split}
+        | ({"choices": ["a train", "the gardens", "rain"], "answer": place % 3} if choices else {"answer": place})
+        for split in ("validation", "test")
+        for place in range(6)
+    ]
+    path = folder / f"own{marker}.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    return path
+
+
+def stored(path: Path) -> list[tuple[str, int]]:
+    with sqlite3.connect(path) as connection:
+        return connection.execute("SELECT item, attempts FROM rows").fetchall()
+
+
+def test_a_vector_of_zeros_is_the_baseline_at_every_strength(task: Path, tmp_path: Path, vector_for) -> None:
+    child = loaded("llama")
+    nothing = replace(vector_for(child), directions=torch.zeros(child.n_layers, child.d_model))
+    found = evaluate(child, nothing, task, LAMBDAS, setup=SETUP, store=tmp_path / "rows.sqlite")
+    assert all(column.answers == found.baseline.answers for column in found.columns)
+    assert vote(found, near=0.5).correct == found.baseline.correct
+    assert all(against.p == 1 for against in found.comparisons)
+    something = evaluate(child, vector_for(child), task, LAMBDAS, setup=SETUP, store=tmp_path / "rows.sqlite")
+    assert something.baseline == found.baseline
+    assert something.at(0.5).answers != found.baseline.answers
+
+
+def test_tuning_never_sees_the_test_split(tmp_path: Path, vector_for) -> None:
+    child = loaded("llama")
+    one, other = own(tmp_path), own(tmp_path, marker=" quite another question")
+    found = [
+        tune(child, vector_for(child), path, LAMBDAS, store=tmp_path / f"{path.stem}.sqlite") for path in (one, other)
+    ]
+    assert found[0].evaluation.columns == found[1].evaluation.columns
+    assert found[0].best_lam == found[1].best_lam
+    assert {item.split("-")[0] for path in (one, other) for item, _ in stored(tmp_path / f"{path.stem}.sqlite")} == {
+        "validation"
+    }
+    with pytest.raises(SteeringError, match="test split"):
+        tune(child, vector_for(child), one, split="test")
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_a_stopped_run_goes_on_where_it_was(
+    task: Path, tmp_path: Path, vector_for, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("steering.scoring.WRITTEN_ROWS", 4)
+    monkeypatch.setattr("steering.scoring.READ_TOKENS", 150)
+    child, vector = loaded("llama"), vector_for(loaded("llama"))
+    whole = evaluate(child, vector, task, LAMBDAS, setup=SETUP, store=tmp_path / "whole.sqlite")
+    store = tmp_path / "rows.sqlite"
+    seen = []
+
+    def stop(what: str, fraction: float) -> None:
+        seen.append(what)
+        if fraction > 0.3:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        evaluate(child, vector, task, LAMBDAS, setup=SETUP, store=store, progress=stop)
+    assert 0 < len(stored(store)) < 18
+    assert "of 18 rows, about" in seen[0]
+    again = evaluate(child, vector, task, LAMBDAS, setup=SETUP, store=store, resume=True)
+    assert again == whole
+    assert [attempts for _, attempts in stored(store)] == [1] * 18
+
+    said: list[str] = []
+    evaluate(
+        child, vector, task, LAMBDAS, setup=SETUP, store=store, resume=True, progress=lambda what, _: said.append(what)
+    )
+    assert said == ["Scoring own: all rows were there"]
+    evaluate(child, vector, task, LAMBDAS, setup=SETUP, store=store)
+    assert [attempts for _, attempts in stored(store)] == [2] * 18, "without resume a run computes its own rows"
+
+
+def test_rows_are_shared_where_the_same_was_computed(tmp_path: Path, vector_for) -> None:
+    child, vector, path, store = loaded("llama"), vector_for(loaded("llama")), own(tmp_path), tmp_path / "rows.sqlite"
+    settings = {"store": store, "resume": True}
+    first = evaluate(child, vector, path, LAMBDAS, **settings)
+    flipped = evaluate(child, -vector, path, LAMBDAS, **settings)
+    assert len(stored(store)) == 18
+    assert flipped.at(0.5).answers == first.at(-0.5).answers
+    evaluate(child, vector_for(child, seed=1), path, LAMBDAS, **settings)
+    assert len(stored(store)) == 30, "another vector shares the baseline"
+    evaluate(child, vector, path, LAMBDAS, setup=Setup(scale="unit"), **settings)
+    evaluate(child, vector, path, LAMBDAS, setup=Setup(positions="response"), **settings)
+    assert len(stored(store)) == 54
+    evaluate(child, vector, path, LAMBDAS, limit=3, **settings)
+    assert len(stored(store)) == 54, "a smaller run is part of a larger one"
+    evaluate(child, vector, path, [0.0], setup=Setup(style=Style(instruction="Be brave.")), **settings)
+    assert len(stored(store)) == 60
+
+
+def test_a_record_can_be_written(task: Path, tmp_path: Path, vector_for) -> None:
+    child = loaded("gpt2")
+    data = evaluate(child, vector_for(child), task, [0.5], setup=SETUP, store=tmp_path / "rows.sqlite").as_json()
+    json.dumps(data, allow_nan=False)
+    assert [row["lam"] for row in data["rows"]] == [0.0, 0.5]
+    for row in data["rows"]:
+        assert row["low"] <= row["accuracy"] <= row["high"]
+        assert sum(row["correct"]) / data["n"] == row["accuracy"]
+    assert data["rows"][0]["change"]["mean"] == 0
+    assert set(data["provenance"]) >= {"child", "vector", "task", "style", "sampling", "scale", "seed", "versions"}
+
+
+def columns(*right: tuple[float, int], n: int = 40) -> Evaluation:
+    item = Item("q", "?", "4")
+    made = [
+        Column(
+            lam, tuple(judge("number", item, Outcome("4" if place < count else "5")) for place in range(n)), ("4",) * n
+        )
+        for lam, count in right
+    ]
+    return Evaluation("own", "validation", "number", "generate", tuple(made))
+
+
+@pytest.mark.parametrize(
+    ("right", "best", "verdict"),
+    [
+        ([(0.0, 10), (0.1, 12), (0.2, 11)], 0.1, "No λ differs"),
+        ([(0.0, 10), (0.1, 12), (0.2, 12)], 0.1, "No λ differs"),
+        ([(0.0, 12), (-0.1, 12)], 0.0, "No λ differs"),
+        ([(0.0, 10), (-0.1, 12), (0.1, 12)], 0.1, "No λ differs"),
+        ([(0.0, 10), (0.1, 30)], 0.1, r"λ = \+0.1 is better than the baseline by 0.500"),
+        ([(0.0, 30), (0.1, 31), (0.3, 5)], 0.1, r"worse is λ = \+0.3"),
+    ],
+)
+def test_the_best_strength_is_the_gentlest_of_the_best(
+    right: list[tuple[float, int]], best: float, verdict: str
+) -> None:
+    found = tuned(columns(*right))
+    assert found.best_lam == best
+    assert re.match(f".*{verdict}", found.verdict)
+
+
+def test_strengths_are_distinct_and_hold_zero() -> None:
+    assert strengths([0.1, 0.2, 0.1], "residual") == (0.0, 0.1, 0.2)
+    assert strengths([0.1, -0.0], "residual") == (0.1, 0.0)
+    assert strengths(None, "unit") == GRIDS["unit"]
+    for bad in ([], [float("nan")], [float("inf")]):
+        with pytest.raises(SteeringError, match="finite"):
+            strengths(bad, "residual")
+
+
+def test_weighed_choices_are_judged_per_character() -> None:
+    item = Item("q", "?", "B", ("no", "certainly not"))
+    answer = judge("choice", item, Outcome(scores=(-4.0, -6.0)))
+    assert (answer.answer, answer.likeliest, answer.outcome) == ("B", "A", "right")
+    column = Column(0.0, (answer,), ("B",))
+    assert (column.as_json()["accuracy"], column.as_json()["plain_accuracy"]) == (1.0, 0.0)

@@ -1,0 +1,126 @@
+"""Rows from a live model: the same whether computed alone or in a batch, and as plain transformers gives them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import loaded
+
+from steering import scoring
+from steering.decoding import Sampling
+from steering.errors import SteeringError
+from steering.intervention import plan, steer
+from steering.models import LanguageModel
+from steering.prompting import Request, Style, requests
+from steering.scoring import Outcome, score
+from steering.tasks import load_task
+
+LAMBDAS = (-0.5, 0.0, 0.5)
+
+
+def questions(folder: Path, choices: bool) -> Path:
+    rows = [
+        {"question": " ".join(["What is it that they see"] * (1 + place % 3)) + f" {place}?", "answer": place % 3}
+        | ({"choices": ["a train", "the old gardens in spring", "bread"]} if choices else {})
+        for place in range(7)
+    ]
+    path = folder / "own.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    return path
+
+
+def asked(child: LanguageModel, folder: Path, choices: bool) -> tuple[Request, ...]:
+    return requests(child, load_task(questions(folder, choices), "all"), Style(plain=True))
+
+
+def rows(
+    child: LanguageModel, wanted: tuple[Request, ...], vector: object, **settings: object
+) -> dict[object, Outcome]:
+    jobs = [(place, lam) for lam in LAMBDAS for place in range(len(wanted))]
+    found = [
+        row
+        for batch in score(child, wanted, jobs, plan(child, vector, **settings), Sampling(max_new_tokens=6))  # type: ignore[arg-type]
+        for row in batch
+    ]
+    assert sorted(job for job, _ in found) == sorted(jobs), "every job once"
+    return dict(found)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma3", "opt"])
+@pytest.mark.parametrize("positions", ["all", "response"])
+def test_choices_are_weighed_as_plain_transformers_would(
+    tmp_path: Path, vector_for, family: str, positions: str
+) -> None:
+    child = loaded(family)
+    vector = vector_for(child)
+    wanted = asked(child, tmp_path, True)
+    intervention = plan(child, vector, positions=positions)
+    for (place, lam), outcome in rows(child, wanted, vector, positions=positions).items():
+        request = wanted[place]
+        for tail, found in zip(request.tails, outcome.scores, strict=True):
+            ids = torch.tensor([[*request.ids, *tail]])
+            with torch.inference_mode(), steer(child, intervention, [lam], prompt_length=len(request.ids)):
+                logits = child.model(input_ids=ids, use_cache=False).logits[0].double().log_softmax(-1)
+            by_hand = sum(float(logits[len(request.ids) - 1 + step, token]) for step, token in enumerate(tail))
+            assert found == pytest.approx(by_hand, abs=1e-3)
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3", "qwen3"])
+def test_a_row_alone_is_a_row_in_a_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vector_for, family: str
+) -> None:
+    child = loaded(family)
+    vector = vector_for(child)
+    for choices in (False, True):
+        wanted = asked(child, tmp_path, choices)
+        together = rows(child, wanted, vector)
+        assert len(set(together.values())) > len(wanted), "λ changes something"
+        with monkeypatch.context() as patch:
+            patch.setattr(scoring, "WRITTEN_ROWS", 1)
+            patch.setattr(scoring, "READ_TOKENS", 1)
+            alone = rows(child, wanted, vector)
+        for job, outcome in together.items():
+            assert (outcome.text, outcome.n_tokens) == (alone[job].text, alone[job].n_tokens)
+            assert outcome.scores == pytest.approx(alone[job].scores, abs=1e-3)
+
+
+def test_a_zero_push_through_the_hooks_is_no_push(tmp_path: Path, vector_for) -> None:
+    child = loaded("llama")
+    wanted = asked(child, tmp_path, False)
+    steered = rows(child, wanted, vector_for(child))
+    jobs = [(place, 0.0) for place in range(len(wanted))]
+    for batch in score(child, wanted, jobs, None, Sampling(max_new_tokens=6)):
+        for job, outcome in batch:
+            assert steered[job] == outcome
+
+
+def test_what_follows_the_next_question_is_cut(tmp_path: Path) -> None:
+    child = loaded("llama")
+    first = asked(child, tmp_path, False)[0]
+    sampling = Sampling(max_new_tokens=40)
+    ((_, whole),) = next(score(child, [first], [(0, 0.0)], None, sampling))
+    stop = whole.text[3:5]
+    cut = Request(first.item, first.text, first.ids, stop=stop)
+    ((_, short),) = next(score(child, [cut], [(0, 0.0)], None, sampling))
+    assert short.text == whole.text.split(stop, 1)[0]
+    assert short.ended == "stop"
+    assert short.n_tokens < whole.n_tokens
+
+
+def test_a_text_that_repeats_itself_is_degenerate(tmp_path: Path) -> None:
+    child = loaded("llama")
+    first = asked(child, tmp_path, False)[0]
+    assert scoring._outcome(child, first, (5, 6, 7) * 6, "length").degenerate
+    assert not scoring._outcome(child, first, tuple(range(20, 38)), "length").degenerate
+
+
+def test_a_prompt_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    child = loaded("llama")
+    wanted = asked(child, tmp_path, False)
+    with pytest.raises(SteeringError, match="reads up to 512"):
+        next(score(child, wanted, [(0, 0.0)], None, Sampling(max_new_tokens=500)))
+
+
+def test_nothing_to_do_is_nothing_done() -> None:
+    assert list(score(loaded("llama"), [], [], None, Sampling())) == []
