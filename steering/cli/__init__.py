@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from steering.cli import files, measuring, writing
+from steering.cli import files, measuring, scoring, writing
 from steering.errors import SteeringError
 
 
@@ -41,5 +41,5 @@ def cli() -> None:
     """Take a concept from one language model, carry it into another, and steer that one with strength λ."""
 
 
-for command in (*writing.COMMANDS, *measuring.COMMANDS, *files.COMMANDS):
+for command in (*writing.COMMANDS, *measuring.COMMANDS, *scoring.COMMANDS, *files.COMMANDS):
     cli.add_command(command)

@@ -1,0 +1,189 @@
+"""Commands that score a task: `tune`, `evaluate`, `bench-scoring`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from steering.cli.options import (
+    Numbers,
+    child_option,
+    concept_option,
+    json_option,
+    maps_options,
+    method_option,
+    parent_option,
+    steering_options,
+    together,
+    vector_option,
+)
+from steering.cli.steps import load, progress, show, vector_for
+from steering.evaluation import tune
+from steering.grids import Setup
+from steering.intervention import POSITIONS
+from steering.models import LanguageModel
+from steering.prompting import MODES, Style, preview
+from steering.reporting import as_markdown, check_report, study, write_report
+from steering.tasks import load_task, task_names
+
+_SOURCES = ("method", "layers", "width", "anchors", "vector_file", "parent", "concept")
+
+task_options = together(
+    click.option("--task", required=True, help=f"{', '.join(task_names())}, or a .jsonl, .json or .csv file."),
+    click.option("--lambdas", type=Numbers(), help="Strengths, with commas between them; 0 is always tried too."),
+    click.option("--limit", type=int, help="Score at most so many questions, chosen at random."),
+    click.option("--seed", type=int, default=0, help="Of that choice, of samples and of random vectors."),
+    click.option("--mode", type=click.Choice(MODES), default="auto", help="Answer in writing, or weigh the choices."),
+    click.option("--shots", type=int, default=0, help="Worked examples before the question."),
+    click.option("--plain/--chat", default=None, help="Without or with the child's chat template."),
+    click.option(
+        "--max-new-tokens", type=int, help="Most tokens of an answer in writing; by the kind of task if not given."
+    ),
+    click.option("--positions", type=click.Choice(POSITIONS), default="all", help="Which tokens are steered."),
+    click.option(
+        "--resume", is_flag=True, help="Use finished rows of earlier runs; without it, this run computes its own."
+    ),
+    click.option("--store", type=click.Path(path_type=Path), help="File that rows are kept in as they finish."),
+    click.option("--preview", is_flag=True, help="Show the first prompt, and run nothing."),
+)
+vector_options = together(vector_option, parent_option, concept_option, method_option, maps_options, steering_options)
+
+
+@click.command(name="tune")
+@child_option
+@vector_options
+@task_options
+@click.option(
+    "--split",
+    type=click.Choice(["validation", "test", "all"]),
+    default="validation",
+    help='"all" is for a file that is kept for tuning; the test split is refused.',
+)
+@json_option
+def tune_command(
+    child: str, task: str, split: str, lambdas: tuple[float, ...] | None, as_json: bool, **more: Any
+) -> None:
+    """Find the λ with the most right answers, on questions that are not for reporting."""
+    setup = _setup(more)
+    small = load(child)
+    if _previewed(small, task, "validation" if split == "test" else split, setup, more, as_json):
+        return
+    vector = vector_for(small, **{name: more[name] for name in _SOURCES})
+    found = tune(
+        small,
+        vector,
+        task,
+        lambdas,
+        split=split,
+        limit=more["limit"],
+        setup=setup,
+        store=more["store"],
+        resume=more["resume"],
+        progress=progress,
+    )
+    data = found.as_json()
+    lines = [f"{data['task']}, {data['split']}, n = {data['n']}"]
+    for row in data["rows"]:
+        best = "  best" if row["lam"] == found.best_lam else ""
+        lines.append(f"λ = {row['lam']:+6g}  {row['accuracy']:.3f} ({row['low']:.3f} to {row['high']:.3f}){best}")
+    show(data, "\n".join([*lines, found.verdict]), as_json)
+
+
+@click.command(name="evaluate")
+@child_option
+@vector_options
+@task_options
+@click.option(
+    "--split", type=click.Choice(["test", "validation", "all"]), default="test", help="Part that is reported."
+)
+@click.option("--vote", "voting", is_flag=True, help="Let the λ vote on every question.")
+@click.option("--tune", "tuning", is_flag=True, help="First tune λ on the validation split.")
+@click.option("--lam", type=float, help="A λ that was tuned before: decides ties, and is where controls are shown.")
+@click.option(
+    "--controls/--no-controls",
+    default=True,
+    help="Random vectors, the flipped vector, self-consistency, and the concept asked for in words.",
+)
+@click.option(
+    "--report", type=click.Path(path_type=Path), help="Tune, vote, and write one table: a .md, .html or .json file."
+)
+@json_option
+def evaluate_command(
+    child: str,
+    task: str,
+    split: str,
+    lambdas: tuple[float, ...] | None,
+    voting: bool,
+    tuning: bool,
+    lam: float | None,
+    controls: bool,
+    report: Path | None,
+    as_json: bool,
+    **more: Any,
+) -> None:
+    """Score a task at several λ, beside controls that cost as much."""
+    setup = _setup(more)
+    if report is not None:
+        check_report(report)
+    small = load(child)
+    if _previewed(small, task, split, setup, more, as_json):
+        return
+    vector = vector_for(small, **{name: more[name] for name in _SOURCES})
+    found = study(
+        small,
+        vector,
+        task,
+        lambdas,
+        split=split,
+        limit=more["limit"],
+        setup=setup,
+        tune=tuning or (report is not None and split == "test" and lam is None),
+        lam=lam,
+        voting=voting or report is not None,
+        controls=controls,
+        store=more["store"],
+        resume=more["resume"],
+        progress=progress,
+    )
+    if report is not None:
+        write_report(found, report)
+    show(found.as_json(), as_markdown(found), as_json)
+
+
+@click.command(name="bench-scoring")
+@child_option
+@vector_options
+@click.option("--task", required=True, help="A task with answers in writing, such as a file of word problems.")
+@click.option("--limit", type=int, default=100, help="How many questions.")
+@click.option("--lambdas", type=Numbers(), default="-0.3,-0.2,-0.1,0,0.05,0.1,0.2,0.3", help="The grid.")
+@click.option("--max-new-tokens", type=int, default=48, help="Every row writes exactly so many.")
+@click.option("--repeats", type=int, default=1, help="How often each arm is timed; the fastest counts.")
+@json_option
+def bench_command(child: str, task: str, limit: int, lambdas: tuple[float, ...], as_json: bool, **more: Any) -> None:
+    """Time a λ grid against unsteered questions, one by one and batched; let nothing else run meanwhile."""
+    from steering.bench_scoring import bench_scoring
+
+    small = load(child)
+    vector = vector_for(small, **{name: more[name] for name in _SOURCES})
+    loaded = load_task(task, "all", limit=limit)
+    data = bench_scoring(small, vector, loaded, lambdas, more["max_new_tokens"], more["repeats"], progress=progress)
+    show(data, "\n".join(f"{name:36} {value:.4g}" for name, value in data.items()), as_json)
+
+
+def _setup(more: dict[str, Any]) -> Setup:
+    style = Style(more["mode"], more["shots"], more["plain"])
+    return Setup(style, more["max_new_tokens"], more["scale"], more["profile"], more["positions"], more["seed"])
+
+
+def _previewed(child: LanguageModel, task: str, split: str, setup: Setup, more: dict[str, Any], as_json: bool) -> bool:
+    """Show the first prompt before anything is run; True where that is all that was asked for."""
+    text = preview(child, load_task(task, split, limit=more["limit"], seed=setup.seed), setup.style)
+    if more["preview"]:
+        show({"prompt": text}, text, as_json)
+        return True
+    print(f"The first prompt:\n{text}\n", file=sys.stderr, flush=True)
+    return False
+
+
+COMMANDS = (tune_command, evaluate_command, bench_command)

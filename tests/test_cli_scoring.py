@@ -1,0 +1,148 @@
+"""`tune` and `evaluate` on tiny models: their contracts, one sentence for a mistake, and a run that is killed."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import byte_tokenizer, save_tiny
+
+from steering.cli import main
+from steering.models import load_model
+from steering.vectors import SteeringVector, save_vector
+
+
+@pytest.fixture
+def words(tmp_path: Path, vector_for: Callable[..., SteeringVector]) -> list[str]:
+    child = save_tiny(tmp_path / "child", "gpt2", tokenizer=byte_tokenizer(chat=True), layers=2, width=32)
+    save_vector(vector_for(load_model(str(child))), tmp_path / "vector.safetensors")
+    rows = [
+        {"id": f"{split}-{place}", "question": f"{split} {place}?", "answer": place, "split": split}
+        for split in ("validation", "test")
+        for place in range(20)
+    ]
+    (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    return [
+        *("--child", str(child), "--vector", str(tmp_path / "vector.safetensors")),
+        *("--task", str(tmp_path / "own.jsonl"), "--store", str(tmp_path / "rows.sqlite")),
+    ]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--json"])
+    captured = capsys.readouterr()
+    assert ended.value.code == 0, captured.err
+    found: dict[str, Any] = json.loads(captured.out)
+    return found
+
+
+def test_tune_keeps_its_contract(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    data = run(capsys, "tune", *words, "--lambdas", "-0.5,0.5", "--max-new-tokens", "4", "--limit", "5")
+    assert set(data) >= {"task", "split", "n", "baseline", "rows", "best_lam"}
+    assert (data["task"], data["split"], data["n"]) == ("own", "validation", 5)
+    assert [row["lam"] for row in data["rows"]] == [0, -0.5, 0.5]
+    assert all(set(row) >= {"lam", "accuracy", "low", "high"} for row in data["rows"])
+    assert data["baseline"] == data["rows"][0]["accuracy"]
+
+
+def test_evaluate_keeps_its_contract(capsys: pytest.CaptureFixture[str], words: list[str], tmp_path: Path) -> None:
+    report = tmp_path / "report.md"
+    arguments = ["evaluate", *words, "--lambdas", "-0.5,0,0.5", "--max-new-tokens", "4", "--limit", "3"]
+    data = run(capsys, *arguments, "--vote", "--report", str(report))
+    assert set(data) >= {"task", "split", "n", "rows", "vote", "controls"}
+    assert (data["split"], data["n"]) == ("test", 3)
+    assert [row["lam"] for row in data["rows"]] == [-0.5, 0, 0.5]
+    assert all(set(row) >= {"lam", "accuracy", "low", "high", "correct"} for row in data["rows"])
+    assert all(len(row["correct"]) == 3 for row in data["rows"])
+    assert set(data["vote"]) >= {"accuracy", "low", "high"}
+    assert set(data["controls"]) == {"random", "flipped", "self_consistency", "prompt_only"}
+    assert len(data["controls"]["random"]["each"]) == 3
+    assert data["tuned"]["chosen_on"]["split"] == "validation"
+    for what in ("baseline", "tuned", "vote over λ", "random, mean of 3", "flipped", "self-consistency", "prompt-only"):
+        assert f"| {what}" in report.read_text("utf-8")
+    assert run(capsys, *arguments, "--no-controls")["controls"] == {}
+    assert "vote" not in run(capsys, *arguments, "--no-controls")
+
+
+def test_a_prompt_is_shown_before_anything_is_run(
+    capsys: pytest.CaptureFixture[str], words: list[str], tmp_path: Path
+) -> None:
+    data = run(capsys, "evaluate", *words, "--preview")
+    assert "<user>test" in data["prompt"]
+    assert not (tmp_path / "rows.sqlite").exists()
+    assert "Question: test" in run(capsys, "evaluate", *words, "--preview", "--plain")["prompt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["tune", "--split", "test"], "cannot be tuned on the test split"),
+        (["evaluate", "--split", "validation", "--tune"], "cannot report it"),
+        (["evaluate", "--report", "report.pdf"], "must end in .md"),
+        (["evaluate", "--task", "nope"], "Choose one of questions"),
+        (["evaluate", "--limit", "0"], "limit is 0"),
+        (["evaluate", "--mode", "likelihood"], "no choices"),
+        (["evaluate", "--max-new-tokens", "9999"], "reads up to"),
+        (["evaluate", "--shots", "99"], "not 99"),
+        (["evaluate", "--store", "/dev/null/rows"], "Name another file"),
+    ],
+)
+def test_a_mistake_gives_one_sentence(
+    capsys: pytest.CaptureFixture[str], words: list[str], arguments: list[str], sentence: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([arguments[0], *words, *arguments[1:]])
+    captured = capsys.readouterr()
+    assert ended.value.code == 2
+    assert sentence in captured.err
+    assert "Traceback" not in captured.err
+
+
+def rows(store: Path) -> list[tuple[str, str, float, int]]:
+    if not store.exists():
+        return []
+    with sqlite3.connect(store, timeout=30) as connection:
+        if not connection.execute("SELECT name FROM sqlite_master WHERE name = 'rows'").fetchall():
+            return []
+        return connection.execute("SELECT cell, prompt, written, attempts FROM rows").fetchall()
+
+
+def test_a_killed_run_goes_on_and_computes_nothing_twice(
+    capsys: pytest.CaptureFixture[str], words: list[str], tmp_path: Path
+) -> None:
+    store, whole = tmp_path / "rows.sqlite", tmp_path / "whole.sqlite"
+    arguments = ["evaluate", *words, "--no-controls", "--vote", "--lambdas", "-1,-0.5,-0.2,0,0.2,0.5,1"]
+    arguments += ["--max-new-tokens", "150"]
+    expected = run(capsys, *arguments, "--store", str(whole))
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "steering", *arguments],
+        cwd=Path(__file__).parent.parent,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not rows(store) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "it was killed in the middle"
+    before = rows(store)
+    assert 0 < len(before) < 7 * 20
+
+    found = run(capsys, *arguments, "--resume")
+    assert found == expected
+    after = rows(store)
+    assert len(after) == 7 * 20
+    assert set(before) <= set(after), "finished rows are as they were, down to the time that they were written"
+    assert all(attempts == 1 for *_, attempts in after)
