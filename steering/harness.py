@@ -20,12 +20,13 @@ from lm_eval.models.utils import (  # type: ignore[import-not-found]
     postprocess_generated_text,
 )
 
-from steering.answers import READERS, SAME
+from steering.answers import READERS
 from steering.decoding import Sampling, decode
 from steering.errors import SteeringError
 from steering.intervention import plan, steer
 from steering.models import load_model
 from steering.vectors import load_vector
+from steering.voting import elect
 
 NAME = "steering"
 """What `--model` takes."""
@@ -61,12 +62,12 @@ class SteeringLM(HFLM):  # type: ignore[misc]
         Args:
             child: bundled name, Hub id, folder or .gguf file.
             vector: a vector file in the child's space.
-            lam: λ; for a vote several, as "-0.1/0/0.1" or "[-0.1,0,0.1]".
+            lam: λ; for a vote several, as "0.1/0/-0.1" or "[0.1,0,-0.1]"; the first decides ties.
             scale: see `intervention.plan`.
             profile: see `intervention.plan`.
             answer: how votes are read out of texts, a key of `answers.READERS`.
             dtype: see `models.load_model`.
-            device: see `models.load_model`.
+            device: see `models.load_model`; a CUDA device that is not there becomes "auto".
             batch_size: questions at once; each is one row a λ.
             max_batch_size: see `HFLM`.
             settings: more of `HFLM`, such as max_length or truncation.
@@ -78,8 +79,10 @@ class SteeringLM(HFLM):  # type: ignore[misc]
         if answer not in READERS:
             raise SteeringError(f"Unknown answer {answer!r}. Choose one of {', '.join(READERS)}.")
         self.answer = answer
-        self.child = load_model(child, dtype=dtype, device=device or "auto")
-        self.vector = load_vector(vector, self.child)
+        self.vector = load_vector(vector)
+        # The harness asks for cuda:0 where the user asked for nothing.
+        place = "auto" if device is None or (device.startswith("cuda") and not torch.cuda.is_available()) else device
+        self.child = load_model(child, dtype=dtype, device=place)
         self.intervention = plan(self.child, self.vector, scale=scale, profile=profile)
         # The harness gives the tokenizer a padding token where it has none; the child keeps its own as it was.
         tokenizer = copy.deepcopy(self.child.tokenizer)
@@ -193,30 +196,25 @@ class SteeringLM(HFLM):  # type: ignore[misc]
         return [whole[start : start + len(lambdas)] for start in range(0, len(whole), len(lambdas))]
 
     def _vote(self, texts: Sequence[str]) -> str:
-        """The first text with the answer that most give; of a tie, the λ that was given first. No answer is no vote."""
+        """The first text with the answer that most give; of a tie, that of the λ nearest to the one given first."""
         answers = [READERS[self.answer](text, ()) for text in texts]
-        votes = [
-            sum(other is not None and SAME[self.answer](answer, other) for other in answers)
-            if answer is not None
-            else 0
-            for answer in answers
-        ]
-        return texts[votes.index(max(votes))]
+        winner, _, _ = elect(self.answer, dict(zip(self.lambdas, answers, strict=True)), near=self.lambdas[0])
+        return texts[answers.index(winner)]
 
 
 def read_lambdas(lam: float | str | Sequence[float]) -> tuple[float, ...]:
-    """One λ or several: a number, a list, or text such as "-0.1/0/0.1".
+    """One λ or several: a number, a list, or text such as "0.1/0/-0.1".
 
     Raises:
-        SteeringError: not numbers, or none.
+        SteeringError: not numbers, none, or one of them twice.
     """
     parts = lam.split("/") if isinstance(lam, str) else [lam] if isinstance(lam, int | float) else list(lam)
     try:
         numbers = tuple(float(part) for part in parts)
     except (TypeError, ValueError):
         numbers = ()
-    if not numbers or not torch.tensor(numbers).isfinite().all():
-        raise SteeringError(f"lam is {lam!r}; give a number, or several as -0.1/0/0.1.")
+    if not numbers or len(set(numbers)) < len(numbers) or not torch.tensor(numbers).isfinite().all():
+        raise SteeringError(f"lam is {lam!r}; give a number, or several different ones as 0.1/0/-0.1.")
     return numbers
 
 

@@ -1,6 +1,7 @@
 """Files of other tools: what is written is the push, what is read back is the same, and what does not fit is said."""
 
 import json
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -388,3 +389,14 @@ def test_a_pickle_by_command_is_one_sentence(capsys: pytest.CaptureFixture[str],
     assert ended.value.code == 2
     assert "a pickle, which can run code" in captured.err
     assert captured.out == ""
+
+
+def test_lm_eval_is_asked_for_only_by_its_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "lm_eval", None)
+    monkeypatch.delitem(sys.modules, "steering.harness", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main(["lm-eval", "run", "--help"])
+    assert ended.value.code == 2
+    assert "pip install 'lm_eval[hf]==" in capsys.readouterr().err
