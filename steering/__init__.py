@@ -3,26 +3,26 @@
 concepts + models -> activations -> vectors -> alignment -> transfer -> intervention -> generation -> evaluation -> plots -> ui
 """
 
-from steering.concepts import Concept, ContrastPair, load_concept
-from steering.decoding import Sampling
+from steering.concepts import Concept, load_concept
 from steering.errors import SteeringError
+from steering.evaluation import evaluate, tune
 from steering.generation import Grid, Row, assess, generate, stream
 from steering.models import LanguageModel, load_model
 from steering.retention import retention
 from steering.similarity import similarity
 from steering.transfer import transfer
 from steering.vectors import SteeringVector, extract, load_vector, save_vector
+from steering.voting import vote
 
 __all__ = [
     "Concept",
-    "ContrastPair",
     "Grid",
     "LanguageModel",
     "Row",
-    "Sampling",
     "SteeringError",
     "SteeringVector",
     "assess",
+    "evaluate",
     "extract",
     "generate",
     "load_concept",
@@ -33,4 +33,6 @@ __all__ = [
     "similarity",
     "stream",
     "transfer",
+    "tune",
+    "vote",
 ]

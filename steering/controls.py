@@ -16,7 +16,9 @@ from steering.errors import part_of
 from steering.evaluation import Evaluation, written
 from steering.grids import Scorer
 from steering.judging import Column
+from steering.prompting import scored
 from steering.significance import Comparison, compare, mean_interval, wilson
+from steering.tasks import Item
 from steering.vectors import SteeringVector, random_like
 from steering.voting import Vote, poll
 
@@ -104,7 +106,8 @@ def _flipped(context: Context) -> tuple[Control, ...]:
 def _self_consistency(context: Context) -> tuple[Control, ...]:
     count, seed = len(context.lambdas), context.evaluation.seed
     if context.evaluation.mode == "likelihood":
-        columns = [_drawn(context.evaluation.baseline, seed + number) for number in range(count)]
+        items = scored(context.scorer.task, context.scorer.setup.style.shots)
+        columns = [_drawn(context.evaluation.baseline, items, seed + number) for number in range(count)]
     else:
         columns = []
         for number in range(count):
@@ -165,14 +168,19 @@ def _average(columns: Sequence[Sequence[bool]], seed: int) -> dict[str, Any]:
     return {"accuracy": sum(shares) / len(shares), "low": low, "high": high}
 
 
-def _drawn(baseline: Column, seed: int) -> Column:
-    """A sample of each choice with the probability that the unsteered child gives it, sharpened by the temperature."""
+def _drawn(baseline: Column, items: Sequence[Item], seed: int) -> Column:
+    """A sample of each choice, from the unsteered child's own scores.
+
+    The scores are compared per character, as the baseline compares them, and brought back to the length of an average
+    choice: so the colder the sample, the more surely it is the baseline's answer.
+    """
     generator = torch.Generator().manual_seed(seed)
     answers = []
-    for answer, gold in zip(baseline.answers, baseline.gold, strict=True):
-        shares = (torch.tensor(answer.scores, dtype=torch.float64) / TEMPERATURE).softmax(dim=0)
-        choice = letter(int(torch.multinomial(shares, 1, generator=generator)))
-        answers.append(replace(answer, answer=choice, outcome="right" if choice == gold else "wrong"))
+    for answer, item in zip(baseline.answers, items, strict=True):
+        lengths = torch.tensor([len(choice) for choice in item.choices], dtype=torch.float64)
+        scores = torch.tensor(answer.scores, dtype=torch.float64) / lengths * lengths.mean()
+        choice = letter(int(torch.multinomial((scores / TEMPERATURE).softmax(dim=0), 1, generator=generator)))
+        answers.append(replace(answer, answer=choice, outcome="right" if choice == item.answer else "wrong"))
     return replace(baseline, answers=tuple(answers))
 
 

@@ -1,0 +1,170 @@
+"""Controls: each is what it says, costs what the vote costs, and stands in one table."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import loaded
+
+from steering.controls import RANDOM_SEEDS, TEMPERATURE, Control, _drawn
+from steering.errors import SteeringError
+from steering.evaluation import evaluate
+from steering.grids import Setup
+from steering.judging import Column, judge
+from steering.models import LanguageModel
+from steering.prompting import Style
+from steering.reporting import HEADINGS, Study, as_html, as_markdown, study, table, write_report
+from steering.scoring import Outcome
+from steering.tasks import Item
+from steering.vectors import SteeringVector, random_like
+from steering.voting import vote
+
+LAMBDAS = (-0.5, 0.0, 0.5)
+SETUP = Setup(max_new_tokens=6)
+
+
+@pytest.fixture
+def child() -> LanguageModel:
+    return loaded("llama")
+
+
+@pytest.fixture
+def vector(child: LanguageModel, vector_for) -> SteeringVector:
+    found: SteeringVector = vector_for(child)
+    return found
+
+
+@pytest.fixture(params=[True, False], ids=["choices", "numbers"])
+def task(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    rows = [
+        {"id": f"{split}-{place}", "question": f"{split} {place}?", "split": split}
+        | ({"choices": ["a train", "the gardens", "rain"], "answer": place % 3} if request.param else {"answer": place})
+        for split in ("validation", "test")
+        for place in range(5)
+    ]
+    path = tmp_path / "own.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    return path
+
+
+def run(child: LanguageModel, vector: SteeringVector, task: Path, **settings: object) -> Study:
+    store = task.with_name("rows.sqlite")
+    return study(child, vector, task, LAMBDAS, **{"setup": SETUP, "store": store, **settings})  # type: ignore[arg-type]
+
+
+def only(found: Study, name: str) -> Control:
+    assert found.controls is not None
+    (control,) = found.controls[name]
+    return control
+
+
+def test_every_control_is_what_it_says(child: LanguageModel, vector: SteeringVector, task: Path) -> None:
+    found = run(child, vector, task, lam=0.5, tune=False)
+    settings = {"setup": SETUP, "store": task.with_name("again.sqlite")}
+    assert found.controls is not None
+
+    assert len(found.controls["random"]) == RANDOM_SEEDS
+    for seed, control in enumerate(found.controls["random"]):
+        grid = evaluate(child, random_like(vector, seed), task, LAMBDAS, **settings)  # type: ignore[arg-type]
+        assert control.column == grid.at(0.5)
+        assert control.vote == vote(grid, 0.5)
+
+    flipped = only(found, "flipped")
+    assert flipped.column.answers == found.evaluation.at(-0.5).answers
+    assert flipped.vote is not None
+    assert len(flipped.vote.voters) == len(LAMBDAS)
+
+    samples = only(found, "self_consistency")
+    assert samples.vote is not None
+    assert len(samples.vote.voters) == len(LAMBDAS), "as many samples as there are λ"
+
+    words = only(found, "prompt_only")
+    asked = replace(SETUP, style=Style(instruction="Let your answer express this: more."))
+    again = evaluate(child, vector, task, [0.0], setup=asked, store=task.with_name("again.sqlite"))
+    assert words.column == again.baseline
+    assert words.column != found.evaluation.baseline
+
+
+def test_a_vector_of_zeros_has_controls_equal_to_the_baseline(
+    child: LanguageModel, vector: SteeringVector, task: Path
+) -> None:
+    nothing = replace(vector, directions=torch.zeros_like(vector.directions))
+    found = run(child, nothing, task)
+    assert found.controls is not None
+    assert found.vote is not None
+    right = found.evaluation.baseline.correct
+    assert found.vote.correct == right
+    for control in (*found.controls["random"], *found.controls["flipped"]):
+        assert control.column.correct == right
+        assert control.vote is not None
+        assert control.vote.correct == right
+
+
+def test_a_study_repeats_itself_and_samples_differ_by_seed(
+    child: LanguageModel, vector: SteeringVector, task: Path
+) -> None:
+    first = run(child, vector, task)
+    assert run(child, vector, task, store=task.with_name("other.sqlite")) == first
+    if first.evaluation.mode == "generate":  # A tiny model's choices differ by so much that every sample is the same.
+        other = run(child, vector, task, setup=replace(SETUP, seed=5))
+        ballots = [only(one, "self_consistency").vote for one in (first, other)]
+        assert ballots[0] != ballots[1]
+
+
+def test_a_choice_is_sampled_as_often_as_it_is_likely() -> None:
+    item = Item("q", "?", "A", ("four", "of words"))
+    # Per character 0.25 apart, so 1.5 nats at the average length of 6, and 1.5 / 0.7 at the temperature.
+    answer = judge("choice", item, Outcome(scores=(-4.0, -10.0)))
+    baseline = Column(0.0, (answer,) * 400, ("A",) * 400)
+    drawn = _drawn(baseline, [item] * 400, seed=0)
+    share = 1 / (1 + math.exp(-1.5 / TEMPERATURE))
+    assert drawn.accuracy == pytest.approx(share, abs=0.05)
+    assert drawn == _drawn(baseline, [item] * 400, seed=0)
+    assert drawn != _drawn(baseline, [item] * 400, seed=1)
+
+
+def test_lambda_is_tuned_on_one_part_and_reported_on_the_other(
+    child: LanguageModel, vector: SteeringVector, task: Path
+) -> None:
+    found = run(child, vector, task, controls=False)
+    assert found.tuning is not None
+    assert {answer.item.split("-")[0] for answer in found.tuning.evaluation.baseline.answers} == {"validation"}
+    assert {answer.item.split("-")[0] for answer in found.evaluation.baseline.answers} == {"test"}
+    assert found.lam == found.tuning.best_lam
+    with pytest.raises(SteeringError, match="cannot report it"):
+        run(child, vector, task, split="validation")
+
+
+def test_progress_only_grows(child: LanguageModel, vector: SteeringVector, task: Path) -> None:
+    seen: list[float] = []
+    run(child, vector, task, progress=lambda _, fraction: seen.append(fraction))
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(1.0)
+
+
+def test_the_table_holds_everything(child: LanguageModel, vector: SteeringVector, task: Path, tmp_path: Path) -> None:
+    found = run(child, vector, task)
+    rows = table(found)
+    assert all(len(row) == len(HEADINGS) for row in rows)
+    names = [row[0] for row in rows]
+    assert names[:3] == ["baseline", "tuned", "vote over λ"]
+    assert names.count("exploration") == len(LAMBDAS) - 1
+    expected = {"random, mean of 3", "random 1", "flipped", "flipped, vote", "self-consistency, vote", "prompt-only"}
+    assert expected <= set(names)
+    assert f"{found.evaluation.baseline.accuracy:.3f}" in rows[0]
+
+    text = as_markdown(found)
+    for fact in ("n = 5", "split test", "seed 0", "torch", child.fingerprint, "chosen on 5 questions", "ties"):
+        assert fact in text
+    page = as_html(found)
+    assert page.count("<tr>") == len(rows) + 1
+    for ending in ("md", "html", "json"):
+        path = tmp_path / f"report.{ending}"
+        write_report(found, path)
+        assert path.read_text("utf-8")
+    assert json.loads((tmp_path / "report.json").read_text("utf-8")) == json.loads(json.dumps(found.as_json()))
+    with pytest.raises(SteeringError, match="must end in"):
+        write_report(found, tmp_path / "report.pdf")
