@@ -4,22 +4,21 @@ A map is fitted on paired rows of anchor texts. Its quality is measured on texts
 shuffled pairs. A direction is carried by the linear part of a map only; the means belong to points.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from steering.activations import anchor_texts, read_anchors
+from steering.cross_maps import paired_sample, r2_everywhere
 from steering.errors import MismatchError, Progress, SteeringError, part_of, silent
-from steering.layer_maps import LayerMap, layer_map
+from steering.layer_maps import LayerMap, best_path, layer_map
 from steering.models import LanguageModel
-from steering.moments import HeldOut, LayerMoments, Moments
-from steering.pairing import token_ends, visit_pairs
+from steering.moments import HeldOut, Moments
+from steering.pairing import FIRST_POSITION, token_ends, visit_pairs
 from steering.storage import cached, key
-
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 1000.0)
-"""Ridge penalties that are tried, as shares of the mean eigenvalue of the parent's scatter."""
+from steering.width_maps import WIDTH_MAPS
 
 ROWS_PER_DIMENSION = 16
 """Bundled anchor texts are read until there are about this many paired rows for every dimension of the parent."""
@@ -27,10 +26,7 @@ ROWS_PER_DIMENSION = 16
 _HELD_OUT = 6
 _HELD_OUT_TEXTS = 24
 # Every sixth text is held out, up to 24 of them: about a thousand rows, which are kept in memory as they are.
-_FORMAT = 2
-
-Pair = tuple[torch.Tensor, torch.Tensor]
-"""The parent's rows and the child's, of one layer each."""
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,8 @@ def align(
     layers: str | Sequence[int | None] = "relative",
     width: str = "ridge",
     anchors: str | Path | Sequence[str] | None = None,
+    skip: int = FIRST_POSITION,
+    rows: int = ROWS_PER_DIMENSION,
     progress: Progress = silent,
 ) -> Alignment:
     """Fit the maps from a parent to a child; kept in the cache.
@@ -101,9 +99,12 @@ def align(
     Args:
         parent: gives directions.
         child: takes them.
-        layers: a key of `LAYER_MAPS`, or one parent layer (or None) for every child layer.
+        layers: a key of `LAYER_MAPS`, or one parent layer (or None) for every child layer. "best" is the monotone path
+            along which maps between the two explain most of held-out texts.
         width: a key of `WIDTH_MAPS`.
         anchors: your own anchor texts, as a file with one text a line or as a list; the bundled ones by default.
+        skip: positions at the beginning of a text that make no pair.
+        rows: bundled anchor texts are read until there are about this many pairs for every dimension.
         progress: told how far the reading and fitting is.
 
     Raises:
@@ -117,9 +118,15 @@ def align(
             f"Width 'none' needs equal widths: {parent.name} has {parent.d_model}, {child.name} has {child.d_model}. "
             "Choose 'ridge'."
         )
-    chosen = layer_map(layers, parent.n_layers, child.n_layers)
+    reading = progress
+    if layers == "best":
+        reading = part_of(progress, 0.4, 1.0)
+        matrix = r2_everywhere(paired_sample(parent, child, progress=part_of(progress, 0.0, 0.3)))
+        chosen: LayerMap = best_path(matrix)
+    else:
+        chosen = layer_map(layers, parent.n_layers, child.n_layers)
     fitted = WIDTH_MAPS[width] is not None
-    texts = _texts(parent, child, anchors) if fitted else ()
+    texts = _texts(parent, child, anchors, rows) if fitted else ()
     digest = key(
         "alignment",
         _FORMAT,
@@ -130,10 +137,11 @@ def align(
         chosen,
         width,
         texts,
+        skip,
     )
 
     def make() -> tuple[dict[str, torch.Tensor], dict[str, object]]:
-        return _fit(parent, child, chosen, width, texts, progress) if fitted else _unfitted(parent, child, chosen)
+        return _fit(parent, child, chosen, width, texts, skip, reading) if fitted else _unfitted(parent, child, chosen)
 
     tensors, header = cached("alignments", digest, make)
     return Alignment(
@@ -156,81 +164,34 @@ def align(
     )
 
 
-@dataclass(frozen=True)
-class Fit:
-    """One child layer's linear map, with the penalty that was chosen for it and its held-out R²."""
-
-    linear: torch.Tensor
-    penalty: float
-    r2: float
-
-
-def ridge(moments: LayerMoments, unseen: Pair) -> Fit:
-    """Ridge regression with the penalty that explains most of the held-out texts.
-
-    Args:
-        moments: of the rows that the map is fitted on.
-        unseen: held-out rows, the parent's and the child's.
-    """
-    values, basis = torch.linalg.eigh(moments.xx)
-    projected = basis.T @ moments.xy
-    fits = []
-    for penalty in PENALTIES:
-        linear = basis @ (projected / (values.clamp(min=0) + penalty * values.mean())[:, None])
-        fits.append(Fit(linear, penalty, held_out_r2(linear, moments, unseen)))
-    return max(fits, key=lambda fit: fit.r2)
-
-
-def procrustes(moments: LayerMoments, unseen: Pair) -> Fit:
-    """The (semi-)orthogonal map that brings the parent's rows nearest to the child's; lengths and angles are kept.
-
-    Source: Schönemann 1966.
-    """
-    left, values, right = torch.linalg.svd(moments.xy, full_matrices=False)
-    linear = left @ right
-    # The map itself has no scale, but predictions need one to be compared with the child's rows.
-    scale = values.sum() / (linear * (moments.xx @ linear)).sum()
-    return Fit(linear, float("nan"), held_out_r2(linear * scale, moments, unseen))
-
-
-WIDTH_MAPS: dict[str, Callable[[LayerMoments, Pair], Fit] | None] = {
-    "ridge": ridge,
-    "procrustes": procrustes,
-    "truncate": None,
-    "none": None,
-}
-
-
-def held_out_r2(linear: torch.Tensor, moments: LayerMoments, unseen: Pair) -> float:
-    """Share of variance explained on held-out rows, averaged over the child's coordinates.
-
-    The mean to beat is that of the held-out rows themselves; the prediction uses the means of the fit.
-    """
-    x, y = unseen
-    errors = (x - moments.mean_x) @ linear + moments.mean_y - y
-    return float((1 - errors.square().sum(dim=0) / (y - y.mean(dim=0)).square().sum(dim=0).clamp(min=1e-30)).mean())
-
-
-def _texts(parent: LanguageModel, child: LanguageModel, anchors: str | Path | Sequence[str] | None) -> tuple[str, ...]:
+def _texts(
+    parent: LanguageModel, child: LanguageModel, anchors: str | Path | Sequence[str] | None, rows: int
+) -> tuple[str, ...]:
     if anchors is not None:
         own = read_anchors(anchors) if isinstance(anchors, str | Path) else tuple(anchors)
         if len(own) < 2 * _HELD_OUT:
             raise SteeringError(f"There are {len(own)} anchor texts; an alignment needs at least {2 * _HELD_OUT}.")
         return own
     # The file is in random order, so its beginning is a fair sample of it.
-    wanted = ROWS_PER_DIMENSION * max(parent.d_model, child.d_model)
+    wanted = rows * max(parent.d_model, child.d_model)
     taken: list[str] = []
-    rows = 0
+    found = 0
     for text in anchor_texts():
-        if rows >= wanted and len(taken) >= 2 * _HELD_OUT:
+        if found >= wanted and len(taken) >= 2 * _HELD_OUT:
             break
         taken.append(text)
-        rows += len(token_ends(child, text)[0])
+        found += len(token_ends(child, text)[0])
     return tuple(taken)
 
 
 def _fit(
-    parent: LanguageModel, child: LanguageModel, chosen: LayerMap, width: str, texts: Sequence[str], progress: Progress
+    parent: LanguageModel,
+    child: LanguageModel,
+    chosen: LayerMap,
+    width: str,
+    texts: Sequence[str],
+    skip: int,
+    progress: Progress,
 ) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
     seen, unseen = Moments(chosen), HeldOut()
     generator = torch.Generator().manual_seed(0)
@@ -244,7 +205,7 @@ def _fit(
         order = torch.randperm(int((~held).sum()), generator=generator)
         seen.add([side[~held] for side in left], [side[~held] for side in right], order)
 
-    visit_pairs(parent, child, texts, visit, progress=part_of(progress, 0.0, 0.8))
+    visit_pairs(parent, child, texts, visit, skip=skip, progress=part_of(progress, 0.0, 0.8))
     fit = WIDTH_MAPS[width]
     assert fit is not None, "only fitted width maps come here"
     tensors, _ = _unfitted(parent, child, chosen)
@@ -256,9 +217,9 @@ def _fit(
         held = fit(inside, (x, y))
         control = fit(inside.shuffled(), (x, y[torch.randperm(len(y), generator=generator)]))
         tensors["maps"][layer] = held.linear.float()
-        tensors["parent_means"][layer] = inside.mean_x.float()
+        tensors["parent_means"][layer] = inside.source.mean.float()
         tensors["child_means"][layer] = inside.mean_y.float()
-        tensors["gain"][layer] = (inside.xx.trace() / inside.yy.sum()).sqrt().float()
+        tensors["gain"][layer] = (inside.source.xx.trace() / inside.yy.sum()).sqrt().float()
         tensors["r2"][layer] = held.r2
         tensors["r2_shuffled"][layer] = control.r2
         tensors["penalties"][layer] = held.penalty

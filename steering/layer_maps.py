@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+import torch
+
 from steering.errors import SteeringError
 
 LayerMap = tuple[int | None, ...]
@@ -19,7 +21,28 @@ def relative(n_parent: int, n_child: int) -> LayerMap:
     return tuple(round(layer * step) for layer in range(n_child))
 
 
-LAYER_MAPS: dict[str, Callable[[int, int], LayerMap]] = {"relative": relative, "index": index}
+LAYER_MAPS: dict[str, Callable[[int, int], LayerMap] | None] = {"relative": relative, "index": index, "best": None}
+"""By name; None where the map is not known from the depths alone but measured, see `best_path`."""
+
+
+def best_path(matrix: torch.Tensor) -> LayerMap:
+    """The parent layer for every child layer, never going back, along which the sum of the entries is largest.
+
+    Args:
+        matrix: how alike two layers are, `[n_parent_layers, n_child_layers]`.
+
+    Source: dynamic programming, as in sequence alignment (Needleman and Wunsch 1970), without a cost for gaps.
+    """
+    total = matrix[:, 0].double()
+    came_from = []
+    for column in matrix.double().T[1:]:
+        best, origin = total.cummax(dim=0)
+        came_from.append(origin)
+        total = best + column
+    path = [int(total.argmax())]
+    for origin in reversed(came_from):
+        path.append(int(origin[path[-1]]))
+    return tuple(reversed(path))
 
 
 def layer_map(choice: str | Sequence[int | None], n_parent: int, n_child: int) -> LayerMap:
@@ -36,7 +59,10 @@ def layer_map(choice: str | Sequence[int | None], n_parent: int, n_child: int) -
     if isinstance(choice, str):
         if choice not in LAYER_MAPS:
             raise SteeringError(f"Unknown layer map {choice!r}. Choose one of {', '.join(LAYER_MAPS)}, or give a list.")
-        return LAYER_MAPS[choice](n_parent, n_child)
+        make = LAYER_MAPS[choice]
+        if make is None:
+            raise SteeringError(f"Layer map {choice!r} is measured on two models; it cannot be made from depths alone.")
+        return make(n_parent, n_child)
     chosen = tuple(choice)
     if len(chosen) != n_child:
         raise SteeringError(f"The layer map has {len(chosen)} entries; the child has {n_child} layers.")

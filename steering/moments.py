@@ -5,6 +5,7 @@ The rows of the fit are not kept, so memory does not grow with the number of tex
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 
@@ -15,23 +16,40 @@ Rows = Sequence[torch.Tensor]
 
 
 @dataclass(frozen=True)
+class SourceMoments:
+    """Centred second moments of one parent layer's rows.
+
+    Attributes:
+        mean: `[d_parent]`.
+        xx: scatter `[d_parent, d_parent]`.
+    """
+
+    mean: torch.Tensor
+    xx: torch.Tensor
+
+    @cached_property
+    def spectrum(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Eigenvalues `[d_parent]` and eigenvectors of the scatter, found once for all the child layers that read this one."""
+        values, basis = torch.linalg.eigh(self.xx)
+        return values.clamp(min=0), basis
+
+
+@dataclass(frozen=True)
 class LayerMoments:
-    """Centred second moments of one child layer's rows and of those of the parent layer that it reads.
+    """Centred second moments of one child layer's rows with those of the parent layer that it reads.
 
     Attributes:
         n: number of rows.
-        mean_x: parent's mean `[d_parent]`.
+        source: of the parent layer.
         mean_y: child's mean `[d_child]`.
-        xx: parent's scatter `[d_parent, d_parent]`.
         xy: cross scatter `[d_parent, d_child]`.
         control: cross scatter of shuffled pairs, of the same shape.
         yy: child's scatter of each coordinate `[d_child]`.
     """
 
     n: int
-    mean_x: torch.Tensor
+    source: SourceMoments
     mean_y: torch.Tensor
-    xx: torch.Tensor
     xy: torch.Tensor
     control: torch.Tensor
     yy: torch.Tensor
@@ -58,6 +76,7 @@ class Moments:
     _yy: dict[int, torch.Tensor] = field(default_factory=dict)
     _xy: dict[int, torch.Tensor] = field(default_factory=dict)
     _control: dict[int, torch.Tensor] = field(default_factory=dict)
+    _sources: dict[int, SourceMoments] = field(default_factory=dict)
 
     def add(self, parent: Rows, child: Rows, order: torch.Tensor) -> None:
         """Add paired rows.
@@ -68,6 +87,7 @@ class Moments:
             order: a permutation of the rows, which makes the shuffled pairs.
         """
         self.n += len(order)
+        self._sources.clear()
         for source in {source for source in self.layer_map if source is not None}:
             wide = parent[source].double()
             _accumulate(self._x, source, wide.sum(dim=0))
@@ -83,17 +103,22 @@ class Moments:
         """Centred moments of one child layer."""
         source = self.layer_map[child_layer]
         assert source is not None, "an unsteered layer has no moments"
-        mean_x, mean_y = self._x[source] / self.n, self._y[child_layer] / self.n
-        outer = self.n * torch.outer(mean_x, mean_y)
+        parent, mean_y = self._source(source), self._y[child_layer] / self.n
+        outer = self.n * torch.outer(parent.mean, mean_y)
         return LayerMoments(
             n=self.n,
-            mean_x=mean_x,
+            source=parent,
             mean_y=mean_y,
-            xx=self._xx[source] - self.n * torch.outer(mean_x, mean_x),
             xy=self._xy[child_layer] - outer,
             control=self._control[child_layer].double() - outer,
             yy=(self._yy[child_layer] - self.n * mean_y.square()).clamp(min=0),
         )
+
+    def _source(self, layer: int) -> SourceMoments:
+        if layer not in self._sources:
+            mean = self._x[layer] / self.n
+            self._sources[layer] = SourceMoments(mean, self._xx[layer] - self.n * torch.outer(mean, mean))
+        return self._sources[layer]
 
 
 @dataclass

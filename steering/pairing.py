@@ -41,7 +41,13 @@ def token_ends(model: LanguageModel, text: str) -> tuple[list[int], dict[int, in
 
 
 def visit_pairs(
-    parent: LanguageModel, child: LanguageModel, texts: Sequence[str], visit: Visit, *, progress: Progress = silent
+    parent: LanguageModel,
+    child: LanguageModel,
+    texts: Sequence[str],
+    visit: Visit,
+    *,
+    skip: int = FIRST_POSITION,
+    progress: Progress = silent,
 ) -> None:
     """Let both models read the texts, and hand over the paired rows of every layer, batch by batch.
 
@@ -52,6 +58,7 @@ def visit_pairs(
         child: the other.
         texts: raw texts, read without chat templates.
         visit: called once a batch.
+        skip: positions at the beginning of a text that make no pair.
         progress: told after every batch.
 
     Raises:
@@ -65,7 +72,7 @@ def visit_pairs(
         shared = [
             end
             for end in sorted(parent_ends.keys() & child_ends.keys())
-            if min(parent_ends[end], child_ends[end]) >= FIRST_POSITION
+            if min(parent_ends[end], child_ends[end]) >= skip
         ]
         ids.append((parent_ids, child_ids))
         places.append(([parent_ends[end] for end in shared], [child_ends[end] for end in shared]))

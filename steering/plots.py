@@ -10,6 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 import torch
 
+from steering.layer_maps import best_path
 from steering.similarity import Similarity
 
 INK = "#6b7280"
@@ -49,6 +50,15 @@ def plot_similarity(similarity: Similarity) -> go.Figure:
             "outlinewidth": 0,
         },
     )
+    if torch.isfinite(matrix).all():
+        figure.add_scatter(
+            x=list(range(matrix.shape[1])),
+            y=list(best_path(matrix)),
+            mode="lines",
+            name="best monotone path",
+            line={"color": INK, "width": 2, "dash": "dot", "shape": "hvh"},
+            hoverinfo="skip",
+        )
     best_rows, best_columns, values = _best(matrix)
     figure.add_scatter(
         x=best_columns,
@@ -79,7 +89,7 @@ def plot_report(report: Mapping[str, Any]) -> go.Figure | None:
     Returns:
         The figure; None when nothing was fitted, so that there is nothing to draw.
     """
-    if not any(math.isfinite(value) for value in report["r2"]):
+    if not any(_finite(value) for value in report["r2"]):
         return None
     lines = (
         ("held-out R²", report["r2"], TOWARD, "solid", "circle"),
@@ -91,9 +101,9 @@ def plot_report(report: Mapping[str, Any]) -> go.Figure | None:
     for name, values, colour, dash, symbol in lines:
         figure.add_scatter(
             x=list(range(len(values))),
-            y=[value if math.isfinite(value) else None for value in values],
+            y=[value if _finite(value) else None for value in values],
             customdata=sources,
-            text=[_words(value) for value in values],
+            text=[_words(value) if _finite(value) else "" for value in values],
             name=name,
             mode="lines+markers",
             line={"color": colour, "dash": dash, "width": 2},
@@ -124,6 +134,10 @@ def _dress(figure: go.Figure, x: str, y: str, height: int) -> None:
     )
     figure.update_xaxes(title={"text": x, "standoff": 8}, ticks="", fixedrange=True)
     figure.update_yaxes(title={"text": y, "standoff": 8}, ticks="", fixedrange=True)
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _numbers(matrix: torch.Tensor) -> list[list[float | None]]:

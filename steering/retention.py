@@ -1,113 +1,21 @@
-"""Effect kept: how much of what the child's own vector does a carried vector still does.
+"""Effect kept: the share of what the child's own vector does that a carried one still does, at equal λ and at equal fluency."""
 
-A steered model's score is the mean, over neutral prompts and held-out continuations, of log p(positive) minus
-log p(negative) per token. A vector's effect is the score's change from −λ to +λ.
-"""
-
-import inspect
+import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from importlib.resources import files
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from steering.activations import batches
 from steering.concepts import Concept
-from steering.errors import Progress, SteeringError, part_of, silent
-from steering.intervention import Profile, plan, steer
-from steering.models import LanguageModel, pad
+from steering.effects import LAMBDA, disturbance, effect, own_text
+from steering.errors import Progress, part_of, silent
+from steering.models import LanguageModel
 from steering.transfer import transfer
 from steering.vectors import SteeringVector, extract, random_like
 
-LAMBDA = 0.1
-"""Strength at which effects are measured: far below the window where text falls apart, so the effect is close to linear."""
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What steering with one vector does to the held-out continuations.
-
-    Attributes:
-        mean: change of the score from −λ to +λ, in nats per token.
-        per_prompt: the same for every neutral prompt, in order.
-    """
-
-    mean: float
-    per_prompt: tuple[float, ...]
-
-
-def neutral_prompts() -> tuple[str, ...]:
-    """Lead-ins that say nothing about any concept."""
-    return tuple((files("steering") / "data" / "neutral_prompts.txt").read_text("utf-8").splitlines())
-
-
-def effect(
-    model: LanguageModel,
-    vector: SteeringVector,
-    concept: Concept,
-    *,
-    lam: float = LAMBDA,
-    scale: str = "residual",
-    profile: Profile = "all",
-    prompts: Sequence[str] | None = None,
-    progress: Progress = silent,
-) -> Effect:
-    """Measure what a vector does to the concept's held-out continuations.
-
-    Args:
-        model: the model that is steered.
-        vector: a vector in its space.
-        concept: the concept whose continuations are scored.
-        lam: strength; the effect runs from −lam to +lam.
-        scale: see `intervention.plan`.
-        profile: see `intervention.plan`.
-        prompts: neutral lead-ins; the bundled ones by default.
-        progress: told after every batch.
-
-    Raises:
-        SteeringError: the concept has no continuations.
-    """
-    if not concept.continuations:
-        raise SteeringError(
-            f"{concept.name} has no continuations to measure with. Add held-out 'continuations' to its file."
-        )
-    leads = list(prompts or neutral_prompts())
-    intervention = plan(model, vector, scale=scale, profile=profile)
-    heads = [model.token_ids(lead) for lead in leads]
-    rows, starts, signs, places, strengths = [], [], [], [], []
-    for place, head in enumerate(heads):
-        for pair in concept.continuations:
-            for sign, text in ((1, pair.positive), (-1, pair.negative)):
-                tail = list(model.tokenizer(" " + text, add_special_tokens=False)["input_ids"])
-                for side in (1, -1):
-                    rows.append([*head, *tail])
-                    starts.append(len(head))
-                    signs.append(sign * side)
-                    strengths.append(side * lam)
-                    places.append(place)
-    keeps = "logits_to_keep" in inspect.signature(model.model.forward).parameters
-    total = torch.zeros(len(heads), dtype=torch.float64)
-    done = 0
-    for members in batches(rows):
-        batch = pad([rows[member] for member in members], model)
-        # Logits are wanted from the last lead-in token on; a large vocabulary makes the others expensive.
-        first = min(starts[member] for member in members) - 1
-        kept = {"logits_to_keep": batch.ids.shape[1] - first} if keeps else {}
-        with torch.inference_mode(), steer(model, intervention, [strengths[member] for member in members]):
-            logits = model.model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False, **kept).logits
-        offset = batch.ids.shape[1] - logits.shape[1]
-        for line, member in enumerate(members):
-            start, stop = starts[member], len(rows[member])
-            scores = logits[line, start - 1 - offset : stop - 1 - offset].float().log_softmax(dim=-1)
-            mean = scores.gather(1, batch.ids[line, start:stop, None]).mean()
-            total[places[member]] += signs[member] * mean.item()
-        done += len(members)
-        progress(f"Measuring {vector.method} on {concept.name}", done / len(rows))
-    per_prompt = total / len(concept.continuations)
-    return Effect(float(per_prompt.mean()), tuple(per_prompt.tolist()))
+_LOUDEST = 5.0
+"""A vector that disturbs nothing is not turned up more than this many times to match one that does."""
 
 
 @dataclass(frozen=True)
@@ -119,22 +27,37 @@ class ConceptRetention:
         native: effect of the child's own vector, nats per token.
         carried: effect of the carried vector.
         random: mean effect of random vectors of the same lengths.
+        random_spread: root mean square of the random vectors' effects.
         spread: standard deviation over neutral prompts of carried over native.
-        measurable: whether the native effect stands out from the random vectors; where it does not, the child's own vector
-            does nothing and a share of it means nothing.
+        disturbance: how far the child's own vector disturbs its text, see `effects.disturbance`.
+        equal_lam: strength at which the carried vector disturbs it as far.
+        equal: effect of the carried vector at that strength.
     """
 
     name: str
     native: float
     carried: float
     random: float
+    random_spread: float
     spread: float
-    measurable: bool
+    disturbance: float
+    equal_lam: float
+    equal: float
 
     @property
     def kept(self) -> float:
-        """The carried vector's effect as a share of the native one's."""
-        return self.carried / self.native if self.native else float("nan")
+        """The carried vector's effect as a share of the native one's, at the same λ."""
+        return self.carried / self.native if self.native else math.nan
+
+    @property
+    def kept_at_equal_fluency(self) -> float:
+        """The same, with λ set so that both disturb the child's text alike; a louder vector looks no better here."""
+        return self.equal / self.native if self.native else math.nan
+
+    @property
+    def measurable(self) -> bool:
+        """Whether the native effect stands out from that of random vectors; where it does not, a share of it means nothing."""
+        return self.native > 2 * self.random_spread
 
 
 @dataclass(frozen=True)
@@ -156,8 +79,17 @@ class Retention:
     @property
     def mean_kept(self) -> float:
         """Average share kept over the concepts whose native effect is measurable."""
-        kept = [concept.kept for concept in self.concepts if concept.measurable]
-        return sum(kept) / len(kept) if kept else float("nan")
+        return _mean([concept.kept for concept in self.concepts if concept.measurable])
+
+    @property
+    def mean_kept_at_equal_fluency(self) -> float:
+        """The same at equal fluency."""
+        return _mean([concept.kept_at_equal_fluency for concept in self.concepts if concept.measurable])
+
+    @property
+    def mean_random(self) -> float:
+        """Average effect of random vectors as a share of the native effect, over the same concepts."""
+        return _mean([concept.random / concept.native for concept in self.concepts if concept.measurable])
 
     def as_json(self) -> dict[str, Any]:
         """The record as JSON can write it."""
@@ -165,8 +97,18 @@ class Retention:
             "parent": self.parent,
             "child": self.child,
             "lam": self.lam,
-            "concepts": [{**asdict(concept), "kept": concept.kept} for concept in self.concepts],
+            "concepts": [
+                {
+                    **asdict(concept),
+                    "kept": concept.kept,
+                    "kept_at_equal_fluency": concept.kept_at_equal_fluency,
+                    "measurable": concept.measurable,
+                }
+                for concept in self.concepts
+            ],
             "mean_kept": self.mean_kept,
+            "mean_kept_at_equal_fluency": self.mean_kept_at_equal_fluency,
+            "mean_random": self.mean_random,
         }
 
 
@@ -194,9 +136,11 @@ def retention(
         width: see `alignment.align`.
         anchors: see `alignment.align`.
         lam: strength; effects run from −lam to +lam.
-        random_seeds: how many random vectors are averaged.
+        random_seeds: how many random vectors are averaged. Every concept gets others, so that an average over concepts rests on
+            that many times their number.
         progress: told what is being measured.
     """
+    texts = own_text(child)
     measured = []
     for number, concept in enumerate(concepts):
         stage = part_of(progress, number / len(concepts), (number + 1) / len(concepts))
@@ -205,26 +149,84 @@ def retention(
         carried = transfer(
             theirs, parent, child, layers=layers, width=width, anchors=anchors, progress=part_of(stage, 0.2, 0.3)
         )
-        controls = [random_like(own, seed) for seed in range(random_seeds)]
-        tried = [own, carried, *controls]
-        effects = [
-            effect(child, vector, concept, lam=lam, progress=part_of(stage, 0.3 + 0.7 * place / len(tried), 1.0))
-            for place, vector in enumerate(tried)
-        ]
-        native, moved, random = effects[0], effects[1], [control.mean for control in effects[2:]]
-        shares = [
-            there / own_effect
-            for there, own_effect in zip(moved.per_prompt, native.per_prompt, strict=True)
-            if own_effect
-        ]
-        measured.append(
-            ConceptRetention(
-                name=concept.name,
-                native=native.mean,
-                carried=moved.mean,
-                random=statistics.fmean(random) if random else 0.0,
-                spread=statistics.stdev(shares) if len(shares) > 1 else 0.0,
-                measurable=native.mean > 3 * max((abs(value) for value in random), default=0.0),
-            )
-        )
+        measured.append(_measure(child, concept, own, carried, texts, lam, random_seeds, part_of(stage, 0.3, 1.0)))
     return Retention(parent.name, child.name, lam, tuple(measured))
+
+
+def with_effect(vector: SteeringVector, measured: ConceptRetention) -> SteeringVector:
+    """Write the effect kept into a carried vector's report."""
+    report = {
+        **(vector.report or {}),
+        "effect_kept": measured.kept,
+        "effect_kept_at_equal_fluency": measured.kept_at_equal_fluency,
+    }
+    return replace(vector, provenance={**vector.provenance, "transfer": report})
+
+
+def measure(
+    child: LanguageModel,
+    concept: Concept,
+    carried: SteeringVector,
+    *,
+    method: str = "pca",
+    lam: float = LAMBDA,
+    random_seeds: int = 3,
+    progress: Progress = silent,
+) -> ConceptRetention:
+    """Measure how much of the effect of the child's own vector one carried vector keeps; arguments as for `retention`."""
+    own = extract(child, concept, method, progress=part_of(progress, 0.0, 0.2))
+    return _measure(child, concept, own, carried, own_text(child), lam, random_seeds, part_of(progress, 0.2, 1.0))
+
+
+def _measure(
+    child: LanguageModel,
+    concept: Concept,
+    own: SteeringVector,
+    carried: SteeringVector,
+    texts: Sequence[tuple[list[int], int]],
+    lam: float,
+    random_seeds: int,
+    progress: Progress,
+) -> ConceptRetention:
+    first = int(concept.digest[:8], 16)
+    controls = [random_like(own, first + seed) for seed in range(random_seeds)]
+    tried = [own, carried, *controls]
+    steps = len(tried) + 1
+    effects = [
+        effect(child, vector, concept, lam=lam, progress=part_of(progress, place / steps, (place + 1) / steps))
+        for place, vector in enumerate(tried)
+    ]
+    native, moved, random = effects[0], effects[1], [control.mean for control in effects[2:]]
+    reference = disturbance(child, own, texts, lam)
+    equal_lam = _as_disturbing(child, carried, texts, lam, reference)
+    equal = effect(child, carried, concept, lam=equal_lam, progress=part_of(progress, (steps - 1) / steps, 1.0))
+    shares = [there / here for there, here in zip(moved.per_prompt, native.per_prompt, strict=True) if here]
+    return ConceptRetention(
+        name=concept.name,
+        native=native.mean,
+        carried=moved.mean,
+        random=statistics.fmean(random) if random else 0.0,
+        random_spread=math.sqrt(statistics.fmean(value**2 for value in random)) if random else 0.0,
+        spread=statistics.stdev(shares) if len(shares) > 1 else 0.0,
+        disturbance=reference,
+        equal_lam=equal_lam,
+        equal=equal.mean,
+    )
+
+
+def _as_disturbing(
+    child: LanguageModel, vector: SteeringVector, texts: Sequence[tuple[list[int], int]], lam: float, wanted: float
+) -> float:
+    """The strength at which a vector disturbs the child's text by so much."""
+    strength = lam
+    # Disturbance grows with λ², so two steps are enough.
+    for _ in range(2):
+        found = disturbance(child, vector, texts, strength)
+        if found <= 0 or wanted <= 0:
+            break
+        strength = min(strength * math.sqrt(wanted / found), _LOUDEST * lam)
+    return strength
+
+
+def _mean(values: Sequence[float]) -> float:
+    return statistics.fmean(values) if values else math.nan

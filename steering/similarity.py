@@ -1,6 +1,7 @@
 """Which layers of two models correspond: matrices of parent layers × child layers.
 
-Every metric is defined for models of different widths, and says on how many texts it rests.
+Every metric is defined for models of different widths, and says on how many texts it rests and how large its numbers get by
+chance.
 """
 
 from collections.abc import Callable
@@ -11,11 +12,15 @@ from sklearn.model_selection import KFold
 
 from steering.activations import record
 from steering.concepts import Concept, lint
+from steering.cross_maps import carry_everywhere, paired_sample, r2_everywhere
+from steering.effects import neutral_prompts, score_gradient
 from steering.errors import Progress, SteeringError, part_of, silent
 from steering.models import LanguageModel
-from steering.vectors import fit
+from steering.vectors import extract, fit
 
 _FOLDS = 4
+_SHUFFLES = 20
+_SHARE = 0.95
 
 
 @dataclass(frozen=True)
@@ -24,15 +29,17 @@ class Similarity:
 
     Attributes:
         metric: a key of `METRICS`.
-        matrix: float32 `[parent layers, child layers]`, from −1 to 1.
+        matrix: float32 `[parent layers, child layers]`, at most 1.
+        chance: 95 % of the cells stay at or below this, in absolute value, when the two models' texts are paired at random.
         parent: name of the parent.
         child: name of the child.
         concept: name of the concept whose texts were read.
-        n_texts: how many held-out texts each number rests on.
+        n_texts: how many texts, none of them seen by the fit behind a number, each number rests on.
     """
 
     metric: str
     matrix: torch.Tensor
+    chance: float
     parent: str
     child: str
     concept: str
@@ -41,6 +48,13 @@ class Similarity:
     def best_child_layers(self) -> tuple[int, ...]:
         """For every parent layer, the child layer that resembles it most."""
         return tuple(self.matrix.argmax(dim=1).tolist())
+
+
+@dataclass(frozen=True)
+class _Found:
+    matrix: torch.Tensor
+    shuffled: torch.Tensor
+    n_texts: int
 
 
 def similarity(
@@ -56,23 +70,24 @@ def similarity(
     Args:
         parent: gives the rows.
         child: gives the columns.
-        concept: its texts are what both models read.
-        metric: a key of `METRICS`.
+        concept: what its texts or its vectors say is compared, by all metrics but "cka" and "r2", which know no concept.
+        metric: a key of `METRICS`. "scores": Pearson r between held-out texts' projections on the two models' own vectors.
+            "cka": linear centred kernel alignment of the anchor texts' activations. "aligned": cosine between the parent's
+            vector, carried from i to j, and the child's own at j. "r2": held-out R² of the map from i to j. "gradient": cosine
+            between the carried vector and minus the gradient, at j, of the loss that prefers positive continuations.
         progress: told how far the reading is.
 
     Raises:
-        SteeringError: unknown metric, or pairs that cannot be used.
+        SteeringError: unknown metric, pairs that cannot be used, or no continuations for "gradient".
     """
     serious = [str(problem) for problem in lint(concept.pairs) if problem.serious]
     if serious:
         raise SteeringError(f"The pairs of {concept.name} cannot be used. " + " ".join(serious))
     if metric not in METRICS:
         raise SteeringError(f"Unknown similarity {metric!r}. Choose one of {', '.join(METRICS)}.")
-    texts = [pair.positive for pair in concept.pairs] + [pair.negative for pair in concept.pairs]
-    rows = record(parent, texts, progress=part_of(progress, 0.0, 0.5)).values.double()
-    columns = record(child, texts, progress=part_of(progress, 0.5, 1.0)).values.double()
-    matrix = METRICS[metric](rows, columns)
-    return Similarity(metric, matrix.float(), parent.name, child.name, concept.name, len(texts))
+    found = METRICS[metric](parent, child, concept, progress)
+    chance = float(found.shuffled.float().abs().flatten().quantile(_SHARE))
+    return Similarity(metric, found.matrix.float(), chance, parent.name, child.name, concept.name, found.n_texts)
 
 
 def scores(parent: torch.Tensor, child: torch.Tensor) -> torch.Tensor:
@@ -87,9 +102,7 @@ def scores(parent: torch.Tensor, child: torch.Tensor) -> torch.Tensor:
     Returns:
         `[parent layers, child layers]`.
     """
-    left, right = _held_out_projections(parent), _held_out_projections(child)
-    left, right = (side / side.norm(dim=0).clamp(min=1e-30) for side in (left, right))
-    return left.T @ right
+    return _correlation(_held_out_projections(parent), _held_out_projections(child))
 
 
 def cka(parent: torch.Tensor, child: torch.Tensor) -> torch.Tensor:
@@ -104,11 +117,63 @@ def cka(parent: torch.Tensor, child: torch.Tensor) -> torch.Tensor:
 
     Source: Kornblith et al. 2019, "Similarity of Neural Network Representations Revisited".
     """
-    left, right = _centred_kernels(parent), _centred_kernels(child)
-    return left @ right.T
+    return _alignment(_centred_kernels(parent), _centred_kernels(child))
 
 
-METRICS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {"scores": scores, "cka": cka}
+def _scores(parent: LanguageModel, child: LanguageModel, concept: Concept, progress: Progress) -> _Found:
+    texts = [pair.positive for pair in concept.pairs] + [pair.negative for pair in concept.pairs]
+    rows = record(parent, texts, progress=part_of(progress, 0.0, 0.5)).values.double()
+    columns = record(child, texts, progress=part_of(progress, 0.5, 1.0)).values.double()
+    left, right = _held_out_projections(rows), _held_out_projections(columns)
+    shuffled = [_correlation(left, right[order]) for order in _orders(len(texts))]
+    return _Found(_correlation(left, right), torch.stack(shuffled), len(texts))
+
+
+def _cka(parent: LanguageModel, child: LanguageModel, _concept: Concept, progress: Progress) -> _Found:
+    sample = paired_sample(parent, child, progress=progress).one_row_a_text()
+    left, right = _centred_kernels(sample.parent.double()), _centred_kernels(sample.child.double())
+    shuffled = [_alignment(left, right[:, order][:, :, order]) for order in _orders(len(sample.text))]
+    return _Found(_alignment(left, right), torch.stack(shuffled), len(sample.text))
+
+
+def _r2(parent: LanguageModel, child: LanguageModel, _concept: Concept, progress: Progress) -> _Found:
+    sample = paired_sample(parent, child, progress=part_of(progress, 0.0, 0.6))
+    progress("Fitting a map between every two layers", 0.6)
+    matrix = r2_everywhere(sample)
+    progress("Fitting the same on shuffled pairs", 0.8)
+    return _Found(matrix, r2_everywhere(sample, shuffle=0), sample.n_held_out_texts)
+
+
+def _aligned(parent: LanguageModel, child: LanguageModel, concept: Concept, progress: Progress) -> _Found:
+    targets = extract(child, concept, progress=part_of(progress, 0.0, 0.1)).directions
+    # The maps have never seen the concept's texts.
+    return _against(parent, child, concept, targets, 2 * len(concept.pairs), part_of(progress, 0.1, 1.0))
+
+
+def _gradient(parent: LanguageModel, child: LanguageModel, concept: Concept, progress: Progress) -> _Found:
+    targets = score_gradient(child, concept, progress=part_of(progress, 0.0, 0.4))
+    n_texts = 2 * len(concept.continuations) * len(neutral_prompts())
+    return _against(parent, child, concept, targets, n_texts, part_of(progress, 0.4, 1.0))
+
+
+def _against(
+    parent: LanguageModel,
+    child: LanguageModel,
+    concept: Concept,
+    targets: torch.Tensor,
+    n_texts: int,
+    progress: Progress,
+) -> _Found:
+    """Cosine between the parent's vector, carried from every layer to every layer, and a target at each child layer."""
+    directions = extract(parent, concept, progress=part_of(progress, 0.0, 0.2)).directions
+    sample = paired_sample(parent, child, progress=part_of(progress, 0.2, 1.0))
+    matrix = _cosines(carry_everywhere(sample, directions), targets)
+    return _Found(matrix, _cosines(carry_everywhere(sample, directions, shuffle=0), targets), n_texts)
+
+
+Metric = Callable[[LanguageModel, LanguageModel, Concept, Progress], _Found]
+
+METRICS: dict[str, Metric] = {"scores": _scores, "cka": _cka, "aligned": _aligned, "r2": _r2, "gradient": _gradient}
 
 
 def _held_out_projections(values: torch.Tensor) -> torch.Tensor:
@@ -123,8 +188,27 @@ def _held_out_projections(values: torch.Tensor) -> torch.Tensor:
     return projections - projections.mean(dim=0)
 
 
+def _correlation(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    left, right = (side / side.norm(dim=0).clamp(min=1e-30) for side in (left, right))
+    return left.T @ right
+
+
 def _centred_kernels(values: torch.Tensor) -> torch.Tensor:
-    """Unit-length centred Gram matrices of the texts, one flattened row a layer."""
+    """Centred Gram matrices of the texts at Frobenius length 1, `[n_layers, n_texts, n_texts]`."""
     centred = (values - values.mean(dim=0)).transpose(0, 1)
-    kernels = (centred @ centred.transpose(1, 2)).flatten(1)
-    return kernels / kernels.norm(dim=1, keepdim=True).clamp(min=1e-30)
+    kernels = centred @ centred.transpose(1, 2)
+    return kernels / kernels.flatten(1).norm(dim=1)[:, None, None].clamp(min=1e-30)
+
+
+def _alignment(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    return left.flatten(1) @ right.flatten(1).T
+
+
+def _cosines(carried: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    units = torch.nn.functional.normalize(carried, dim=-1, eps=1e-30)
+    return torch.einsum("ijd,jd->ij", units, torch.nn.functional.normalize(targets, dim=-1, eps=1e-30))
+
+
+def _orders(n: int) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randperm(n, generator=generator) for _ in range(_SHUFFLES)]

@@ -1,14 +1,15 @@
 """Carrying a vector from a parent's residual stream into a child's, with a report that says how well."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from steering.alignment import Alignment, align
-from steering.errors import MismatchError, Progress, silent
+from steering.errors import MismatchError, Progress, SteeringError, silent
 from steering.models import LanguageModel
 from steering.vectors import SteeringVector
 
@@ -34,6 +35,8 @@ class TransferReport:
         rows: paired rows behind the map.
         texts: anchor texts behind the map.
         verdict: one plain sentence.
+        effect_kept: share of the effect of the child's own vector, see `retention.measure`; None until it was measured.
+        effect_kept_at_equal_fluency: the same where both disturb the child's text alike.
     """
 
     parent: str
@@ -47,6 +50,8 @@ class TransferReport:
     rows: int
     texts: int
     verdict: str
+    effect_kept: float | None = None
+    effect_kept_at_equal_fluency: float | None = None
 
 
 def transfer(
@@ -122,6 +127,44 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
     )
 
 
+def combine(vectors: Sequence[SteeringVector], weights: Sequence[float] | None = None) -> SteeringVector:
+    """Join the vectors that several parents gave one child, each carried by its own map.
+
+    Args:
+        vectors: vectors in the same child's space; one of them may be the child's own.
+        weights: how much each counts, alike by default. A negative one subtracts.
+
+    Returns:
+        At every layer the weighted sum of the unit directions, at length 1. Its provenance names every part and its weight.
+
+    Raises:
+        SteeringError: no vectors, not one finite weight for each, or nothing left of them.
+        MismatchError: vectors of different models.
+    """
+    shares = [1.0] * len(vectors) if weights is None else [float(weight) for weight in weights]
+    if not vectors or len(shares) != len(vectors) or not all(map(math.isfinite, shares)):
+        raise SteeringError(
+            f"There are {len(vectors)} vectors and {len(shares)} weights; give one finite weight a vector."
+        )
+    first = vectors[0]
+    for vector in vectors[1:]:
+        if vector.model != first.model or vector.directions.shape != first.directions.shape:
+            raise MismatchError(
+                f"A vector for {first.model_name} and one for {vector.model_name} cannot be joined. Carry both to one child."
+            )
+    units = [torch.nn.functional.normalize(vector.directions.double(), dim=-1) for vector in vectors]
+    total = torch.stack([share * unit for share, unit in zip(shares, units, strict=True)]).sum(dim=0)
+    lengths = total.norm(dim=-1, keepdim=True)
+    directions = torch.where(lengths > _NOTHING, total / lengths.clamp(min=1e-30), 0.0).float()
+    if not directions.any():
+        raise SteeringError("The vectors cancel each other at every layer. Change the weights.")
+    parts = [
+        {"parent": vector.provenance.get("parent", vector.model_name), "weight": share, **dict(vector.provenance)}
+        for vector, share in zip(vectors, shares, strict=True)
+    ]
+    return replace(first, directions=directions, quality=(), projections=None, provenance={"combined": parts})
+
+
 def verdict(alignment: Alignment) -> str:
     """One plain sentence on how well the maps carry."""
     fitted = [layer for layer, value in enumerate(alignment.r2) if not math.isnan(value)]
@@ -140,6 +183,32 @@ def verdict(alignment: Alignment) -> str:
     if bad:
         return f"Carries, but weak at layers {ranges(bad)} (median held-out R² {median:.2f})."
     return f"Carries well: median held-out R² {median:.2f}."
+
+
+def describe(report: Mapping[str, Any]) -> list[str]:
+    """A transfer report in words, one sentence a line.
+
+    Args:
+        report: the fields of `TransferReport`, as `SteeringVector.report` gives them; none for a model's own vector.
+    """
+    if not report:
+        return ["The model's own vector: nothing was carried."]
+    lines = [str(report["verdict"])]
+    fitted = [value for value in report["r2"] if value is not None and math.isfinite(value)]
+    control = [value for value in report["r2_shuffled"] if value is not None and math.isfinite(value)]
+    if fitted:
+        lines.append(
+            f"Held-out R² {min(fitted):.2f} to {max(fitted):.2f} over {len(fitted)} layers; for shuffled pairs at most "
+            f"{max(control):.2f}. Fitted on {report['rows']:,} paired positions of {report['texts']} texts."
+        )
+        share = sorted(report["share_kept"])
+        lines.append(f"The maps keep {share[len(share) // 2]:.0%} of the vector's length (median over layers).")
+    if report.get("effect_kept") is not None:
+        lines.append(
+            f"Effect kept: {report['effect_kept']:.2f} of what the child's own vector does at the same λ, "
+            f"{report['effect_kept_at_equal_fluency']:.2f} where both disturb the text alike."
+        )
+    return lines
 
 
 def ranges(layers: Sequence[int]) -> str:

@@ -12,7 +12,9 @@ from steering.transfer import TransferReport
 
 
 def similarity(matrix: torch.Tensor, metric: str = "scores") -> Similarity:
-    return Similarity(metric=metric, matrix=matrix, parent="big", child="small", concept="sentiment", n_texts=64)
+    return Similarity(
+        metric=metric, matrix=matrix, parent="big", child="small", concept="sentiment", n_texts=64, chance=0.2
+    )
 
 
 def test_heatmap_has_a_fixed_diverging_scale_whatever_the_numbers_are() -> None:
@@ -32,7 +34,7 @@ def test_heatmap_rows_are_parent_layers() -> None:
 
 def test_best_child_layer_is_marked_for_every_parent_layer_with_signal() -> None:
     matrix = torch.tensor([[0.1, 0.9, -0.2], [math.nan, math.nan, math.nan], [0.0, 0.0, 0.0], [-0.5, -0.1, math.nan]])
-    marks = plot_similarity(similarity(matrix)).data[1]
+    marks = plot_similarity(similarity(matrix)).data[-1]
     assert list(zip(marks.y, marks.x, strict=True)) == [(0, 1), (3, 1)]
 
 
@@ -53,7 +55,12 @@ def test_figures_are_transparent_and_untitled() -> None:
     assert layout.title.text is None
 
 
-def report(r2: tuple[float, ...]) -> TransferReport:
+def test_the_best_path_never_goes_back() -> None:
+    matrix = torch.tensor([[0.9, 0.1, 0.8], [0.2, 0.95, 0.1]])
+    assert plot_similarity(similarity(matrix)).data[1].y == (0, 1, 1)
+
+
+def report(r2: tuple[float | None, ...]) -> TransferReport:
     return TransferReport(
         parent="big",
         child="small",
@@ -70,7 +77,7 @@ def report(r2: tuple[float, ...]) -> TransferReport:
 
 
 def test_report_lines_differ_in_more_than_colour() -> None:
-    figure = plot_report(asdict(report((0.5, math.nan, 0.7))))
+    figure = plot_report(asdict(report((0.5, None, 0.7))))
     assert figure is not None
     assert len({trace.line.dash for trace in figure.data}) == len(figure.data) == 3
     assert len({trace.marker.symbol for trace in figure.data}) == 3
@@ -79,4 +86,4 @@ def test_report_lines_differ_in_more_than_colour() -> None:
 
 
 def test_report_without_a_fit_has_no_figure() -> None:
-    assert plot_report(asdict(report((math.nan, math.nan, math.nan)))) is None
+    assert plot_report(asdict(report((None, None, None)))) is None

@@ -8,11 +8,22 @@ import torch
 from test_vectors import QUALITY
 
 from steering.concepts import Concept, ContrastPair
+from steering.effects import (
+    LAMBDA,
+    Effect,
+    disturbance,
+    effect,
+    expected_effect,
+    neutral_prompts,
+    own_text,
+    score_gradient,
+)
 from steering.errors import SteeringError
 from steering.intervention import plan, steer
 from steering.models import LanguageModel
-from steering.retention import LAMBDA, Effect, effect, neutral_prompts, retention
-from steering.vectors import SteeringVector, extract, random_like
+from steering.retention import measure, retention, with_effect
+from steering.transfer import describe, transfer
+from steering.vectors import SteeringVector, extract
 
 Make = Callable[..., SteeringVector]
 
@@ -126,9 +137,62 @@ def test_a_model_keeps_all_of_its_own_concept(llama: LanguageModel) -> None:
     assert concept.spread == pytest.approx(0, abs=1e-4)
     own = extract(llama, CONCEPT)
     assert concept.native == pytest.approx(effect(llama, own, CONCEPT, lam=0.2).mean)
-    controls = [effect(llama, random_like(own, seed), CONCEPT, lam=0.2).mean for seed in (0, 1)]
-    assert concept.random == pytest.approx(sum(controls) / 2)
+    assert concept.kept_at_equal_fluency == pytest.approx(1, abs=1e-3)
+    assert concept.equal_lam == pytest.approx(0.2, rel=1e-3)
+    assert concept.random_spread >= abs(concept.random) > 0
     assert (found.parent, found.child, found.lam, concept.name) == (llama.name, llama.name, 0.2, "quality")
+
+
+def test_every_concept_has_random_vectors_of_its_own(llama: LanguageModel) -> None:
+    """Otherwise an average over concepts would rest on as few random vectors as one concept's."""
+    other = replace(CONCEPT, pairs=CONCEPT.pairs[:-1])
+    one, two = retention(llama, llama, [CONCEPT, other], random_seeds=1).concepts
+    assert one.random != pytest.approx(two.random, abs=1e-6)
+
+
+def test_a_louder_vector_looks_no_better_at_equal_fluency(llama: LanguageModel) -> None:
+    """A vector twice as long has twice the effect at the same λ, and the same one where both disturb alike."""
+    own = extract(llama, CONCEPT)
+    louder = replace(own, directions=2 * own.directions)
+    found = measure(llama, CONCEPT, louder, lam=0.05, random_seeds=1)
+    assert found.carried == pytest.approx(effect(llama, own, CONCEPT, lam=0.1).mean)
+    assert abs(found.kept) > 1.5
+    assert found.equal_lam == pytest.approx(0.025, rel=0.02)
+    assert found.kept_at_equal_fluency == pytest.approx(1, rel=0.05)
+
+
+def test_disturbance_grows_with_the_square_of_the_strength(model: LanguageModel, vector_for: Make) -> None:
+    if "mixtral" in model.name:
+        pytest.skip("which experts a token goes to is not a smooth function of the activations")
+    vector, texts = vector_for(model), own_text(model)
+    none = replace(vector, directions=torch.zeros_like(vector.directions))
+    assert disturbance(model, none, texts) == pytest.approx(0, abs=1e-6)
+    small, large = (disturbance(model, vector, texts, lam) for lam in (0.02, 0.04))
+    assert large / small == pytest.approx(4, rel=0.2)
+
+
+def test_a_gradient_foretells_small_effects(model: LanguageModel, vector_for: Make) -> None:
+    if "mixtral" in model.name:
+        pytest.skip("which experts a token goes to is not a smooth function of the activations")
+    vector = vector_for(model)
+    gradient = score_gradient(model, CONCEPT)
+    assert gradient.shape == (model.n_layers, model.d_model)
+    assert not any(parameter.grad is not None for parameter in model.model.parameters())
+    measured = effect(model, vector, CONCEPT, lam=0.01).mean
+    assert expected_effect(plan(model, vector), gradient, 0.01) == pytest.approx(measured, rel=0.05, abs=2e-5)
+
+
+def test_a_report_says_the_effect_once_it_was_measured(llama: LanguageModel, model: LanguageModel) -> None:
+    if model.fingerprint == llama.fingerprint:
+        return
+    carried = transfer(extract(llama, CONCEPT), llama, model)
+    assert carried.report is not None
+    assert not any("Effect kept" in line for line in describe(carried.report))
+    found = measure(model, CONCEPT, carried, random_seeds=1)
+    told = with_effect(carried, found)
+    assert told.report is not None
+    assert told.report["effect_kept"] == found.kept
+    assert any(f"{found.kept:.2f}" in line for line in describe(told.report))
 
 
 def test_a_native_vector_without_effect_is_no_error(llama: LanguageModel) -> None:

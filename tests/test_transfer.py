@@ -1,5 +1,6 @@
 """Laws of alignment and transfer: the rotated twin is the known answer, an unrelated random model the negative control."""
 
+from itertools import product
 from typing import cast
 
 import pytest
@@ -8,17 +9,18 @@ from tiny import byte_tokenizer, piece_tokenizer, tiny_model
 from transformers import LlamaForCausalLM
 from twin import rotated_twin
 
-from steering.alignment import WIDTH_MAPS, align
+from steering.alignment import align
 from steering.concepts import Concept, ContrastPair, load_concept
 from steering.decoding import Sampling
 from steering.errors import MismatchError, SteeringError
 from steering.generation import generate
 from steering.intervention import plan, steer
-from steering.layer_maps import LAYER_MAPS, layer_map
+from steering.layer_maps import LAYER_MAPS, best_path, index, layer_map, relative
 from steering.models import LanguageModel
 from steering.pairing import FIRST_POSITION, visit_pairs
-from steering.transfer import carry, ranges, transfer
+from steering.transfer import carry, combine, ranges, transfer
 from steering.vectors import extract, random_like
+from steering.width_maps import WIDTH_MAPS
 
 CONCEPT = load_concept("sentiment")
 SHAPES = {"as wide": (32, ()), "wider": (48, ()), "deeper": (32, (1, 2)), "wider and deeper": (56, (0, 3))}
@@ -180,15 +182,65 @@ def test_pairs_end_at_the_same_character(parent: LanguageModel, family: str) -> 
 
 
 def test_layer_maps_know_the_ends() -> None:
-    assert LAYER_MAPS["index"](3, 5) == (0, 1, 2, None, None)
-    assert LAYER_MAPS["relative"](18, 30)[0] == 0
-    assert LAYER_MAPS["relative"](18, 30)[-1] == 17
-    assert LAYER_MAPS["relative"](4, 4) == (0, 1, 2, 3)
-    assert LAYER_MAPS["relative"](4, 1) == (0,)
+    assert index(3, 5) == (0, 1, 2, None, None)
+    assert relative(18, 30)[0] == 0
+    assert relative(18, 30)[-1] == 17
+    assert relative(4, 4) == (0, 1, 2, 3)
+    assert relative(4, 1) == (0,)
     assert layer_map([1, None], 2, 2) == (1, None)
+    assert set(LAYER_MAPS) == {"relative", "index", "best"}
     for wrong in ("nearest", [0], [0, 2]):
         with pytest.raises(SteeringError):
             layer_map(wrong, 2, 2)  # type: ignore[arg-type]
+
+
+def test_the_best_path_is_the_best_of_all_that_never_go_back() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for n_parent, n_child in ((3, 5), (5, 3), (1, 4), (4, 1)):
+        matrix = torch.randn(n_parent, n_child, generator=generator)
+        paths = [path for path in product(range(n_parent), repeat=n_child) if list(path) == sorted(path)]
+        best = max(paths, key=lambda path: sum(matrix[row, column].item() for column, row in enumerate(path)))
+        assert best_path(matrix) == best
+
+
+def test_best_finds_the_layers_of_a_deeper_twin(parent: LanguageModel) -> None:
+    model, _, layer_of = rotated_twin(cast(LlamaForCausalLM, parent.model), width=48, extra_layers=(0, 3))
+    child = language_model(model, "deeper twin")
+    alignment = align(parent, child, layers="best")
+    assert (alignment.layers, list(alignment.layer_map)) == ("best", layer_of)
+
+
+def test_rows_and_skipped_positions_are_choices(parent: LanguageModel, stranger: LanguageModel) -> None:
+    usual = align(parent, stranger)
+    assert align(parent, stranger, rows=100).rows > usual.rows
+    every = align(parent, stranger, skip=0)
+    assert usual.rows < every.rows <= usual.rows + FIRST_POSITION * usual.texts
+    assert every.texts == usual.texts
+
+
+def test_several_parents_make_one_vector(parent: LanguageModel, stranger: LanguageModel) -> None:
+    carried = transfer(extract(parent, CONCEPT), parent, stranger)
+    own = extract(stranger, CONCEPT)
+    both = combine([carried, own])
+    assert torch.allclose(both.directions.norm(dim=1), torch.ones(stranger.n_layers), atol=1e-5)
+    expected = torch.nn.functional.normalize(carried.directions + own.directions, dim=1)
+    assert torch.allclose(both.directions, expected, atol=1e-5)
+    assert torch.allclose(combine([carried, own], [2.0, 0.0]).directions, carried.directions, atol=1e-5)
+    assert torch.allclose(combine([own, carried], [1, 3]).directions, combine([carried, own], [3, 1]).directions)
+    parts = both.provenance["combined"]
+    assert [(part["parent"], part["weight"]) for part in parts] == [("parent", 1.0), ("stranger", 1.0)]
+    assert parts[0]["transfer"]["verdict"] == carried.report["verdict"]  # type: ignore[index]
+
+
+def test_parents_that_cannot_be_joined_are_refused(parent: LanguageModel, stranger: LanguageModel) -> None:
+    own, theirs = extract(stranger, CONCEPT), extract(parent, CONCEPT)
+    with pytest.raises(MismatchError, match="Carry both to one child"):
+        combine([own, theirs])
+    with pytest.raises(SteeringError, match="cancel"):
+        combine([own, own], [1, -1])
+    for weights in ([1.0], [1.0, float("nan")]):
+        with pytest.raises(SteeringError, match="one finite weight"):
+            combine([own, own], weights)
 
 
 def test_wrong_choices_are_named(parent: LanguageModel, stranger: LanguageModel) -> None:

@@ -123,7 +123,7 @@ def test_what_people_write_is_escaped() -> None:
         render.vector_state(draft, None, False),
         render.problems([Problem(1, EVIL)]),
         render.pairs_heading(draft),
-        render.verdict(EVIL),
+        render.verdict([EVIL, EVIL]),
         render.note(EVIL),
     ]
     assert not any("<img" in piece for piece in pieces)

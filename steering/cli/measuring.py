@@ -1,4 +1,4 @@
-"""Commands that measure two models: `retention`, `similarity`, `bench`."""
+"""Commands that measure two models: `retention`, `compare`, `similarity`, `bench`."""
 
 import json
 from pathlib import Path
@@ -6,18 +6,19 @@ from typing import Any
 
 import click
 
-from steering.cli.options import child_option, json_option, maps_options, method_option
+from steering.cli.options import child_option, concepts_option, json_option, maps_options, method_option
 from steering.cli.steps import load_pair, progress, show
-from steering.concepts import load_concept
+from steering.concepts import bundled_concepts, load_concept
 from steering.errors import SteeringError
 from steering.retention import retention
+from steering.selection import compare
 from steering.similarity import METRICS, similarity
 
 
 @click.command(name="retention")
 @click.option("--parent", required=True, help="Bundled name, Hub id, folder or .gguf file.")
 @child_option
-@click.option("--concept", "concepts", multiple=True, required=True, help="Repeat for several concepts.")
+@concepts_option
 @method_option
 @maps_options
 @click.option("--random-seeds", type=int, default=3, help="How many random vectors to average as the control.")
@@ -34,7 +35,7 @@ def retention_command(
     as_json: bool,
 ) -> None:
     """Measure how much of the child's own effect a carried vector keeps, beside a random one."""
-    chosen = [load_concept(concept) for concept in concepts]
+    chosen = [load_concept(concept) for concept in concepts or bundled_concepts()]
     large, small = load_pair(parent, child)
     result = retention(
         large,
@@ -47,13 +48,40 @@ def retention_command(
         random_seeds=random_seeds,
         progress=progress,
     )
-    lines = [f"{'concept':16} {'native':>8} {'carried':>8} {'random':>8} {'kept':>6}"]
+    lines = [
+        f"{'concept':16} {'native':>8} {'carried':>8} {'random':>8} {'kept':>6} {'± prompts':>10} {'equal fluency':>14}"
+    ]
     lines += [
-        f"{row.name:16} {row.native:8.4f} {row.carried:8.4f} {row.random:8.4f} {row.kept:6.2f}"
+        f"{row.name:16} {row.native:8.4f} {row.carried:8.4f} {row.random:8.4f} {row.kept:6.2f} {row.spread:10.2f} "
+        f"{row.kept_at_equal_fluency:14.2f}{'' if row.measurable else '  (own effect within chance)'}"
         for row in result.concepts
     ]
-    lines.append(f"mean kept {result.mean_kept:.2f}")
+    lines.append(
+        f"mean kept {result.mean_kept:.2f}, at equal fluency {result.mean_kept_at_equal_fluency:.2f}, "
+        f"random vectors {result.mean_random:+.2f}"
+    )
     show(result.as_json(), "\n".join(lines), as_json)
+
+
+@click.command(name="compare")
+@click.option("--parent", required=True, help="Bundled name, Hub id, folder or .gguf file.")
+@child_option
+@concepts_option
+@json_option
+def compare_command(parent: str, child: str, concepts: tuple[str, ...], as_json: bool) -> None:
+    """Compare ways to carry, and judge the best on concepts left out of the choice."""
+    chosen = [load_concept(concept) for concept in concepts or bundled_concepts()]
+    large, small = load_pair(parent, child)
+    result = compare(large, small, chosen, progress=progress)
+    data = result.as_json()
+    lines = [f"{'way to carry':56} {'mean kept':>9} {'least':>6}"]
+    lines += [
+        f"{way!s:56} {row['mean_kept']:9.2f} {row['least']:6.2f}"
+        for way, row in zip(result.ways, data["ways"], strict=True)
+    ]
+    left_out = data["left_out"]
+    lines.append(f"{'chosen on the other concepts':56} {left_out['mean_kept']:9.2f} {left_out['least']:6.2f}")
+    show(data, "\n".join(lines), as_json)
 
 
 @click.command(name="similarity")
@@ -74,6 +102,7 @@ def similarity_command(parent: str, child: str, concept: str, metric: str, out: 
         "metric": metric,
         "matrix": result.matrix.tolist(),
         "n_texts": result.n_texts,
+        "chance": result.chance,
     }
     if out is not None:
         _write_similarity(out, result, data)
@@ -111,4 +140,4 @@ def _write_similarity(out: Path, result: Any, data: dict[str, Any]) -> None:
         temporary.write_text(text, "utf-8")
 
 
-COMMANDS = (retention_command, similarity_command, bench_command)
+COMMANDS = (retention_command, compare_command, similarity_command, bench_command)

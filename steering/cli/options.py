@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from steering.alignment import WIDTH_MAPS
 from steering.intervention import PROFILES, SCALES
 from steering.layer_maps import LAYER_MAPS
 from steering.vectors import DIRECTION_METHODS
+from steering.width_maps import WIDTH_MAPS
 
 Command = Callable[..., Any]
 
@@ -39,6 +39,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 child_option = click.option("--child", required=True, help="Bundled name, Hub id, folder or .gguf file.")
 parent_option = click.option("--parent", help="Bundled name, Hub id, folder or .gguf file.")
 concept_option = click.option("--concept", help="Bundled concept, or a .json, .jsonl or .csv file.")
+concepts_option = click.option(
+    "--concept",
+    "concepts",
+    multiple=True,
+    help="Bundled concept, or a .json, .jsonl or .csv file. Repeat for several; all bundled ones by default.",
+)
 vector_option = click.option(
     "--vector", "vector_file", type=click.Path(path_type=Path), help="A vector file instead of --parent and --concept."
 )

@@ -1,4 +1,4 @@
-"""Commands from models to steered text: `models`, `extract`, `transfer`, `generate`."""
+"""Commands from models to steered text: `models`, `extract`, `transfer`, `combine`, `generate`."""
 
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,11 @@ from steering.cli.options import (
 from steering.cli.steps import load, progress, show, vector_for
 from steering.concepts import load_concept
 from steering.decoding import Sampling
+from steering.errors import SteeringError
 from steering.generation import assess, generate
 from steering.intervention import POSITIONS
+from steering.retention import measure, with_effect
+from steering.transfer import combine, describe
 from steering.vectors import extract, save_vector
 
 
@@ -76,18 +79,58 @@ def extract_command(model: str, concept: str, method: str, out: Path, as_json: b
 @child_option
 @method_option
 @maps_options
+@click.option(
+    "--measure",
+    "measured",
+    is_flag=True,
+    help="Also measure how much of the concept's effect is kept; needs --concept.",
+)
 @out_option
 @json_option
-def transfer_command(child: str, out: Path, as_json: bool, **choices: Any) -> None:
+def transfer_command(child: str, out: Path, as_json: bool, measured: bool, **choices: Any) -> None:
     """Carry a vector into a child's space."""
+    if measured and not choices["concept"]:
+        raise SteeringError("--measure needs --concept: its continuations are what an effect is measured on.")
     small = load(child)
     vector = vector_for(small, **choices)
+    if measured:
+        concept = load_concept(choices["concept"])
+        found = measure(small, concept, vector, method=choices["method"], progress=progress)
+        vector = with_effect(vector, found)
     save_vector(vector, out)
-    report = vector.provenance.get("transfer", {})
+    report = vector.report or {}
     show(
         {"child": small.name, "out": str(out), "report": report},
-        f"Wrote {out}. {report.get('verdict', '')}".strip(),
+        "\n".join([f"Wrote {out}.", *describe(report)]),
         as_json,
+    )
+
+
+@click.command(name="combine")
+@click.option(
+    "--parent", "parents", multiple=True, required=True, help="Repeat for several; the child itself may be one."
+)
+@click.option("--weight", "weights", type=float, multiple=True, help="One for each parent, in order; alike by default.")
+@click.option("--concept", required=True, help="Bundled concept, or a .json, .jsonl or .csv file.")
+@child_option
+@method_option
+@maps_options
+@out_option
+@json_option
+def combine_command(
+    parents: tuple[str, ...], weights: tuple[float, ...], child: str, out: Path, as_json: bool, **choices: Any
+) -> None:
+    """Join what several parents know of a concept into one vector for a child."""
+    small = load(child)
+    parts = [vector_for(small, vector_file=None, parent=parent, **choices) for parent in parents]
+    vector = combine(parts, weights or None)
+    save_vector(vector, out)
+    lines = [f"Wrote {out}, from {len(parts)} parents."]
+    for name, part in zip(parents, parts, strict=True):
+        lines += [f"{name}: {line}" for line in describe(part.report or {})]
+    reports = [part.report for part in parts]
+    show(
+        {"child": small.name, "out": str(out), "parents": list(parents), "reports": reports}, "\n".join(lines), as_json
     )
 
 
@@ -166,4 +209,4 @@ def generate_command(
     show(data, text, as_json)
 
 
-COMMANDS = (models, extract_command, transfer_command, generate_command)
+COMMANDS = (models, extract_command, transfer_command, combine_command, generate_command)

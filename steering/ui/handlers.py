@@ -17,6 +17,7 @@ from steering.errors import Progress, SteeringError, part_of
 from steering.generation import Grid, assess, stream
 from steering.plots import plot_report, plot_similarity
 from steering.similarity import similarity
+from steering.transfer import describe
 from steering.ui import render, text, viewer
 from steering.ui.jobs import Job, Report, Stopped, watched
 from steering.ui.settings import LAMBDAS, Settings
@@ -173,7 +174,7 @@ class Handlers:
                 return similarity(parent, child, concept, metric, progress=part_of(progress, 0.4, 1.0))
 
         found = yield from watched(work, job, lambda report: {"layers_status": render.progress(report)})
-        words = text.compared(found.parent, found.child, found.concept, found.n_texts)
+        words = text.compared(found)
         session.plot_key = settings.plot_key(concept, metric)
         yield {
             "plot": gr.update(value=plot_similarity(found), visible=True),
@@ -251,7 +252,7 @@ def report_changes(vector: SteeringVector | None) -> Changes:
         return {"verdict": render.note(text.SAME_MODEL_REPORT), "report_plot": gr.update(visible=False)}
     figure = plot_report(vector.report)
     return {
-        "verdict": render.verdict(vector.report["verdict"]),
+        "verdict": render.verdict(describe(vector.report)),
         "report_plot": gr.update(value=figure, visible=figure is not None),
     }
 

@@ -95,9 +95,10 @@ def pairs_heading(draft: Draft) -> str:
     return f'<div class="lab-heading"><h2>{title}</h2>{about}</div>'
 
 
-def verdict(sentence: str) -> str:
-    """The transfer report's one sentence."""
-    return f'<div class="lab-card verdict"><p>{escape(sentence)}</p></div>'
+def verdict(sentences: Sequence[str]) -> str:
+    """The transfer report in words: the verdict first, then what it rests on."""
+    first, *rest = sentences
+    return f'<div class="lab-card verdict"><p>{escape(first)}</p>{"".join(map(note, rest))}</div>'
 
 
 def _state(kind: str, mark: str, words: str) -> str:

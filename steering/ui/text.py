@@ -1,5 +1,7 @@
 """Every sentence and label of the page, in one place."""
 
+from steering.similarity import Similarity
+
 TITLE = "Steering Lab"
 SUBTITLE = "Take a concept from a large model, steer a small one with it."
 
@@ -88,7 +90,7 @@ METRIC_INFO = {
     "cka": "Linear CKA between activations on the anchor texts",
     "aligned": "Cosine between the carried direction and the child's own",
     "r2": "Held-out R² of the map from parent layer to child layer",
-    "gradient": "Cosine between the carried direction and minus the gradient of the task loss",
+    "gradient": "Cosine between the carried direction and what moves the child towards the concept’s held-out continuations",
 }
 COMPUTE = "Compute"
 NO_PLOT = "Press Compute to compare every layer of the parent with every layer of the child. It takes about a minute."
@@ -123,6 +125,10 @@ def licence(name: str, terms: str) -> str:
     return f"{name} comes under the {terms}."
 
 
-def compared(parent: str, child: str, concept: str, texts: int) -> str:
-    """What a map of layers rests on."""
-    return f"{parent} (rows) against {child} (columns), on {texts} texts of “{concept}”."
+def compared(found: Similarity) -> str:
+    """What a map of layers rests on, and what its numbers would be by chance."""
+    about = "anchor texts" if found.metric in ("cka", "r2") else f"texts of “{found.concept}”"
+    return (
+        f"{found.parent} (rows) against {found.child} (columns), on {found.n_texts} {about}. By chance, with texts "
+        f"paired at random, 95 % of the cells stay within ±{found.chance:.2f}."
+    )

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import gradio as gr
 
 from steering import bundled
-from steering.alignment import WIDTH_MAPS
 from steering.concepts import bundled_concepts
 from steering.decoding import Sampling
 from steering.intervention import POSITIONS, PROFILES, SCALES
 from steering.layer_maps import LAYER_MAPS
 from steering.ui import text
 from steering.vectors import DIRECTION_METHODS
+from steering.width_maps import WIDTH_MAPS
 
 FIELDS = (
     "parent", "child", "concept", "method", "layers", "width", "scale", "profile", "positions",
