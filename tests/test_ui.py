@@ -397,6 +397,19 @@ def test_what_nobody_expected_is_logged_and_admitted(
     assert last(seen, "generate")["interactive"]
 
 
+def test_the_effect_is_measured_on_demand_and_stays_in_the_report(handlers: Handlers, folders: tuple[str, str]) -> None:
+    values = fields(*folders)
+    handlers.begin("page", "layers")
+    seen = list(handlers.measure_effect("page", *values))
+    assert "Effect kept" in last(seen, "verdict")
+    assert last(seen, "measure_effect")["interactive"]
+    vector = handlers.workspace.ready(Settings.read(*values), load_concept("sentiment"))
+    assert vector is not None
+    assert vector.report is not None
+    assert vector.report["effect_kept"] is not None
+    assert "Effect kept" in last(steer(handlers, *values), "verdict")
+
+
 def test_layers_are_compared(handlers: Handlers, folders: tuple[str, str]) -> None:
     handlers.begin("page", "layers")
     seen = list(handlers.compute("page", "scores", *fields(*folders)))
@@ -476,7 +489,7 @@ def test_the_app_is_built_without_a_model_and_opens_no_endpoint() -> None:
 def test_runs_share_one_lane() -> None:
     demo = build_app()
     heavy = [function for function in demo.fns.values() if function.concurrency_id == "model"]
-    assert len(heavy) == 3
+    assert len(heavy) == 4
     assert {function.concurrency_limit for function in heavy} == {1}
 
 

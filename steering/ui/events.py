@@ -18,7 +18,9 @@ _TABLE = (
     "heading", "problems", "undo", "reset", "delete_pair", "pairs", "positive_label", "negative_label", "pairs_message",
 )  # fmt: skip
 _STEER = ("viewer", "status", "stale", "relation", "vector", "generate", "stop", "verdict", "report_plot")
-_LAYERS = ("plot", "plot_empty", "plot_stale", "layers_status", "relation", "vector", "compute", "layers_stop")
+_LAYERS_BUTTONS = ("layers_status", "compute", "measure_effect", "layers_stop")
+_LAYERS = ("plot", "plot_empty", "plot_stale", "relation", "vector", *_LAYERS_BUTTONS)
+_EFFECT = ("verdict", "report_plot", "relation", "vector", *_LAYERS_BUTTONS)
 
 
 def connect(demo: gr.Blocks, page: Page, workspace: Workspace) -> None:
@@ -70,9 +72,12 @@ def connect(demo: gr.Blocks, page: Page, workspace: Workspace) -> None:
         button = page[name]
         button.click(fn=None, js=f"() => {button.value!r}", outputs=page["prompt"], api_visibility="private")
 
-    begun = on(page["compute"].click, _named("layers", handlers.begin), [], ["layers_status", "compute", "layers_stop"])
+    layers_begin = _named("layers", handlers.begin)
+    begun = on(page["compute"].click, layers_begin, [], _LAYERS_BUTTONS)
     on(begun.then, handlers.compute, ["metric", *FIELDS], _LAYERS, model=True)
-    on(page["layers_stop"].click, _named("layers", handlers.stop), [], ["layers_status", "compute", "layers_stop"])
+    begun = on(page["measure_effect"].click, layers_begin, [], _LAYERS_BUTTONS)
+    on(begun.then, handlers.measure_effect, FIELDS, _EFFECT, model=True)
+    on(page["layers_stop"].click, _named("layers", handlers.stop), [], _LAYERS_BUTTONS)
 
     edited = [*_CARDS, *_TABLE]
     for trigger in (page["pairs"].input, page["positive_label"].input, page["negative_label"].input):

@@ -16,6 +16,7 @@ from steering.concepts import Concept, lint
 from steering.errors import Progress, SteeringError, part_of
 from steering.generation import Grid, assess, stream
 from steering.plots import plot_report, plot_similarity
+from steering.retention import measure, with_effect
 from steering.similarity import similarity
 from steering.transfer import describe
 from steering.ui import render, text, viewer
@@ -101,6 +102,11 @@ class Handlers:
         session = self.workspace.session(page)
         yield from self._guarded("layers", session, lambda job: self._compute(session, job, metric, fields))
 
+    def measure_effect(self, page: str, *fields: Any) -> Iterator[Changes]:
+        """Measure how much of the effect of the child's own vector the carried one keeps."""
+        session = self.workspace.session(page)
+        yield from self._guarded("layers", session, lambda job: self._measure_effect(session, job, fields))
+
     def _steer(self, session: Session, job: Job, prompt: str, fields: Sequence[Any]) -> Iterator[Changes]:
         settings = Settings.read(*fields)
         concept = session.draft(settings.concept).concept
@@ -182,6 +188,24 @@ class Handlers:
             "plot_stale": "",
             "layers_status": render.message(words, "good"),
         } | self.changed_vector(session, settings)
+
+    def _measure_effect(self, session: Session, job: Job, fields: Sequence[Any]) -> Iterator[Changes]:
+        settings = Settings.read(*fields)
+        concept = session.draft(settings.concept).concept
+
+        def work(progress: Progress) -> SteeringVector:
+            with self.workspace.lane:
+                carried = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.4))
+                child = self.workspace.models(settings)[1]
+                found = measure(child, concept, carried, method=settings.method, progress=part_of(progress, 0.4, 1.0))
+                vector = with_effect(carried, found) if carried.report else carried
+                self.workspace.keep(settings, concept, vector)
+                session.vector_key = settings.vector_key(concept)
+                return vector
+
+        vector = yield from watched(work, job, lambda report: {"layers_status": render.progress(report)})
+        done = {"layers_status": render.message(text.MEASURED, "good")}
+        yield done | report_changes(vector) | self.changed_vector(session, settings)
 
     def changed_vector(self, session: Session, settings: Settings) -> Changes:
         """The two cards of the sidebar, after a run."""
@@ -266,9 +290,8 @@ def _status(kind: str) -> str:
 
 
 def _buttons(kind: str, *, running: bool) -> Changes:
-    start, stop = ("generate", "stop") if kind == "steer" else ("compute", "layers_stop")
-    return {
-        start: gr.update(interactive=not running),
+    starts, stop = (["generate"], "stop") if kind == "steer" else (["compute", "measure_effect"], "layers_stop")
+    return {start: gr.update(interactive=not running) for start in starts} | {
         stop: gr.update(interactive=running, variant="stop" if running else "secondary"),
     }
 

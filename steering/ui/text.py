@@ -98,6 +98,9 @@ REPORT = "How well the vector was carried"
 NO_REPORT = "The report appears when a vector has been carried to the child: press Generate on the Steer tab."
 SAME_MODEL_REPORT = "Parent and child are the same model, so the vector is used as it is: nothing was carried."
 
+MEASURE_EFFECT = "Measure the effect that is kept"
+MEASURED = "Effect measured, see the report below."
+
 NOT_ALLOWED = "{name} is not on this page's list of models. Choose one of {allowed}."
 NEEDS_NUMBER = "{label} is empty. Type a number."
 EMPTY_PROMPT = "The prompt is empty. Write what the child should answer or continue."

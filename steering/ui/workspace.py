@@ -142,11 +142,15 @@ class Workspace:
         carried = transfer(
             own, parent, child, layers=settings.layers, width=settings.width, progress=part_of(progress, 0.5, 1.0)
         )
+        self.keep(settings, concept, carried)
+        return carried
+
+    def keep(self, settings: Settings, concept: Concept, vector: SteeringVector) -> None:
+        """Hold a vector at hand for these settings and pairs; the oldest one makes room."""
         with self._lock:
-            self._vectors[settings.vector_key(concept)] = carried
+            self._vectors[settings.vector_key(concept)] = vector
             while len(self._vectors) > _MOST_VECTORS:
                 self._vectors.popitem(last=False)
-        return carried
 
     def ready(self, settings: Settings, concept: Concept) -> SteeringVector | None:
         """The vector for these settings and pairs, when it has been made before."""

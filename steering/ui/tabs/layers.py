@@ -24,5 +24,6 @@ def build() -> dict[str, gr.blocks.Block]:
     page["plot"] = gr.Plot(show_label=False, visible=False, elem_id="plot")
     gr.HTML(f'<div class="lab-heading"><h2>{text.REPORT}</h2></div>', apply_default_css=False)
     page["verdict"] = gr.HTML(render.note(text.NO_REPORT), apply_default_css=False, elem_id="verdict")
+    page["measure_effect"] = gr.Button(text.MEASURE_EFFECT, elem_id="measure-effect", scale=0, min_width=220)
     page["report_plot"] = gr.Plot(show_label=False, visible=False, elem_id="report-plot")
     return page
