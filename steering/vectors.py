@@ -291,13 +291,18 @@ def fit(positive: torch.Tensor, negative: torch.Tensor, method: str, noise: floa
 
 
 def random_like(vector: SteeringVector, seed: int) -> SteeringVector:
-    """A control: random directions of the same lengths at the same layers, for the same model."""
+    """A control: random directions of the same lengths at the same layers, for the same model.
+
+    Vectors of equal lengths get the same control from the same seed, so that what it does has to be computed only once.
+    """
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(vector.directions.shape, generator=generator)
-    directions = torch.nn.functional.normalize(noise, dim=-1) * vector.directions.norm(dim=-1, keepdim=True)
+    lengths = vector.directions.norm(dim=-1, keepdim=True)
+    # Unit length is reached only to the last digits of a float.
+    lengths = torch.where((lengths - 1).abs() < 1e-5, 1.0, lengths)
     return replace(
         vector,
-        directions=directions,
+        directions=torch.nn.functional.normalize(noise, dim=-1) * lengths,
         method=f"random, seed {seed}",
         quality=(),
         projections=None,

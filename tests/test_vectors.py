@@ -449,6 +449,14 @@ def test_a_random_control_has_the_same_lengths_elsewhere() -> None:
     assert control.projections is None
 
 
+def test_vectors_of_equal_lengths_share_their_controls() -> None:
+    one, other = (fit(draw(8, 3, D, seed=seed), draw(8, 3, D, seed=seed + 1), "pca") for seed in (1, 3))
+    assert not torch.equal(one.directions, other.directions)
+    assert torch.equal(random_like(one, 0).directions, random_like(other, 0).directions)
+    faint = replace(one, directions=1e-6 * one.directions)
+    torch.testing.assert_close(random_like(faint, 0).directions, 1e-6 * random_like(one, 0).directions)
+
+
 def test_a_random_control_is_unrelated() -> None:
     wide = replace(
         fit(*planted(), "pca"), directions=torch.nn.functional.normalize(draw(200, D, seed=1).float(), dim=-1)
