@@ -29,6 +29,10 @@ NEW_TOKENS: Mapping[str, int] = {"choice": 16, "number": 200, "math": 400, "text
 """Most tokens of an answer in writing, by the kind of task."""
 
 
+TELL_EVERY_S = 2.0
+"""Longest time without a word on progress, which is also how long a Stop button may take."""
+
+
 @dataclass(frozen=True)
 class Setup:
     """What stays the same over all λ and all controls.
@@ -166,14 +170,19 @@ class Scorer:
         self, asked: Sequence[Request], jobs: Sequence[Job], intervention: Intervention, sampling: Sampling, name: str
     ) -> Iterator[list[tuple[Job, Outcome]]]:
         what = f"Scoring {self.task.name}{f', {name}' if name else ''}"
-        started, done = time.monotonic(), 0
+        started = told = time.monotonic()
+        done = 0
         if not jobs:
             self.progress(f"{what}: all rows were there", 1.0)
         for batch in score(self.child, asked, jobs, intervention if intervention.active else None, sampling):
-            yield batch
-            done += len(batch)
-            left = (time.monotonic() - started) * (len(jobs) / done - 1)
-            self.progress(f"{what}: {done} of {len(jobs)} rows, {_duration(left)} left", done / len(jobs))
+            if batch:
+                yield batch
+                done += len(batch)
+            elif time.monotonic() - told < TELL_EVERY_S:
+                continue
+            told = time.monotonic()
+            left = f", {_duration((told - started) * (len(jobs) / done - 1))} left" if done else ""
+            self.progress(f"{what}: {done} of {len(jobs)} rows{left}", done / len(jobs))
 
 
 def digest(vector: SteeringVector) -> str:

@@ -32,7 +32,7 @@ READ_LOGITS = 40_000_000
 """Logits in one batch that weighs choices: with a vocabulary of 262,000 they, and not the tokens, fill the memory."""
 
 _LOOK_EVERY = 8
-"""Steps between two looks for a text that ends an answer."""
+"""Steps of writing between two looks: for a text that ends an answer, and for a caller who wants to stop."""
 
 Job = tuple[int, float]
 """A row to compute: the place of its request, and its λ."""
@@ -74,7 +74,8 @@ def score(
         sampling: how tokens are chosen in writing.
 
     Yields:
-        The rows of one batch, every job once over all batches.
+        The rows of one batch, every job once over all batches; and now and then an empty list while a batch is under way,
+        so that a caller can stop there.
 
     Raises:
         SteeringError: a prompt that does not fit into the child's context.
@@ -107,7 +108,10 @@ def _write(
         asked = [requests[place] for place, _ in batch]
         steps = decode(child, [request.ids for request in asked], intervention, [lam for _, lam in batch], sampling)
         for number, last in enumerate(steps, start=1):
-            if asked[0].stop and number % _LOOK_EVERY == 0:
+            if number % _LOOK_EVERY:
+                continue
+            yield []
+            if asked[0].stop:
                 texts = (_text(child, tokens) for tokens in last.tokens)
                 if all(ended or asked[0].stop in text for ended, text in zip(last.ended, texts, strict=True)):
                     break

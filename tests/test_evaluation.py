@@ -108,6 +108,30 @@ def test_a_stopped_run_goes_on_where_it_was(
     assert [attempts for _, attempts in stored(store)] == [2] * 18, "without resume a run computes its own rows"
 
 
+def test_a_run_can_be_stopped_within_a_batch(
+    tmp_path: Path, vector_for, hooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("steering.grids.TELL_EVERY_S", 0.0)
+    child, store = loaded("llama"), tmp_path / "rows.sqlite"
+
+    def stop(what: str, fraction: float) -> None:
+        assert (what, fraction) == ("Scoring own: 0 of 18 rows", 0.0)
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        evaluate(
+            child,
+            vector_for(child),
+            own(tmp_path, choices=False),
+            LAMBDAS,
+            setup=Setup(max_new_tokens=50),
+            store=store,
+            progress=stop,
+        )
+    assert stored(store) == []
+    assert hooks(child) == 0
+
+
 def test_rows_are_shared_where_the_same_was_computed(tmp_path: Path, vector_for) -> None:
     child, vector, path, store = loaded("llama"), vector_for(loaded("llama")), own(tmp_path), tmp_path / "rows.sqlite"
     settings = {"store": store, "resume": True}

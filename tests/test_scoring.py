@@ -99,10 +99,10 @@ def test_what_follows_the_next_question_is_cut(tmp_path: Path) -> None:
     child = loaded("llama")
     first = asked(child, tmp_path, False)[0]
     sampling = Sampling(max_new_tokens=40)
-    ((_, whole),) = next(score(child, [first], [(0, 0.0)], None, sampling))
+    ((_, whole),) = [row for batch in score(child, [first], [(0, 0.0)], None, sampling) for row in batch]
     stop = whole.text[3:5]
     cut = Request(first.item, first.text, first.ids, stop=stop)
-    ((_, short),) = next(score(child, [cut], [(0, 0.0)], None, sampling))
+    ((_, short),) = [row for batch in score(child, [cut], [(0, 0.0)], None, sampling) for row in batch]
     assert short.text == whole.text.split(stop, 1)[0]
     assert short.ended == "stop"
     assert short.n_tokens < whole.n_tokens
