@@ -18,7 +18,7 @@ test: $(VENV)/.dev $(VENV)/.models
 	$(BIN)/python -m pytest $(ARGS)
 
 # Our files in the hands of the real tools, each in an environment of its own. Builds llama.cpp once: ten minutes on two cores.
-test-interop: $(VENV)/.dev $(VENV)/.models $(INTEROP:%=$(TOOLS)/%/.installed)
+test-interop: $(VENV)/.dev $(VENV)/.models $(INTEROP:%=$(TOOLS)/%/.installed) $(TOOLS)/llama-cpp/common.cpp
 	$(BIN)/python -m pytest -s tests/interop $(ARGS)
 
 check: $(VENV)/.dev
@@ -58,3 +58,8 @@ $(TOOLS)/%/.installed: requirements-interop-%.txt requirements.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	nice -n 19 $(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
+
+# Holds llama.cpp's reader of control vectors, which its Python package builds upon but leaves out.
+$(TOOLS)/llama-cpp/common.cpp: $(TOOLS)/llama-cpp/.installed requirements-interop-llama-cpp.txt
+	$(@D)/bin/python -m pip download --quiet --no-deps --no-binary :all: -d $(@D)/source -r requirements-interop-llama-cpp.txt
+	tar -xzOf $(@D)/source/llama_cpp_python-*.tar.gz --wildcards '*/vendor/llama.cpp/common/common.cpp' > $@

@@ -10,17 +10,24 @@ from pathlib import Path
 import llama_cpp
 import numpy as np
 
-LIBRARIES = Path(llama_cpp.__file__).parent / "lib"
+PACKAGE = Path(llama_cpp.__file__).parent
+SOURCE = Path(sys.prefix) / "common.cpp"
+"""A source file of llama.cpp, from the package that the libraries were built from."""
 
 
 def loader() -> ctypes.CDLL:
-    """llama.cpp's own reader of control-vector files, compiled against the libraries that the package ships."""
-    built = Path(tempfile.mkdtemp()) / "loader.so"
-    source = Path(__file__).parent / "loader.cpp"
-    common = next(LIBRARIES.glob("libllama-common.so*"))
-    flags = ["-shared", "-fPIC", "-std=c++17", f"-Wl,-rpath,{LIBRARIES}", f"-Wl,-rpath-link,{LIBRARIES}"]
-    subprocess.run(["g++", *flags, str(source), str(common), "-o", str(built)], check=True)
-    return ctypes.CDLL(str(built))
+    """llama.cpp's own reader of control-vector files, compiled against the libraries of the package."""
+    folder = Path(tempfile.mkdtemp())
+    text = SOURCE.read_text("utf-8")
+    start = text.index("static common_control_vector_data common_control_vector_load_one(")
+    whole = text.index("\ncommon_control_vector_data common_control_vector_load(")
+    (folder / "cut.inc").write_text(text[start : text.index("\n}\n", whole) + 3])
+    libraries, headers = PACKAGE / "lib", PACKAGE.parent / "include"
+    command = ["g++", "-shared", "-fPIC", "-std=c++17", f"-I{headers}", f"-I{folder}"]
+    command += [str(Path(__file__).parent / "loader.cpp"), str(libraries / "libggml-base.so")]
+    command += [f"-Wl,-rpath,{libraries}", "-o", str(folder / "loader.so")]
+    subprocess.run(command, check=True)
+    return ctypes.CDLL(str(folder / "loader.so"))
 
 
 def read(path: str) -> tuple[int, np.ndarray]:

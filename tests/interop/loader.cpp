@@ -1,10 +1,20 @@
-// Reads control vectors with llama.cpp's own loader, which its Python package builds but does not expose.
+// llama.cpp's own reader of control vectors. Its Python package ships the libraries and their headers but not this function, so it
+// is cut out of the package's sources and compiled here as it stands.
+#include <algorithm>
+#include <cstdio>
 #include <string>
 #include <vector>
 
+#include "ggml.h"
+#include "gguf.h"
+
+#define COM_ERR(...) fprintf(stderr, __VA_ARGS__)
+#define COM_WRN(...) fprintf(stderr, __VA_ARGS__)
+
 struct common_control_vector_load_info { float strength; std::string fname; };
 struct common_control_vector_data { int n_embd; std::vector<float> data; };
-common_control_vector_data common_control_vector_load(const std::vector<common_control_vector_load_info> & load_infos);
+
+#include "cut.inc"
 
 static common_control_vector_data loaded;
 

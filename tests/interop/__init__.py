@@ -1,0 +1,1 @@
+"""Proof of our files by the tools that they are for; see conftest."""
