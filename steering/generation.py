@@ -195,26 +195,27 @@ def _with_health(rows: Sequence[Row], perplexity: Sequence[float | None]) -> tup
     reference = None if zero is None else perplexity[zero]
     judged = []
     for row, own in zip(rows, perplexity, strict=True):
-        repeated, dominant = _repeated(row.token_ids), _dominant(row.token_ids)
+        again, most = repeated(row.token_ids), dominant(row.token_ids)
         strange = own is not None and reference is not None and own > PERPLEXITY_RATIO * reference
         health = Health(
-            repeated=repeated,
-            dominant=dominant,
+            repeated=again,
+            dominant=most,
             perplexity=own,
             same_as_baseline=row.lam != 0 and row.token_ids == baseline,
-            degenerate=repeated > REPEATED or dominant > DOMINANT or strange,
+            degenerate=again > REPEATED or most > DOMINANT or strange,
         )
         judged.append(replace(row, health=health))
     return tuple(judged)
 
 
-def _repeated(tokens: Sequence[int]) -> float:
+def repeated(tokens: Sequence[int]) -> float:
+    """Share of a text's 3-grams of tokens that occurred before in it."""
     grams = list(zip(tokens, tokens[1:], tokens[2:], strict=False))
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
-def _dominant(tokens: Sequence[int]) -> float:
-    # In a handful of tokens one of them is always common.
+def dominant(tokens: Sequence[int]) -> float:
+    """Share of a text's commonest token; 0 in a handful of tokens, where one of them is always common."""
     return Counter(tokens).most_common(1)[0][1] / len(tokens) if len(tokens) >= 10 else 0.0
 
 

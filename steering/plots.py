@@ -70,7 +70,7 @@ def plot_similarity(similarity: Similarity) -> go.Figure:
         hovertemplate=f"parent layer %{{y}}, best child layer %{{x}}, {symbol} = %{{text}}<extra></extra>",
         showlegend=True,
     )
-    _dress(figure, "child layer", "parent layer", height=max(380, 17 * len(matrix) + 170))
+    dress(figure, "child layer", "parent layer", height=max(380, 17 * len(matrix) + 170))
     bare = {"showgrid": False, "zeroline": False}
     rows, columns = matrix.shape
     figure.update_xaxes(range=[-0.5, columns - 0.5], dtick=_tick(columns), **bare)
@@ -110,13 +110,14 @@ def plot_report(report: Mapping[str, Any]) -> go.Figure | None:
             marker={"symbol": symbol, "size": 7, "color": colour},
             hovertemplate=f"child layer %{{x}}, from parent layer %{{customdata}}<br>{name}: %{{text}}<extra></extra>",
         )
-    _dress(figure, "child layer", "R² and share kept", height=340)
+    dress(figure, "child layer", "R² and share kept", height=340)
     figure.update_xaxes(showgrid=False, zeroline=False, dtick=_tick(len(report["r2"])))
     figure.update_yaxes(gridcolor="rgba(128,128,128,0.25)", zeroline=True, zerolinecolor="rgba(128,128,128,0.6)")
     return figure
 
 
-def _dress(figure: go.Figure, x: str, y: str, height: int) -> None:
+def dress(figure: go.Figure, x: str, y: str, height: int) -> None:
+    """Give a figure the page's look: transparent, untitled, with named axes; it changes in place."""
     figure.update_layout(
         autosize=True,
         height=height,

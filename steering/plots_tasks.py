@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from steering.evaluation import Evaluation
-from steering.plots import AWAY, THIRD, TOWARD, _dress
+from steering.plots import AWAY, THIRD, TOWARD, dress
 from steering.voting import Vote
 
 _GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
@@ -71,7 +71,7 @@ def plot_accuracy(evaluation: Evaluation, tuned: float | None = None) -> go.Figu
             marker={"symbol": "star", "size": 15, "color": THIRD, "line": {"color": "#ffffff", "width": 1}},
             hovertemplate="tuned: λ = %{x:+}, %{y:.1%} right<extra></extra>",
         )
-    _dress(figure, "strength λ", "share of the questions", height=380)
+    dress(figure, "strength λ", "share of the questions", height=380)
     figure.update_xaxes(**_GRID)
     figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", **_GRID)
     return figure
@@ -111,7 +111,7 @@ def plot_votes(evaluation: Evaluation, vote: Vote) -> go.Figure:
         figure.add_scatter(
             x=[None], y=[None], name=name, mode="markers", marker={"symbol": "square", "size": 12, "color": colour}
         )
-    _dress(figure, "strength λ, and the vote", "question", height=max(320, 20 * len(ballots) + 140))
+    dress(figure, "strength λ, and the vote", "question", height=max(320, 20 * len(ballots) + 140))
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_yaxes(type="category", showgrid=False, automargin=True, autorange="reversed", dtick=1)
     # Below the axis title however tall the picture is.
@@ -140,7 +140,7 @@ def plot_gain(evaluation: Evaluation) -> go.Figure:
         "p = %{customdata[2]:.3f}<extra></extra>",
     )
     _level(figure, [lam for lam, _ in found], 0.0, "no change")
-    _dress(figure, "strength λ", "change against the baseline", height=340)
+    dress(figure, "strength λ", "change against the baseline", height=340)
     figure.update_xaxes(**_GRID)
     figure.update_yaxes(tickformat="+.0%", **_GRID)
     return figure

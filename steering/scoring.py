@@ -14,7 +14,7 @@ import torch
 
 from steering.decoding import Sampling, decode
 from steering.errors import SteeringError
-from steering.generation import DOMINANT, REPEATED, _dominant, _repeated
+from steering.generation import DOMINANT, REPEATED, dominant, repeated
 from steering.intervention import Intervention, steer
 from steering.models import LanguageModel, pad
 from steering.prompting import Request
@@ -128,7 +128,7 @@ def _outcome(child: LanguageModel, request: Request, tokens: tuple[int, ...], en
         # How far the model ran past the end depends on its neighbours in the batch; what stands before does not.
         kept = next(size for size in range(1, len(tokens) + 1) if request.stop in _text(child, tokens[:size]))
         tokens, text, ended = tokens[:kept], text.split(request.stop, 1)[0], "stop"
-    degenerate = _repeated(tokens) > REPEATED or _dominant(tokens) > DOMINANT
+    degenerate = repeated(tokens) > REPEATED or dominant(tokens) > DOMINANT
     return Outcome(text, len(tokens), ended, degenerate)
 
 
