@@ -136,6 +136,16 @@ def test_a_carried_vector_steers_the_child_and_not_the_parent(parent: LanguageMo
         carry(carried, align(parent, stranger))
 
 
+def test_a_vector_that_was_multiplied_stays_so(parent: LanguageModel, stranger: LanguageModel) -> None:
+    vector = extract(parent, CONCEPT)
+    once, twice = transfer(vector, parent, stranger), transfer(2 * vector, parent, stranger)
+    assert torch.allclose(twice.directions, 2 * once.directions, atol=1e-5)
+    assert torch.allclose(once.directions.norm(dim=1), torch.ones(stranger.n_layers), atol=1e-5)
+    assert once.report is not None
+    assert twice.report is not None
+    assert twice.report["share_kept"] == pytest.approx(once.report["share_kept"], rel=1e-4)
+
+
 def test_zero_rows_stay_zero(parent: LanguageModel, stranger: LanguageModel) -> None:
     vector = random_like(extract(parent, CONCEPT), 0)
     vector.directions[1] = 0
