@@ -90,14 +90,14 @@ class Moments:
         self._sources.clear()
         for source in {source for source in self.layer_map if source is not None}:
             wide = parent[source].double()
-            _accumulate(self._x, source, wide.sum(dim=0))
-            _accumulate(self._xx, source, wide.T @ wide)
+            _add(self._x, source, wide.sum(dim=0))
+            _add_product(self._xx, source, wide, wide)
             for layer in (layer for layer, read in enumerate(self.layer_map) if read == source):
                 rows = child[layer].double()
-                _accumulate(self._y, layer, rows.sum(dim=0))
-                _accumulate(self._yy, layer, rows.square().sum(dim=0))
-                _accumulate(self._xy, layer, wide.T @ rows)
-                _accumulate(self._control, layer, parent[source].float().T @ child[layer][order].float())
+                _add(self._y, layer, rows.sum(dim=0))
+                _add(self._yy, layer, rows.square().sum(dim=0))
+                _add_product(self._xy, layer, wide, rows)
+                _add_product(self._control, layer, parent[source].float(), child[layer][order].float())
 
     def layer(self, child_layer: int) -> LayerMoments:
         """Centred moments of one child layer."""
@@ -140,8 +140,15 @@ class HeldOut:
         return x.double(), y.double()
 
 
-def _accumulate(sums: dict[int, torch.Tensor], layer: int, value: torch.Tensor) -> None:
+def _add(sums: dict[int, torch.Tensor], layer: int, value: torch.Tensor) -> None:
     if layer in sums:
         sums[layer] += value
     else:
         sums[layer] = value
+
+
+def _add_product(sums: dict[int, torch.Tensor], layer: int, left: torch.Tensor, right: torch.Tensor) -> None:
+    """Add `left.T @ right` in place: a product of its own for every batch would cost as much as the sum."""
+    if layer not in sums:
+        sums[layer] = left.new_zeros(left.shape[1], right.shape[1])
+    sums[layer].addmm_(left.T, right)

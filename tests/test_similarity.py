@@ -11,7 +11,7 @@ from steering.concepts import load_concept
 from steering.cross_maps import carry_everywhere, paired_sample, r2_everywhere
 from steering.effects import score_gradient
 from steering.errors import SteeringError
-from steering.models import LanguageModel
+from steering.models import LanguageModel, load_model
 from steering.similarity import METRICS, cka, scores, similarity
 from steering.vectors import extract
 
@@ -83,6 +83,14 @@ def test_the_gradient_metric_is_the_cosine_with_the_gradient(pair: tuple[Languag
         extract(parent, concept).directions, score_gradient(parent, concept), dim=1
     )
     assert torch.allclose(found.diagonal(), own, atol=0.05)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("metric", ["scores", "aligned"])
+def test_a_real_model_resembles_itself_most_on_the_diagonal(metric: str) -> None:
+    model = load_model("smollm2-135m-instruct")
+    best = similarity(model, model, load_concept("sentiment"), metric).best_child_layers()
+    assert sum(row == column for row, column in enumerate(best)) >= 24
 
 
 @pytest.mark.real
