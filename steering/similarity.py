@@ -30,7 +30,7 @@ class Similarity:
     Attributes:
         metric: a key of `METRICS`.
         matrix: float32 `[parent layers, child layers]`, at most 1.
-        chance: 95 % of the cells stay at or below this, in absolute value, when the two models' texts are paired at random.
+        chance: 95 % of the cells stay at or below this when the two models' texts are paired at random.
         parent: name of the parent.
         child: name of the child.
         concept: name of the concept whose texts were read.
@@ -86,7 +86,7 @@ def similarity(
     if metric not in METRICS:
         raise SteeringError(f"Unknown similarity {metric!r}. Choose one of {', '.join(METRICS)}.")
     found = METRICS[metric](parent, child, concept, progress)
-    chance = float(found.shuffled.float().abs().flatten().quantile(_SHARE))
+    chance = float(found.shuffled.float().flatten().quantile(_SHARE))
     return Similarity(metric, found.matrix.float(), chance, parent.name, child.name, concept.name, found.n_texts)
 
 

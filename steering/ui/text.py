@@ -133,5 +133,5 @@ def compared(found: Similarity) -> str:
     about = "anchor texts" if found.metric in ("cka", "r2") else f"texts of “{found.concept}”"
     return (
         f"{found.parent} (rows) against {found.child} (columns), on {found.n_texts} {about}. By chance, with texts "
-        f"paired at random, 95 % of the cells stay within ±{found.chance:.2f}."
+        f"paired at random, 95 % of the cells stay below {found.chance:.2f}."
     )
