@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from steering.activations import anchor_texts, read_anchors
-from steering.cross_maps import paired_sample, r2_everywhere
+from steering.cross_maps import measured_r2
 from steering.errors import MismatchError, Progress, SteeringError, part_of, silent
 from steering.layer_maps import LayerMap, best_path, layer_map
 from steering.models import LanguageModel
@@ -121,8 +121,7 @@ def align(
     reading = progress
     if layers == "best":
         reading = part_of(progress, 0.4, 1.0)
-        matrix = r2_everywhere(paired_sample(parent, child, progress=part_of(progress, 0.0, 0.3)))
-        chosen: LayerMap = best_path(matrix)
+        chosen: LayerMap = best_path(measured_r2(parent, child, progress=part_of(progress, 0.0, 0.4)))
     else:
         chosen = layer_map(layers, parent.n_layers, child.n_layers)
     fitted = WIDTH_MAPS[width] is not None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from steering.activations import anchor_texts
-from steering.errors import Progress, silent
+from steering.errors import Progress, part_of, silent
 from steering.models import LanguageModel
 from steering.pairing import visit_pairs
 from steering.storage import cached, key
@@ -54,7 +54,7 @@ class PairedSample:
 
 def paired_sample(parent: LanguageModel, child: LanguageModel, *, progress: Progress = silent) -> PairedSample:
     """Let both models read some of the bundled anchor texts, and keep a few rows of each; kept in the cache."""
-    texts = anchor_texts()[:_TEXTS]
+    texts = _texts()
     # One model with itself needs one set of rows.
     same = parent.fingerprint == child.fingerprint
 
@@ -72,11 +72,22 @@ def paired_sample(parent: LanguageModel, child: LanguageModel, *, progress: Prog
         names = ["text", "parent"] if same else ["text", "parent", "child"]
         return {name: torch.cat(side) for name, side in zip(names, sides, strict=False)}, {}
 
-    digest = key(
-        "sample", parent.fingerprint, str(parent.dtype), child.fingerprint, str(child.dtype), texts, _ROWS_PER_TEXT
-    )
-    tensors, _ = cached("samples", digest, make)
+    tensors, _ = cached("samples", key("sample", *_identity(parent, child)), make)
     return PairedSample(tensors["parent"], tensors["parent" if same else "child"], tensors["text"])
+
+
+def measured_r2(
+    parent: LanguageModel, child: LanguageModel, *, shuffle: int | None = None, progress: Progress = silent
+) -> torch.Tensor:
+    """`r2_everywhere` of two models' sample; kept in the cache."""
+
+    def make() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+        sample = paired_sample(parent, child, progress=part_of(progress, 0.0, 0.7))
+        progress("Fitting a map between every two layers", 0.7)
+        return {"r2": r2_everywhere(sample, shuffle=shuffle)}, {}
+
+    tensors, _ = cached("samples", key("r2", shuffle, *_identity(parent, child)), make)
+    return tensors["r2"]
 
 
 def r2_everywhere(sample: PairedSample, *, shuffle: int | None = None) -> torch.Tensor:
@@ -157,6 +168,16 @@ def _penalty(sample: PairedSample) -> float:
             weights = ridge.weights(sample.parent[held, source], penalty)
             found[penalty] += explained(weights @ (child[fit] - mean) + mean, child[held])
     return max(found, key=lambda penalty: found[penalty])
+
+
+def _texts() -> tuple[str, ...]:
+    return anchor_texts()[:_TEXTS]
+
+
+def _identity(parent: LanguageModel, child: LanguageModel) -> tuple[object, ...]:
+    """Everything that a sample depends on."""
+    models = (parent.fingerprint, str(parent.dtype), child.fingerprint, str(child.dtype))
+    return (*models, _texts(), _ROWS_PER_TEXT)
 
 
 def _spread(rows: torch.Tensor) -> torch.Tensor:

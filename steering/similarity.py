@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold
 
 from steering.activations import record
 from steering.concepts import Concept, lint
-from steering.cross_maps import carry_everywhere, paired_sample, r2_everywhere
+from steering.cross_maps import carry_everywhere, measured_r2, paired_sample
 from steering.effects import neutral_prompts, score_gradient
 from steering.errors import Progress, SteeringError, part_of, silent
 from steering.models import LanguageModel
@@ -137,11 +137,9 @@ def _cka(parent: LanguageModel, child: LanguageModel, _concept: Concept, progres
 
 
 def _r2(parent: LanguageModel, child: LanguageModel, _concept: Concept, progress: Progress) -> _Found:
-    sample = paired_sample(parent, child, progress=part_of(progress, 0.0, 0.6))
-    progress("Fitting a map between every two layers", 0.6)
-    matrix = r2_everywhere(sample)
-    progress("Fitting the same on shuffled pairs", 0.8)
-    return _Found(matrix, r2_everywhere(sample, shuffle=0), sample.n_held_out_texts)
+    matrix = measured_r2(parent, child, progress=part_of(progress, 0.0, 0.8))
+    shuffled = measured_r2(parent, child, shuffle=0, progress=part_of(progress, 0.8, 1.0))
+    return _Found(matrix, shuffled, paired_sample(parent, child).n_held_out_texts)
 
 
 def _aligned(parent: LanguageModel, child: LanguageModel, concept: Concept, progress: Progress) -> _Found:
