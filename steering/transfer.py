@@ -210,7 +210,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
     if fitted:
         lines.append(
             f"Held-out R² {min(fitted):.2f} to {max(fitted):.2f} over {len(fitted)} layers; for shuffled pairs at most "
-            f"{max(control):.2f}. Fitted on {report['rows']:,} paired positions of {report['texts']} texts."
+            f"{round(max(control), 2) + 0.0:.2f}. Fitted on {report['rows']:,} paired positions of {report['texts']} texts."
         )
         share = sorted(report["share_kept"])
         lines.append(f"The maps keep {share[len(share) // 2]:.0%} of the vector's length (median over layers).")

@@ -419,6 +419,11 @@ def test_layers_are_compared(handlers: Handlers, folders: tuple[str, str]) -> No
     assert text.STALE_PLOT in handlers.changed("page", "p", "cka", *fields(*folders))["plot_stale"]
 
 
+def test_an_opening_page_does_not_take_back_the_line_of_a_metric_that_was_chosen_meanwhile(handlers: Handlers) -> None:
+    assert text.METRIC_INFO["cka"] in handlers.changed("page", "p", "cka", *fields())["metric_info"]
+    assert "metric_info" not in handlers.opened("page", "p", "scores", *fields())
+
+
 def test_only_the_models_on_the_list_are_loaded(folders: tuple[str, str]) -> None:
     handlers = Handlers(Workspace([folders[0]]))
     assert "not on this page" in last(steer(handlers, *fields(*folders)), "status")

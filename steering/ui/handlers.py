@@ -67,6 +67,8 @@ class Handlers:
     def opened(self, page: str, prompt: str, metric: str, *fields: Any) -> Changes:
         """Fill the page, or fill it again when another concept was chosen."""
         changes = self.changed(page, prompt, metric, *fields)
+        # A metric chosen while the page was still opening has written its own line by now.
+        changes.pop("metric_info", None)
         session = self.workspace.session(page)
         session.selected = None
         return changes | concept_changes(session, str(fields[2]), table=True)
