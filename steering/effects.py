@@ -4,12 +4,10 @@ A steered model's score is the mean, over neutral prompts and held-out continuat
 log p(negative) per token. A vector's effect is the score's change from −λ to +λ.
 """
 
-import inspect
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 import torch
 
@@ -19,6 +17,7 @@ from steering.concepts import Concept
 from steering.decoding import Sampling, decode
 from steering.errors import Progress, SteeringError, silent
 from steering.intervention import Intervention, Profile, plan, steer
+from steering.likelihood import token_log_probabilities
 from steering.models import LanguageModel, pad
 from steering.storage import cached, key
 from steering.vectors import SteeringVector
@@ -219,18 +218,5 @@ def _scored(model: LanguageModel, concept: Concept, prompts: Sequence[str] | Non
 
 def _scores(model: LanguageModel, texts: Sequence[_Scored]) -> torch.Tensor:
     """Mean log-probability of each text's continuation, `[n_texts]`, in one forward pass."""
-    batch = pad([text.ids for text in texts], model)
-    # Logits are wanted from the last lead-in token on; a large vocabulary makes the others expensive.
-    wanted = batch.ids.shape[1] - min(text.start for text in texts) + 1
-    kept: dict[str, Any] = {}
-    if "logits_to_keep" in inspect.signature(model.model.forward).parameters:
-        kept["logits_to_keep"] = wanted
-    logits = model.model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False, **kept).logits
-    offset = batch.ids.shape[1] - logits.shape[1]
-    found = []
-    for row, text in enumerate(texts):
-        start, stop = text.start, len(text.ids)
-        own = logits[row, start - 1 - offset : stop - 1 - offset].float()
-        chosen = own.gather(1, batch.ids[row, start:stop, None])[:, 0]
-        found.append((chosen - own.logsumexp(dim=-1)).mean())
-    return torch.stack(found)
+    found = token_log_probabilities(model, [text.ids for text in texts], [text.start for text in texts])
+    return torch.stack([tokens.mean() for tokens in found])

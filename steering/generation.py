@@ -11,7 +11,8 @@ import transformers
 from steering.decoding import Sampling, decode
 from steering.errors import SteeringError
 from steering.intervention import Profile, plan
-from steering.models import LanguageModel, pad
+from steering.likelihood import token_log_probabilities
+from steering.models import LanguageModel
 from steering.vectors import SteeringVector
 
 REPEATED = 0.30
@@ -176,17 +177,9 @@ def perplexities(model: LanguageModel, prompt: Sequence[int], texts: Sequence[Se
     """
     if not texts:
         return []
-    batch = pad([[*prompt, *text] for text in texts], model)
     with model.lock, torch.inference_mode():
-        logits = model.model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
-        found = []
-        for row, text in enumerate(texts):
-            span = slice(len(prompt) - 1, len(prompt) + len(text) - 1)
-            scores = logits[row, span].float().log_softmax(dim=-1)
-            found.append(
-                scores.gather(1, batch.ids[row, span.start + 1 : span.stop + 1, None]).mean().neg().exp().item()
-            )
-    return found
+        found = token_log_probabilities(model, [[*prompt, *text] for text in texts], [len(prompt)] * len(texts))
+    return [tokens.mean().neg().exp().item() for tokens in found]
 
 
 def _with_health(rows: Sequence[Row], perplexity: Sequence[float | None]) -> tuple[Row, ...]:

@@ -4,7 +4,6 @@ A row is what the model did, as a fact: the text that it wrote, or how likely it
 is judged in `evaluation`.
 """
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from steering.decoding import Sampling, decode
 from steering.errors import SteeringError
 from steering.generation import DOMINANT, REPEATED, dominant, repeated
 from steering.intervention import Intervention, steer
-from steering.models import LanguageModel, pad
+from steering.likelihood import token_log_probabilities
+from steering.models import LanguageModel
 from steering.prompting import Request
 
 WRITTEN_TOKENS = 8192
@@ -162,7 +162,6 @@ def _weigh(
         kept = width - min(size(one)[0] for one in together) + 1
         return rows * width <= READ_TOKENS and rows * kept * vocabulary <= READ_LOGITS
 
-    keeps = "logits_to_keep" in inspect.signature(child.model.forward).parameters
     for batch in _grouped(sorted(jobs, key=size, reverse=True), fits):
         rows, heads, strengths = [], [], []
         for place, lam in batch:
@@ -170,7 +169,7 @@ def _weigh(
             rows += [[*request.ids, *tail] for tail in request.tails]
             heads += [len(request.ids)] * len(request.tails)
             strengths += [lam] * len(request.tails)
-        sums = _log_likelihoods(child, rows, heads, strengths, intervention, keeps)
+        sums = _log_likelihoods(child, rows, heads, strengths, intervention)
         found = []
         for job in batch:
             count = len(requests[job[0]].tails)
@@ -185,25 +184,14 @@ def _log_likelihoods(
     heads: list[int],
     strengths: list[float],
     intervention: Intervention | None,
-    keeps: bool,
 ) -> list[float]:
     """Log-probability of everything behind each row's head, in nats."""
-    batch = pad(rows, child)
-    first = min(heads) - 1
-    kept: dict[str, Any] = {"logits_to_keep": batch.ids.shape[1] - first} if keeps else {}
     steered: AbstractContextManager[Any] = (
         child.lock if intervention is None else steer(child, intervention, strengths, prompt_length=min(heads))
     )
     with torch.inference_mode(), steered:
-        logits = child.model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False, **kept).logits
-    offset = batch.ids.shape[1] - logits.shape[1]
-    sums = []
-    for line, (row, head) in enumerate(zip(rows, heads, strict=True)):
-        scores = logits[line, head - 1 - offset : len(row) - 1 - offset].float()
-        chosen = scores.gather(1, batch.ids[line, head : len(row), None])[:, 0]
-        # Normalised by logsumexp: log_softmax would write all columns of a large vocabulary once more.
-        sums.append(float((chosen - scores.logsumexp(dim=-1)).double().sum()))
-    return sums
+        found = token_log_probabilities(child, rows, heads)
+    return [float(tokens.double().sum()) for tokens in found]
 
 
 def _grouped(jobs: Sequence[Job], fits: Callable[[list[Job], Job], bool]) -> list[list[Job]]:

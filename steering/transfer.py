@@ -17,7 +17,6 @@ WEAK = 0.15
 """A map is weak below this held-out R², and no better than shuffled where the control comes this near to it."""
 
 _NOTHING = 1e-4
-_UNIT = 1e-5
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,10 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
         )
     moved = alignment.map_directions(vector.directions)
     lengths = moved.norm(dim=-1)
-    source_lengths = _source_lengths(vector, alignment)
+    own = vector.lengths
+    source_lengths = torch.stack(
+        [own.new_zeros(()) if source is None else own[source] for source in alignment.layer_map]
+    )
     share = lengths * alignment.gain / source_lengths.clamp(min=1e-30)
     # A map that keeps nothing would leave rounding, blown up to length 1.
     directions = torch.where((share > _NOTHING)[:, None], torch.nn.functional.normalize(moved, dim=-1), 0.0)
@@ -129,13 +131,6 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
         projections=None,
         provenance={**vector.provenance, "parent": vector.model_name, "transfer": asdict(report)},
     )
-
-
-def _source_lengths(vector: SteeringVector, alignment: Alignment) -> torch.Tensor:
-    """Length of the row that each child layer reads, `[n_child_layers]`; exactly 1 for directions at unit length."""
-    own = vector.directions.norm(dim=-1)
-    own = torch.where((own - 1).abs() < _UNIT, 1.0, own)
-    return torch.stack([own.new_zeros(()) if source is None else own[source] for source in alignment.layer_map])
 
 
 def combine(vectors: Sequence[SteeringVector], weights: Sequence[float] | None = None) -> SteeringVector:

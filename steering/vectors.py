@@ -28,6 +28,7 @@ NO_DIFFERENCE = 1e-5
 """A difference shorter than this share of the activations' length is rounding, not signal (float32)."""
 
 _FOLDS = 5
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,12 @@ class SteeringVector:
     def signal(self) -> tuple[bool, ...]:
         """Which layers carry signal, and are steered."""
         return tuple(bool(row.any()) for row in self.directions)
+
+    @property
+    def lengths(self) -> torch.Tensor:
+        """Length of every row `[n_layers]`; exactly 1 where it is 1 up to the last digits of a float."""
+        lengths = self.directions.norm(dim=-1)
+        return torch.where((lengths - 1).abs() < _ROUNDING, 1.0, lengths)
 
     @property
     def report(self) -> Mapping[str, Any] | None:
@@ -297,12 +304,9 @@ def random_like(vector: SteeringVector, seed: int) -> SteeringVector:
     """
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(vector.directions.shape, generator=generator)
-    lengths = vector.directions.norm(dim=-1, keepdim=True)
-    # Unit length is reached only to the last digits of a float.
-    lengths = torch.where((lengths - 1).abs() < 1e-5, 1.0, lengths)
     return replace(
         vector,
-        directions=torch.nn.functional.normalize(noise, dim=-1) * lengths,
+        directions=torch.nn.functional.normalize(noise, dim=-1) * vector.lengths[:, None],
         method=f"random, seed {seed}",
         quality=(),
         projections=None,

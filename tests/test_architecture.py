@@ -19,6 +19,7 @@ ORDER = (
     "blocks",
     "sources",
     "models",
+    "likelihood",
     "concepts",
     "activations",
     "vectors",
