@@ -9,13 +9,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # Read when huggingface_hub is imported: no test reaches out.
 
 import pytest
 import torch
 from threadpoolctl import threadpool_limits
-from tiny import FAMILIES, byte_tokenizer, piece_tokenizer, tiny_model
+from tiny import FAMILIES, byte_tokenizer, piece_tokenizer, save_tiny, tiny_model
 
 from steering.models import LanguageModel
 from steering.vectors import SteeringVector
@@ -55,6 +56,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     elif not fast and _limits:
         _limits.pop().restore_original_limits()
     torch.set_num_threads(1 if fast else _THREADS)
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Two tiny models of different family, depth and width."""
+    base = tmp_path_factory.mktemp("models")
+    first = save_tiny(base / "first", "llama", layers=3, width=32)
+    second = save_tiny(base / "second", "qwen2", layers=4, width=40, seed=1)
+    return str(first), str(second)
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of the test's own, so that nothing is found there."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
 
 def pytest_unconfigure() -> None:

@@ -1,16 +1,16 @@
 """The page as a whole: sidebar and tabs, put together and connected."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
 
-from steering.ui import events, style, text
-from steering.ui.tabs import concept as concept_tab
-from steering.ui.tabs import layers as layers_tab
-from steering.ui.tabs import sidebar
-from steering.ui.tabs import steer as steer_tab
+from steering.ui import cards, concept, layers, sidebar, steer, style, text
+from steering.ui.wiring import Page, Wire
 from steering.ui.workspace import Workspace
+
+ROOMS = (steer.ROOM, concept.ROOM, layers.ROOM)
+"""The tabs, from left to right."""
 
 PARENT, CHILD, CONCEPT = "gemma-3-270m", "smollm2-135m-instruct", "sentiment"
 """What is chosen when the page opens."""
@@ -52,19 +52,28 @@ def build_app(parent: str = PARENT, child: str = CHILD, concept: str = CONCEPT, 
     workspace = Workspace(models)
     demo = Lab(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
     with demo:
-        page: events.Page = {}
+        page: Page = {}
         with gr.Sidebar(width=330, elem_id="sidebar"):
             page |= sidebar.build(parent, child, concept, models)
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab(text.STEER_TAB, id="steer"):
-                page |= steer_tab.build()
-            with gr.Tab(text.CONCEPT_TAB, id="concept"):
-                page |= concept_tab.build()
-            with gr.Tab(text.LAYERS_TAB, id="layers"):
-                page |= layers_tab.build()
-        events.connect(demo, page, workspace)
+            for room in ROOMS:
+                with gr.Tab(room.label, id=room.id):
+                    page |= room.build()
+        wire = Wire(demo, page, workspace)
+        cards.connect(wire)
+        for room in ROOMS:
+            room.connect(wire)
+        wire.finish()
+        demo.unload(_unload(workspace))
     demo.queue(api_open=False, max_size=32)
     return demo
+
+
+def _unload(workspace: Workspace) -> Callable[[gr.Request], None]:
+    def unload(request: gr.Request) -> None:
+        workspace.close(str(request.session_hash))
+
+    return unload
 
 
 def launch(

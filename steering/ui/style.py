@@ -5,7 +5,7 @@ from importlib.resources import files
 import gradio as gr
 from gradio.themes.utils.fonts import LocalFont
 
-CSS = (files("steering.ui") / "assets" / "page.css").read_text("utf-8")
+CSS = (files("steering.ui") / "page.css").read_text("utf-8")
 
 
 def theme() -> gr.themes.Base:

@@ -10,12 +10,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from steering import bundled
 from steering.concepts import Concept, load_concept
 from steering.errors import Progress, SteeringError, part_of, silent
-from steering.generation import Grid
 from steering.models import LanguageModel, load_model
 from steering.storage import cache_dir
 from steering.transfer import transfer
@@ -24,6 +23,8 @@ from steering.ui.drafts import Draft
 from steering.ui.jobs import Job
 from steering.ui.settings import Settings
 from steering.vectors import SteeringVector, extract
+
+T = TypeVar("T")
 
 _MOST_VECTORS = 32
 
@@ -35,20 +36,19 @@ class Session:
     Attributes:
         drafts: edited concepts by the name they started from.
         jobs: runs under way by the tab they belong to.
-        selected: row of the pairs table that was clicked last, from 0.
-        grid: the texts on the page.
-        grid_key: what they were made with.
         vector_key: what the newest vector was made with.
-        plot_key: what the map of layers was computed for.
+        rooms: what each tab remembers, by the class of its record.
     """
 
     drafts: dict[str, Draft] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
-    selected: int | None = None
-    grid: Grid | None = None
-    grid_key: tuple[object, ...] | None = None
     vector_key: tuple[object, ...] | None = None
-    plot_key: tuple[object, ...] | None = None
+    rooms: dict[type, Any] = field(default_factory=dict)
+
+    def of(self, kind: type[T]) -> T:
+        """What a tab remembers: one record of its own class, made when it is first asked for."""
+        found: T = self.rooms.setdefault(kind, kind())
+        return found
 
     def draft(self, concept: str) -> Draft:
         """The concept as this page edits it."""

@@ -13,7 +13,7 @@ import gradio as gr
 from steering.generation import DOMINANT, PERPLEXITY_RATIO, REPEATED, Grid, Row
 from steering.ui.settings import LAMBDAS
 
-_ASSETS = files("steering.ui") / "assets"
+_ASSETS = files("steering.ui.steer")
 
 WORDS = {
     "none": "not written yet",

@@ -3,12 +3,15 @@
 import gradio as gr
 
 from steering.similarity import METRICS
-from steering.ui import render, text
+from steering.ui import render
+from steering.ui.layers import text
+from steering.ui.text import STOP
+from steering.ui.wiring import Page
 
 
-def build() -> dict[str, gr.blocks.Block]:
+def build() -> Page:
     """Lay the tab out."""
-    page: dict[str, gr.blocks.Block] = {}
+    page: Page = {}
     names = list(METRICS)
     gr.HTML(f'<p class="lab-note">{text.LAYERS_INTRO}</p>', apply_default_css=False)
     with gr.Row(elem_classes="lab-ask"):
@@ -17,7 +20,7 @@ def build() -> dict[str, gr.blocks.Block]:
             page["metric_info"] = gr.HTML(render.note(text.METRIC_INFO.get(names[0], "")), apply_default_css=False)
         with gr.Column(scale=1, min_width=130):
             page["compute"] = gr.Button(text.COMPUTE, variant="primary", elem_id="compute")
-            page["layers_stop"] = gr.Button(text.STOP, interactive=False, elem_id="layers-stop")
+            page["layers_stop"] = gr.Button(STOP, interactive=False, elem_id="layers-stop")
     page["layers_status"] = gr.HTML(apply_default_css=False, elem_id="layers-status")
     page["plot_stale"] = gr.HTML(apply_default_css=False, elem_id="plot-stale")
     page["plot_empty"] = gr.HTML(f'<div class="lab-empty"><p>{text.NO_PLOT}</p></div>', apply_default_css=False)

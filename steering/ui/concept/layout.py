@@ -2,12 +2,13 @@
 
 import gradio as gr
 
-from steering.ui import text
+from steering.ui.concept import text
+from steering.ui.wiring import Page
 
 
-def build() -> dict[str, gr.blocks.Block]:
+def build() -> Page:
     """Lay the tab out."""
-    page: dict[str, gr.blocks.Block] = {}
+    page: Page = {}
     page["heading"] = gr.HTML(apply_default_css=False, elem_id="heading")
     gr.HTML(f'<p class="lab-note">{text.PAIRS_INTRO}</p>', apply_default_css=False)
     with gr.Row():

@@ -2,19 +2,22 @@
 
 import gradio as gr
 
-from steering.ui import render, text, viewer
+from steering.ui import render
+from steering.ui.steer import text, viewer
+from steering.ui.text import STOP
+from steering.ui.wiring import Page
 
 
-def build() -> dict[str, gr.blocks.Block]:
+def build() -> Page:
     """Lay the tab out."""
-    page: dict[str, gr.blocks.Block] = {}
+    page: Page = {}
     with gr.Row(equal_height=True, elem_classes="lab-ask"):
         page["prompt"] = gr.Textbox(
             text.FIRST_PROMPT, label=text.PROMPT, lines=2, max_lines=8, scale=6, min_width=220, elem_id="prompt"
         )
         with gr.Column(scale=1, min_width=130):
             page["generate"] = gr.Button(text.GENERATE, variant="primary", elem_id="generate")
-            page["stop"] = gr.Button(text.STOP, interactive=False, elem_id="stop")
+            page["stop"] = gr.Button(STOP, interactive=False, elem_id="stop")
     with gr.Row(elem_classes="lab-examples"):
         gr.HTML(f'<span class="lab-note">{text.EXAMPLES_LABEL}</span>', apply_default_css=False)
         for number, words in enumerate(text.EXAMPLES):

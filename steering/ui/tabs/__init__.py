@@ -1,1 +1,0 @@
-"""Layout alone, one module a tab: each builds its components and returns them by name. Nothing here computes."""

@@ -1,0 +1,128 @@
+"""The Steer tab: writing at every λ, and moving among the texts. The tests share a page, and run in their order."""
+
+from statistics import median
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.visits import pictures, tab, text_of
+from steering.ui import concept, steer, text
+from steering.ui.steer import text as words
+
+pytestmark = pytest.mark.browser
+
+
+def test_generate_streams_both_cards_and_says_what_it_does(steered: dict[str, Any]) -> None:
+    said = " ".join(steered["status"])
+    assert "%" in said
+    assert words.WRITING in said
+    lengths = steered["lengths"]
+    assert len({one for one, _ in lengths}) > 2, lengths
+    assert len({other for _, other in lengths}) > 2, lengths
+    page = steered["page"]
+    expect(page.locator("#vector")).to_contain_text("Vector ready")
+    for card in ("baseline", "steered"):
+        expect(page.locator(f"#viewer .card.{card} .badges")).to_contain_text("perplexity")
+    pictures(page, "steer")
+    steered["watch"].check()
+
+
+def test_steering_changes_the_text_and_zero_does_not(steered: dict[str, Any]) -> None:
+    page = steered["page"]
+    texts = {}
+    for lam in ("−0.6", "0", "+0.6"):
+        page.locator("#viewer .chip", has_text=lam if lam != "0" else "◆").click()
+        texts[lam] = text_of(page, "steered")
+    assert texts["0"] == text_of(page, "baseline")
+    assert len(set(texts.values())) == 3
+    assert all(words.strip() for words in texts.values())
+
+
+def test_dragging_paints_within_fifty_milliseconds(steered: dict[str, Any]) -> None:
+    page = steered["page"]
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    times = page.evaluate(
+        """async () => {
+          const slider = document.querySelector("#viewer .slider");
+          const body = document.querySelector("#viewer .card.steered .lam");
+          const times = [];
+          for (let step = 0; step < 39; step += 1) {
+            const before = body.textContent;
+            slider.value = String(-0.6 + 0.1 * ((step * 5) % 13));
+            const start = performance.now();
+            slider.dispatchEvent(new Event("input", { bubbles: true }));
+            await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+            if (body.textContent !== before) times.push(performance.now() - start);
+          }
+          return times;
+        }"""
+    )
+    assert len(times) > 20
+    assert median(times) < 50, times
+    assert asked == []
+
+
+def test_keyboard_alone_moves_the_strength(steered: dict[str, Any]) -> None:
+    page = steered["page"]
+    steered_at = page.locator("#viewer .card.steered .lam")
+    page.locator("#viewer .number").focus()
+    page.keyboard.type("0.25")
+    expect(page.locator("#viewer .near")).to_contain_text("nearest λ shown")
+    page.keyboard.press("Enter")
+    page.locator("#viewer .slider").focus()
+    page.keyboard.press("ArrowRight")
+    expect(steered_at).to_have_text("λ = +0.3")
+    expect(page.locator("#viewer .near")).to_be_empty()
+    page.keyboard.press("ArrowLeft")
+    expect(steered_at).to_have_text("λ = +0.2")
+    page.keyboard.press("Home")
+    expect(steered_at).to_have_text("λ = −0.6")
+    page.keyboard.press("End")
+    expect(steered_at).to_have_text("λ = +0.6")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowLeft")
+    expect(steered_at).to_have_text("λ = +0.5")
+    assert page.evaluate('document.activeElement.matches("#viewer .chip[aria-checked=true]")')
+
+
+def test_the_strength_and_the_texts_survive_another_tab(steered: dict[str, Any]) -> None:
+    page = steered["page"]
+    page.locator("#viewer .chip", has_text="−0.4").click()
+    before = text_of(page, "steered")
+    tab(page, concept.ROOM.label)
+    page.wait_for_timeout(500)
+    tab(page, steer.ROOM.label)
+    page.wait_for_timeout(500)
+    assert text_of(page, "steered") == before
+
+
+def test_a_changed_prompt_marks_the_texts_stale_and_keeps_them(steered: dict[str, Any]) -> None:
+    page = steered["page"]
+    before = text_of(page, "baseline")
+    page.fill("#prompt textarea", "Tell me about <i>your</i> morning.")
+    expect(page.locator("#stale")).to_contain_text(words.STALE_GRID)
+    assert text_of(page, "baseline") == before
+    page.fill("#prompt textarea", words.FIRST_PROMPT)
+    expect(page.locator("#stale .lab-status")).to_have_count(0)
+
+
+def test_stop_stops_and_the_page_stays_usable(steered: dict[str, Any]) -> None:
+    page = steered["page"]
+    page.get_by_label(f"number input for {text.MAX_NEW_TOKENS}").fill("200")
+    page.fill("#prompt textarea", "Write a long story about the sea.")
+    page.locator("#prompt textarea").press("Tab")
+    page.keyboard.press("Enter")
+    page.locator('#viewer .viewer[data-phase="running"]').wait_for(timeout=90_000)
+    page.click("#stop")
+    expect(page.locator("#status")).to_contain_text("Stopped", timeout=30_000)
+    expect(page.locator("#generate")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
+    expect(page.locator("#viewer .card.baseline .badges")).to_contain_text("stopped at")
+    assert text_of(page, "baseline").strip()
+    page.get_by_label(f"number input for {text.MAX_NEW_TOKENS}").fill("8")
+    page.fill("#prompt textarea", words.FIRST_PROMPT)
+    page.locator("#prompt textarea").press("Shift+Enter")
+    expect(page.locator("#status")).to_contain_text("side by side", timeout=90_000)
+    steered["watch"].check()

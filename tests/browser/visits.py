@@ -1,0 +1,80 @@
+"""Visits to the app: opening it, and watching what a page must not do. Screenshots go to `tests/artefacts`."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Page
+
+ARTEFACTS = Path(__file__).parent.parent / "artefacts"
+SLOW = 420_000
+"""Milliseconds for the first run: on a machine that never ran the lab, the models are converted and aligned in it."""
+
+EVIL = '<img src=x onerror="window.hacked=true"><b>bold</b>'
+"""Must stay text wherever it is shown."""
+
+
+class Watch:
+    """What a page must not do: complain in the console, or ask another machine for something."""
+
+    def __init__(self, page: Page, home: str) -> None:
+        self.complaints: list[str] = []
+        self.strangers: list[str] = []
+        page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self._look(request.url, home))
+
+    def _look(self, url: str, home: str) -> None:
+        if urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).netloc != urlsplit(home).netloc:
+            self.strangers.append(url)
+
+    def check(self) -> None:
+        assert self.complaints == []
+        assert self.strangers == []
+
+
+def opened(
+    browser: Browser, address: str, *, width: int = 1366, height: int = 900, theme: str = "light"
+) -> tuple[Page, Watch]:
+    """A fresh visitor's page, filled."""
+    page = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme).new_page()  # type: ignore[arg-type]
+    watch = Watch(page, address)
+    page.goto(f"{address}?__theme={theme}")
+    page.locator("#viewer .chip").first.wait_for(timeout=60_000)
+    page.locator("#relation .lab-card").wait_for(timeout=30_000)
+    return page, watch
+
+
+def scrolls_sideways(page: Page) -> bool:
+    """Whether the page is wider than its window."""
+    return bool(page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
+
+
+def text_of(page: Page, card: str) -> str:
+    """The text in a card of the viewer: "baseline" or "steered"."""
+    return page.locator(f"#viewer .card.{card} .text").text_content() or ""
+
+
+def tab(page: Page, name: str) -> None:
+    """Go to a tab, also where tabs hide in the menu of a narrow window."""
+    wanted = page.get_by_role("tab", name=name, exact=True)
+    if not wanted.is_visible():
+        page.locator("#tabs .overflow-menu > button").first.click()
+    wanted.click()
+
+
+def dress(page: Page, width: int, theme: str) -> None:
+    """Give the page another width and theme, and open or close the sidebar as a visitor would find it there."""
+    page.set_viewport_size({"width": width, "height": 844 if width < 500 else 900})
+    if bool(page.locator(".sidebar.open").count()) == (width <= 768):
+        page.locator(".sidebar .toggle-button").click()
+    page.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")
+    page.wait_for_timeout(400)
+
+
+def pictures(page: Page, name: str) -> None:
+    """Take the four pictures of a tab (wide and narrow, light and dark), and make sure that none scrolls sideways."""
+    for width in (390, 1366):
+        for theme in ("dark", "light"):
+            dress(page, width, theme)
+            assert not scrolls_sideways(page), (name, width)
+            page.screenshot(path=ARTEFACTS / f"{name}-{width}-{theme}.png", full_page=True)

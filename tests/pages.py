@@ -1,0 +1,44 @@
+"""A page without a browser: values of the sidebar, and runs as the buttons start them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from steering.ui.runs import Changes, Run
+from steering.ui.sidebar import FIELDS
+from steering.ui.workspace import Session, Workspace
+
+
+def fields(parent: str = "a", child: str = "b", **changes: Any) -> list[Any]:
+    """The sidebar's values, in its order."""
+    values: dict[str, Any] = {
+        "parent": parent,
+        "child": child,
+        "concept": "sentiment",
+        "method": "pca",
+        "layers": "relative",
+        "width": "ridge",
+        "scale": "residual",
+        "profile": "all",
+        "positions": "all",
+        "max_new_tokens": 6,
+        "temperature": 0,
+        "top_p": 1,
+        "top_k": 0,
+        "repetition_penalty": 1,
+        "seed": 0,
+        "chat": True,
+    }
+    return [(values | changes)[name] for name in FIELDS]
+
+
+def press(
+    run: Run, handler: Callable[..., Iterator[Changes]], session: Session, values: list[Any], *more: Any
+) -> Iterator[Changes]:
+    """What a press of a run's button changes, one change after the other."""
+    yield run.begin(session, Workspace())
+    yield from run.work(session, handler, values, *more)
+
+
+def last(changes: list[Changes], name: str) -> Any:
+    """The newest value of a component."""
+    return [change[name] for change in changes if name in change][-1]

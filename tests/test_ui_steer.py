@@ -1,0 +1,189 @@
+"""The Steer tab without a browser: what the viewer says, and whole runs with tiny models."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pages import fields, last, press
+
+from steering.concepts import load_concept
+from steering.generation import Grid, Health, Row
+from steering.ui.cards import cards
+from steering.ui.drafts import Draft
+from steering.ui.runs import Changes
+from steering.ui.settings import LAMBDAS, Settings
+from steering.ui.steer import text, viewer
+from steering.ui.steer.handlers import RUN, Steering
+from steering.ui.text import STOPPED, UNEXPECTED
+from steering.ui.workspace import Session, Workspace
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning:gradio"),  # a toast outside of a page is a warning
+    pytest.mark.usefixtures("own_cache"),
+]
+
+FINE = Health(0.0, 0.1, 8.0, same_as_baseline=False, degenerate=False)
+
+
+def row(lam: float, ended: str = "length", health: Health = FINE, tokens: int = 12) -> Row:
+    return Row(lam, f"text at {lam}", tuple(range(tokens)), ended, health)
+
+
+def grid(*rows: Row) -> Grid:
+    return Grid("child", "prompt", (1, 2), rows)
+
+
+def test_every_row_has_words_and_a_shape() -> None:
+    broken = replace(FINE, repeated=0.6, degenerate=True)
+    same = replace(FINE, same_as_baseline=True)
+    shown = viewer.show(grid(row(0.3, health=broken), row(-0.3, health=same), row(0.0), row(0.1)), ("happy", "sad"), 12)
+    assert [one["lam"] for one in shown["rows"]] == [-0.3, 0.0, 0.1, 0.3]
+    assert [one["word"] for one in shown["rows"]] == ["identical to baseline", "baseline", "healthy", "falls apart"]
+    assert len({one["mark"] for one in shown["rows"]}) == 4
+    assert shown["labels"] == ["happy", "sad"]
+
+
+def test_empty_viewer_shows_the_default_grid() -> None:
+    shown = viewer.empty(("happy", "sad"), "a note")
+    assert [one["lam"] for one in shown["rows"]] == list(LAMBDAS)
+    assert len(LAMBDAS) == 13
+    assert (LAMBDAS[0], LAMBDAS[6], LAMBDAS[-1]) == (-0.6, 0.0, 0.6)
+    assert shown["note"] == "a note"
+
+
+@pytest.mark.parametrize(
+    ("one", "phase", "expected"),
+    [
+        (row(0.1, "length"), "done", "cut at 12 tokens"),
+        (row(0.1, "end of text"), "done", "ended after 12 tokens"),
+        (row(0.1, ""), "stopped", "stopped at 12/48"),
+        (row(0.1, ""), "running", "12/48 tokens"),
+        (row(0.1), "done", "perplexity 8.0"),
+        (row(0.1), "done", "repeats 0 %"),
+    ],
+)
+def test_badges_are_words(one: Row, phase: str, expected: str) -> None:
+    assert expected in [badge["words"] for badge in viewer.badges(one, row(0.0), 48, phase)]
+
+
+def test_a_degenerate_text_says_why() -> None:
+    bad = row(0.6, health=Health(0.5, 0.6, 100.0, same_as_baseline=False, degenerate=True))
+    why = viewer.why(bad, row(0.0))
+    assert "50 %" in why
+    assert "60 %" in why
+    assert "perplexity" in why
+
+
+def test_perplexity_is_missing_until_it_was_measured() -> None:
+    words = [
+        badge["words"] for badge in viewer.badges(row(0.1, health=replace(FINE, perplexity=None)), None, 48, "done")
+    ]
+    assert not any("perplexity" in word for word in words)
+
+
+@pytest.fixture
+def steering() -> Steering:
+    return Steering(Workspace())
+
+
+@pytest.fixture
+def session() -> Session:
+    return Session()
+
+
+def steer(steering: Steering, session: Session, *values: Any, prompt: str = "The weather") -> list[Changes]:
+    return list(press(RUN, steering.steer, session, list(values), prompt))
+
+
+def test_generate_makes_the_vector_and_then_writes_at_every_strength(
+    steering: Steering, session: Session, folders: tuple[str, str]
+) -> None:
+    values = fields(*folders)
+    settings = Settings.read(*values)
+    assert "Vector missing" in cards(steering.workspace, session, settings)["vector"]
+    seen = steer(steering, session, *values)
+    shown = last(seen, "viewer")
+    assert shown["phase"] == "done"
+    assert [one["lam"] for one in shown["rows"]] == list(LAMBDAS)
+    assert all(any("perplexity" in badge["words"] for badge in one["badges"]) for one in shown["rows"] if one["text"])
+    assert "side by side" in last(seen, "status")
+    assert "Vector ready" in cards(steering.workspace, session, settings)["vector"]
+    assert any("lab-status busy" in change["status"] for change in seen if "status" in change)
+    assert last(seen, "generate")["interactive"]
+    assert not last(seen, "stop")["interactive"]
+    assert set(steering.workspace.loaded()) == set(folders)
+
+
+def test_texts_are_marked_stale_and_kept(steering: Steering, session: Session, folders: tuple[str, str]) -> None:
+    same = fields(folders[0], folders[0])
+    steer(steering, session, *same)
+    assert steering.marks(session, Settings.read(*same), "The weather")["stale"] == ""
+    other_prompt = steering.marks(session, Settings.read(*same), "Another prompt")
+    assert text.STALE_GRID in other_prompt["stale"]
+    assert "viewer" not in other_prompt
+    other_method = Settings.read(*fields(folders[0], folders[0], method="mean"))
+    assert text.STALE_GRID in steering.marks(session, other_method, "The weather")["stale"]
+    assert "Vector stale" in cards(steering.workspace, session, other_method)["vector"]
+
+
+def test_models_of_earlier_choices_leave_memory(steering: Steering, session: Session, folders: tuple[str, str]) -> None:
+    steer(steering, session, *fields(*folders))
+    steer(steering, session, *fields(folders[0], folders[0]))
+    assert steering.workspace.loaded() == (folders[0],)
+
+
+def test_stop_before_the_turn_comes_runs_nothing(
+    steering: Steering, session: Session, folders: tuple[str, str]
+) -> None:
+    run = press(RUN, steering.steer, session, fields(*folders), "The weather")
+    next(run)
+    RUN.end(session)
+    seen = list(run)
+    assert len(seen) == 1
+    assert STOPPED in seen[0]["status"]
+    assert steering.workspace.loaded() == ()
+
+
+def test_stop_while_writing_keeps_what_was_written(
+    steering: Steering, session: Session, folders: tuple[str, str]
+) -> None:
+    seen = []
+    values = fields(folders[0], folders[0], max_new_tokens=200)
+    for changes in press(RUN, steering.steer, session, values, "The weather"):
+        seen.append(changes)
+        if changes.get("viewer", {}).get("phase") == "running":
+            RUN.end(session)
+    shown = last(seen, "viewer")
+    assert shown["phase"] == "stopped"
+    assert any(one["text"] for one in shown["rows"])
+    assert STOPPED in last(seen, "status")
+    assert last(seen, "generate")["interactive"]
+    assert "done" in [
+        change["viewer"]["phase"]
+        for change in steer(steering, session, *fields(folders[0], folders[0]))
+        if "viewer" in change
+    ]
+
+
+def test_mistakes_are_said_beside_the_button(steering: Steering, session: Session, folders: tuple[str, str]) -> None:
+    assert text.EMPTY_PROMPT in last(steer(steering, session, *fields(*folders), prompt="  "), "status")
+    assert "no-such-model" in last(steer(steering, session, *fields("no-such-model", folders[1])), "status")
+    original = load_concept("sentiment")
+    session.drafts["sentiment"] = Draft(replace(original, pairs=()), original)
+    assert "usable pairs" in last(steer(steering, session, *fields(*folders)), "status")
+
+
+def test_what_nobody_expected_is_logged_and_admitted(
+    steering: Steering, session: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(steering.workspace, "vector", lambda *_arguments: 1 / 0)
+    seen = steer(steering, session, *fields())
+    assert UNEXPECTED in last(seen, "status")
+    assert "ZeroDivisionError" in caplog.text
+    assert last(seen, "generate")["interactive"]
+
+
+def test_only_the_models_on_the_list_are_loaded(session: Session, folders: tuple[str, str]) -> None:
+    steering = Steering(Workspace([folders[0]]))
+    assert "not on this page" in last(steer(steering, session, *fields(*folders)), "status")
+    assert steering.workspace.loaded() == ()
