@@ -34,6 +34,8 @@ ORDER = (
     "cache",
     "decoding",
     "generation",
+    "grid_files",
+    "next_tokens",
     "effects",
     "retention",
     "similarity",
