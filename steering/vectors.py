@@ -1,51 +1,34 @@
 """Steering vectors: one direction a layer, found from contrast pairs, with its quality on pairs that the fit never saw.
 
-The methods are pure functions of differences and activations. Carrying a vector to another model is `transfer`'s task.
+How one layer's direction is found is `directions`' task, carrying a vector to another model `transfer`'s.
 """
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold
 
 from steering.activations import record
 from steering.concepts import Concept, lint
+from steering.directions import DIRECTION_METHODS, NO_DIFFERENCE, LayerQuality, differing, direction, measured, units
 from steering.errors import MismatchError, Progress, SteeringError, part_of, silent
 from steering.models import LanguageModel
 from steering.storage import read_tensors, write_tensors
 
+__all__ = (
+    "DIRECTION_METHODS", "FORMAT", "NO_DIFFERENCE", "LayerQuality", "SteeringVector", "extract", "fit", "load_vector",
+    "random_like", "read_sides", "rounding", "save_vector",
+)  # fmt: skip
+
 FORMAT = 2
 """Version of the vector file's header. Files of every version up to this one are read."""
 
-NO_DIFFERENCE = 1e-5
-"""A difference shorter than this share of the activations' length is rounding, not signal (float32)."""
-
-_FOLDS = 5
 _ROUNDING = 1e-5
-
-
-@dataclass(frozen=True)
-class LayerQuality:
-    """How well one layer's direction stands for the concept, on pairs left out of the fit.
-
-    Attributes:
-        told_apart: share of held-out pairs whose positive side lies further along the direction.
-        explained: share of the differences' squared length that lies along the direction.
-        agreement: cosine between the directions of two halves of the pairs.
-        dropped: pairs whose two sides do not differ at this layer.
-    """
-
-    told_apart: float
-    explained: float
-    agreement: float
-    dropped: int
 
 
 @dataclass(frozen=True)
@@ -169,49 +152,6 @@ class SteeringVector:
         return NotImplemented if not isinstance(other, SteeringVector) else self + -other
 
 
-def pca(differences: torch.Tensor) -> torch.Tensor:
-    """First right singular vector of the unit differences, not centred, `[n_pairs, d]` to `[d]`.
-
-    Source: arXiv 2512.19069, read so that the mean direction is kept.
-    """
-    return torch.linalg.svd(_units(differences), full_matrices=False).Vh[0]
-
-
-def pca_centred(differences: torch.Tensor) -> torch.Tensor:
-    """First principal component of the unit differences, centred as textbooks do, `[n_pairs, d]` to `[d]`.
-
-    The mean of the differences, which is the concept, is what centring takes away; offered because it is a literal
-    reading of arXiv 2512.19069.
-    """
-    units = _units(differences)
-    return torch.linalg.svd(units - units.mean(dim=0), full_matrices=False).Vh[0]
-
-
-def mean(differences: torch.Tensor) -> torch.Tensor:
-    """Mean of the differences, `[n_pairs, d]` to `[d]`."""
-    return differences.mean(dim=0)
-
-
-def logistic(differences: torch.Tensor) -> torch.Tensor:
-    """Normal of a logistic regression that tells a difference from its opposite, `[n_pairs, d]` to `[d]`.
-
-    Working on differences takes each pair's topic away; the two signs make the classifier pass through the origin.
-    """
-    size = differences.norm(dim=1).median()
-    rows = torch.cat([differences, -differences]) / size
-    signs = [1] * len(differences) + [-1] * len(differences)
-    fit = LogisticRegression(fit_intercept=False, max_iter=1000).fit(rows.numpy(), signs)
-    return torch.from_numpy(fit.coef_[0])
-
-
-DIRECTION_METHODS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "pca": pca,
-    "pca_centred": pca_centred,
-    "mean": mean,
-    "logistic": logistic,
-}
-
-
 def extract(
     model: LanguageModel, concept: Concept, method: str = "pca", *, progress: Progress = silent
 ) -> SteeringVector:
@@ -226,14 +166,9 @@ def extract(
     Raises:
         SteeringError: unknown method, pairs that cannot be used, or no layer with signal.
     """
-    serious = [str(problem) for problem in lint(concept.pairs) if problem.serious]
-    if serious:
-        raise SteeringError(f"The pairs of {concept.name} cannot be used. " + " ".join(serious))
-    texts = [pair.positive for pair in concept.pairs] + [pair.negative for pair in concept.pairs]
-    values = record(model, texts, progress=part_of(progress, 0.0, 0.8)).values.double()
+    positive, negative = read_sides(model, concept, progress=part_of(progress, 0.0, 0.8))
     progress(f"Finding the directions of {concept.name}", 0.8)
-    positive, negative = values.chunk(2)
-    vector = fit(positive, negative, method, noise=max(NO_DIFFERENCE, torch.finfo(model.dtype).eps / 4))
+    vector = fit(positive, negative, method, rounding(model))
     if not any(vector.signal):
         raise SteeringError(
             f"No layer of {model.name} tells the two sides of {concept.name} apart: their last tokens agree."
@@ -256,6 +191,27 @@ def extract(
     )
 
 
+def read_sides(
+    model: LanguageModel, concept: Concept, *, progress: Progress = silent
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Read both sides of every pair at the last token, each float64 `[n_pairs, n_layers, d_model]`.
+
+    Raises:
+        SteeringError: pairs that cannot be used.
+    """
+    serious = [str(problem) for problem in lint(concept.pairs) if problem.serious]
+    if serious:
+        raise SteeringError(f"The pairs of {concept.name} cannot be used. " + " ".join(serious))
+    texts = [pair.positive for pair in concept.pairs] + [pair.negative for pair in concept.pairs]
+    positive, negative = record(model, texts, progress=progress).values.double().chunk(2)
+    return positive, negative
+
+
+def rounding(model: LanguageModel) -> float:
+    """Share of the activations' length up to which a difference is rounding in the model's own type."""
+    return max(NO_DIFFERENCE, torch.finfo(model.dtype).eps / 4)
+
+
 def fit(positive: torch.Tensor, negative: torch.Tensor, method: str, noise: float = NO_DIFFERENCE) -> SteeringVector:
     """Find each layer's direction from activations, with quality measured on pairs left out.
 
@@ -274,17 +230,13 @@ def fit(positive: torch.Tensor, negative: torch.Tensor, method: str, noise: floa
     if method not in DIRECTION_METHODS:
         raise SteeringError(f"Unknown direction method {method!r}. Choose one of {', '.join(DIRECTION_METHODS)}.")
     differences = positive - negative
-    lengths = (positive.norm(dim=-1) + negative.norm(dim=-1)) / 2
-    usable = differences.norm(dim=-1) > noise * lengths
+    usable = differing(positive, negative, noise)
     directions, quality, projections = [], [], []
     for layer in range(differences.shape[1]):
         kept = differences[usable[:, layer], layer]
-        direction = (
-            _direction(kept, method) if _enough(kept, differences) else torch.zeros(differences.shape[-1]).double()
-        )
-        directions.append(direction)
-        quality.append(_quality(kept, method, len(differences)))
-        projections.append(_units(differences[:, layer]) @ direction)
+        directions.append(direction(kept, method, len(differences)))
+        quality.append(measured(kept, method, len(differences)))
+        projections.append(units(differences[:, layer]) @ directions[-1])
     return SteeringVector(
         directions=torch.stack(directions).float(),
         model="",
@@ -394,37 +346,3 @@ def load_vector(path: str | Path, model: LanguageModel | None = None) -> Steerin
 
 def _digest(directions: torch.Tensor) -> str:
     return hashlib.sha256(directions.detach().cpu().float().contiguous().numpy().tobytes()).hexdigest()
-
-
-def _units(rows: torch.Tensor) -> torch.Tensor:
-    return torch.nn.functional.normalize(rows, dim=-1, eps=1e-30)
-
-
-def _enough(kept: torch.Tensor, differences: torch.Tensor) -> bool:
-    return len(kept) >= max(2, len(differences) / 2)
-
-
-def _direction(differences: torch.Tensor, method: str) -> torch.Tensor:
-    direction = DIRECTION_METHODS[method](differences)
-    # Positive λ must push towards the positive pole, whatever sign the decomposition chose.
-    if (_units(differences) @ direction).mean() < 0:
-        direction = -direction
-    return torch.nn.functional.normalize(direction, dim=0, eps=1e-30)
-
-
-def _quality(kept: torch.Tensor, method: str, total: int) -> LayerQuality:
-    if len(kept) < max(_FOLDS, total / 2):
-        return LayerQuality(0.5, 0.0, 0.0, total - len(kept))
-    apart: list[torch.Tensor] = []
-    explained: list[torch.Tensor] = []
-    for train, test in KFold(_FOLDS, shuffle=True, random_state=0).split(kept):
-        along = kept[test] @ _direction(kept[train], method)
-        apart.append(along > 0)
-        explained.append(along.square() / kept[test].square().sum(dim=1))
-    halves: Sequence[torch.Tensor] = [_direction(kept[start::2], method) for start in (0, 1)]
-    return LayerQuality(
-        told_apart=float(torch.cat(apart).double().mean()),
-        explained=float(torch.cat(explained).mean()),
-        agreement=float(halves[0] @ halves[1]),
-        dropped=total - len(kept),
-    )

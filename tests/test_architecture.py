@@ -22,6 +22,7 @@ ORDER = (
     "likelihood",
     "concepts",
     "activations",
+    "directions",
     "vectors",
     "pairing",
     "layer_maps",
