@@ -99,8 +99,8 @@ def align(
     Args:
         parent: gives directions.
         child: takes them.
-        layers: a key of `LAYER_MAPS`, or one parent layer (or None) for every child layer. "best" is the monotone path
-            along which maps between the two explain most of held-out texts.
+        layers: a key of `LAYER_MAPS`, a single pair such as "12-to-14", or one parent layer (or None) for every child
+            layer. "best" is the monotone path along which maps between the two explain most of held-out texts.
         width: a key of `WIDTH_MAPS`.
         anchors: your own anchor texts, as a file with one text a line or as a list; the bundled ones by default.
         skip: positions at the beginning of a text that make no pair.
@@ -140,7 +140,8 @@ def align(
     )
 
     def make() -> tuple[dict[str, torch.Tensor], dict[str, object]]:
-        return _fit(parent, child, chosen, width, texts, skip, reading) if fitted else _unfitted(parent, child, chosen)
+        made = _fit(parent, child, chosen, width, texts, skip, reading) if fitted else _unfitted(parent, child, chosen)
+        return {**made[0], "maps": made[0]["maps"][_fed(chosen)]}, made[1]
 
     tensors, header = cached("alignments", digest, make)
     return Alignment(
@@ -151,7 +152,7 @@ def align(
         layers=layers if isinstance(layers, str) else "by hand",
         layer_map=chosen,
         width=width,
-        maps=tensors["maps"],
+        maps=_spread(tensors["maps"], chosen),
         parent_means=tensors["parent_means"],
         child_means=tensors["child_means"],
         gain=tensors["gain"],
@@ -161,6 +162,19 @@ def align(
         texts=len(texts),
         penalties=tuple(tensors["penalties"].tolist()),
     )
+
+
+def _fed(chosen: LayerMap) -> list[int]:
+    return [layer for layer, source in enumerate(chosen) if source is not None]
+
+
+def _spread(maps: torch.Tensor, chosen: LayerMap) -> torch.Tensor:
+    """Maps of all child layers from those of the fed ones alone, which is what the cache keeps: a map is large."""
+    if len(maps) == len(chosen):
+        return maps
+    every = maps.new_zeros(len(chosen), *maps.shape[1:])
+    every[_fed(chosen)] = maps
+    return every
 
 
 def _texts(

@@ -1,5 +1,6 @@
 """Layer maps: which parent layer feeds each child layer."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import torch
@@ -23,6 +24,17 @@ def relative(n_parent: int, n_child: int) -> LayerMap:
 
 LAYER_MAPS: dict[str, Callable[[int, int], LayerMap] | None] = {"relative": relative, "index": index, "best": None}
 """By name; None where the map is not known from the depths alone but measured, see `best_path`."""
+
+
+def pair_name(parent_layer: int, child_layer: int) -> str:
+    """Name of the map that feeds one child layer from one parent layer, and no other: "12-to-14"."""
+    return f"{parent_layer}-to-{child_layer}"
+
+
+def named_pair(name: str) -> tuple[int, int] | None:
+    """Parent layer and child layer of a map that joins one pair of layers; None for any other name."""
+    found = re.fullmatch(r"(\d{1,4})-to-(\d{1,4})", name)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def best_path(matrix: torch.Tensor) -> LayerMap:
@@ -49,24 +61,34 @@ def layer_map(choice: str | Sequence[int | None], n_parent: int, n_child: int) -
     """A layer map by name, or one given by hand.
 
     Args:
-        choice: a key of `LAYER_MAPS`, or one parent layer (or None) for every child layer.
+        choice: a key of `LAYER_MAPS`, a single pair such as "12-to-14", or one parent layer (or None) for every child layer.
         n_parent: number of parent layers.
         n_child: number of child layers.
 
     Raises:
-        SteeringError: unknown name, wrong length, or a parent layer that does not exist.
+        SteeringError: unknown name, wrong length, or a layer that does not exist.
     """
-    if isinstance(choice, str):
-        if choice not in LAYER_MAPS:
-            raise SteeringError(f"Unknown layer map {choice!r}. Choose one of {', '.join(LAYER_MAPS)}, or give a list.")
-        make = LAYER_MAPS[choice]
-        if make is None:
-            raise SteeringError(f"Layer map {choice!r} is measured on two models; it cannot be made from depths alone.")
-        return make(n_parent, n_child)
-    chosen = tuple(choice)
+    chosen = _named(choice, n_parent, n_child) if isinstance(choice, str) else tuple(choice)
     if len(chosen) != n_child:
         raise SteeringError(f"The layer map has {len(chosen)} entries; the child has {n_child} layers.")
     for layer in chosen:
         if layer is not None and not 0 <= layer < n_parent:
             raise SteeringError(f"The layer map reads parent layer {layer}; the parent has layers 0 to {n_parent - 1}.")
     return chosen
+
+
+def _named(name: str, n_parent: int, n_child: int) -> LayerMap:
+    pair = named_pair(name)
+    if pair is not None:
+        source, target = pair
+        if target >= n_child:
+            raise SteeringError(f"The layer map feeds child layer {target}; the child has layers 0 to {n_child - 1}.")
+        return tuple(source if layer == target else None for layer in range(n_child))
+    if name not in LAYER_MAPS:
+        raise SteeringError(
+            f"Unknown layer map {name!r}. Choose one of {', '.join(LAYER_MAPS)}, or name one pair, such as '12-to-14'."
+        )
+    make = LAYER_MAPS[name]
+    if make is None:
+        raise SteeringError(f"Layer map {name!r} is measured on two models; it cannot be made from depths alone.")
+    return make(n_parent, n_child)

@@ -10,6 +10,7 @@ import torch
 
 from steering.alignment import Alignment, align
 from steering.errors import MismatchError, Progress, SteeringError, silent
+from steering.layer_maps import named_pair
 from steering.models import LanguageModel
 from steering.vectors import SteeringVector
 
@@ -69,7 +70,8 @@ def transfer(
     Args:
         vector: a vector in the parent's space.
         parent: the model that the vector belongs to.
-        child: the model that is to be steered. The parent itself gets the vector back as it is.
+        child: the model that is to be steered. The parent itself gets the vector back as it is, unless one pair of layers
+            is named.
         layers: see `alignment.align`.
         width: see `alignment.align`.
         anchors: see `alignment.align`.
@@ -82,7 +84,7 @@ def transfer(
         MismatchError: the vector belongs to another model than the parent.
     """
     vector.check_model(parent)
-    if parent.fingerprint == child.fingerprint:
+    if parent.fingerprint == child.fingerprint and not (isinstance(layers, str) and named_pair(layers)):
         return vector
     alignment = align(parent, child, layers=layers, width=width, anchors=anchors, progress=progress)
     return carry(vector, alignment)
@@ -204,10 +206,12 @@ def describe(report: Mapping[str, Any]) -> list[str]:
     control = [value for value in report["r2_shuffled"] if value is not None and math.isfinite(value)]
     if fitted:
         lines.append(
-            f"Held-out R² {min(fitted):.2f} to {max(fitted):.2f} over {len(fitted)} layers; for shuffled pairs at most "
-            f"{round(max(control), 2) + 0.0:.2f}. Fitted on {report['rows']:,} paired positions of {report['texts']} texts."
+            f"Held-out R² {_spread(fitted)}; for shuffled pairs at most {round(max(control), 2) + 0.0:.2f}. "
+            f"Fitted on {report['rows']:,} paired positions of {report['texts']} texts."
         )
-        share = sorted(report["share_kept"])
+        share = sorted(
+            kept for kept, source in zip(report["share_kept"], report["sources"], strict=True) if source is not None
+        )
         lines.append(f"The maps keep {share[len(share) // 2]:.0%} of the vector's length (median over layers).")
     if report.get("effect_kept") is not None:
         lines.append(
@@ -215,6 +219,12 @@ def describe(report: Mapping[str, Any]) -> list[str]:
             f"{report['effect_kept_at_equal_fluency']:.2f} where both disturb the text alike."
         )
     return lines
+
+
+def _spread(values: Sequence[float]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.2f} at one layer"
+    return f"{min(values):.2f} to {max(values):.2f} over {len(values)} layers"
 
 
 def ranges(layers: Sequence[int]) -> str:

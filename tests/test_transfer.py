@@ -15,10 +15,10 @@ from steering.decoding import Sampling
 from steering.errors import MismatchError, SteeringError
 from steering.generation import generate
 from steering.intervention import plan, steer
-from steering.layer_maps import LAYER_MAPS, best_path, index, layer_map, relative
+from steering.layer_maps import LAYER_MAPS, best_path, index, layer_map, named_pair, pair_name, relative
 from steering.models import LanguageModel
 from steering.pairing import FIRST_POSITION, visit_pairs
-from steering.transfer import carry, combine, ranges, transfer
+from steering.transfer import carry, combine, describe, ranges, transfer
 from steering.vectors import extract, random_like
 from steering.width_maps import WIDTH_MAPS
 
@@ -202,6 +202,35 @@ def test_layer_maps_know_the_ends() -> None:
     for wrong in ("nearest", [0], [0, 2]):
         with pytest.raises(SteeringError):
             layer_map(wrong, 2, 2)  # type: ignore[arg-type]
+
+
+def test_one_pair_of_layers_can_be_named(parent: LanguageModel, stranger: LanguageModel) -> None:
+    assert pair_name(12, 14) == "12-to-14"
+    assert named_pair("12-to-14") == (12, 14)
+    assert named_pair("relative") is named_pair("12-to-") is named_pair("x12-to-14") is None
+    assert layer_map("2-to-1", 4, 3) == (None, 2, None)
+    for beyond in ("4-to-1", "1-to-3"):
+        with pytest.raises(SteeringError, match="layers 0 to"):
+            layer_map(beyond, 4, 3)
+    vector = extract(parent, CONCEPT)
+    alone = transfer(vector, parent, stranger, layers="2-to-1")
+    assert alone.signal == (False, True, False, False, False)
+    by_hand = transfer(vector, parent, stranger, layers=[0, 2, 2, 3, 3])
+    assert torch.allclose(alone.directions[1], by_hand.directions[1], atol=1e-5)
+    again = align(parent, stranger, layers="2-to-1")
+    assert again.maps.shape == (5, 32, 40)
+    assert again.maps.flatten(1).any(dim=1).tolist() == [False, True, False, False, False]
+    assert alone.report is not None
+    words = " ".join(describe(alone.report))
+    assert "at one layer" in words
+    assert f"keep {alone.report['share_kept'][1]:.0%}" in words
+
+
+def test_a_pair_within_one_model_is_carried(parent: LanguageModel) -> None:
+    vector = extract(parent, CONCEPT)
+    carried = transfer(vector, parent, parent, layers="2-to-1", width="none")
+    assert torch.allclose(carried.directions[1], vector.directions[2], atol=1e-6)
+    assert carried.signal == (False, True, False, False)
 
 
 def test_the_best_path_is_the_best_of_all_that_never_go_back() -> None:
