@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TOOLS  := .venv-interop
 INTEROP := llama-cpp lm-eval directions
 
-.PHONY: app test test-interop check format bench clean
+.PHONY: app test test-interop check format bench presets notebooks clean
 .DELETE_ON_ERROR:
 
 app: $(VENV)/.models
@@ -34,6 +34,15 @@ format: $(VENV)/.dev
 bench: $(VENV)/.models
 	$(BIN)/python -m steering bench
 
+# The finished grids that the page opens with, made again with the bundled models.
+presets: $(VENV)/.models
+	$(BIN)/python -m steering.ui.make_presets
+
+# Runs the notebooks, and keeps in them what they show.
+notebooks: $(VENV)/.dev $(VENV)/.models
+	@tests/find-browser
+	$(BIN)/python notebooks/run.py $(ARGS)
+
 clean:
 	rm -rf $(VENV) $(TOOLS) .mypy_cache .ruff_cache .pytest_cache
 
@@ -44,7 +53,7 @@ $(VENV)/.run: requirements.txt | $(VENV)/bin/python
 	$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+$(VENV)/.dev: requirements-dev.txt requirements-notebooks.txt $(VENV)/.run
 	$(PIP) -r requirements-dev.txt
 	@touch $@
 

@@ -1,10 +1,12 @@
 """The page as a whole without a browser: settings, cards, jobs, and how the app is put together."""
 
+import inspect
 import threading
 import time
 from dataclasses import replace
 from typing import Any
 
+import gradio as gr
 import pytest
 from pages import fields
 
@@ -14,7 +16,7 @@ from steering.errors import Progress, SteeringError
 from steering.ui import build_app, render, text
 from steering.ui.drafts import Draft
 from steering.ui.jobs import Job, Report, Stopped, watched
-from steering.ui.runs import Run
+from steering.ui.runs import Run, named
 from steering.ui.settings import Settings
 from steering.ui.workspace import Session, Shape, Workspace
 
@@ -159,11 +161,15 @@ def test_the_app_is_built_without_a_model_and_opens_no_endpoint() -> None:
     assert not config["analytics_enabled"]
 
 
+def test_a_handler_without_changes_changes_nothing() -> None:
+    assert named({}, {}) == gr.skip()
+
+
 def test_runs_share_one_lane() -> None:
     demo = build_app()
-    heavy = [function for function in demo.fns.values() if function.concurrency_id == "model"]
-    assert len(heavy) == 4
-    assert {function.concurrency_limit for function in heavy} == {1}
+    runs = [function for function in demo.fns.values() if inspect.isgeneratorfunction(function.fn)]
+    assert len(runs) > 3
+    assert {(function.concurrency_id, function.concurrency_limit) for function in runs} == {("model", 1)}
 
 
 def test_default_sampling_is_the_library_default() -> None:

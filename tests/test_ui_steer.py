@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 from pages import fields, last, press
 
-from steering.concepts import load_concept
+from steering.concepts import bundled_concepts, load_concept
 from steering.generation import Grid, Health, Row
 from steering.ui.cards import cards
 from steering.ui.drafts import Draft
+from steering.ui.presets import PROMPTS, preset
 from steering.ui.runs import Changes
-from steering.ui.settings import LAMBDAS, Settings
+from steering.ui.settings import DEFAULT, LAMBDAS, Settings
 from steering.ui.steer import text, viewer
 from steering.ui.steer.handlers import RUN, Steering
+from steering.ui.steer.texts import Texts
 from steering.ui.text import STOPPED, UNEXPECTED
 from steering.ui.workspace import Session, Workspace
 
@@ -187,3 +189,73 @@ def test_only_the_models_on_the_list_are_loaded(session: Session, folders: tuple
     steering = Steering(Workspace([folders[0]]))
     assert "not on this page" in last(steer(steering, session, *fields(*folders)), "status")
     assert steering.workspace.loaded() == ()
+
+
+# Precomputed texts
+
+
+@pytest.mark.parametrize("name", bundled_concepts())
+def test_every_bundled_concept_opens_with_finished_texts(name: str) -> None:
+    found = preset(name)
+    assert found is not None
+    assert [row.lam for row in found.grid.rows] == list(LAMBDAS)
+    assert found.grid.prompt == PROMPTS[name]
+    assert all(row.ended and row.text.strip() for row in found.grid.rows)
+    assert all(row.health.perplexity is not None for row in found.grid.rows)
+    assert len({row.text for row in found.grid.rows}) > 3
+    assert set(found.moves) == set(LAMBDAS)
+    assert all(move.before == move.after for move in found.moves[0.0])
+    assert "torch" in found.source
+
+
+def test_precomputed_texts_were_made_with_what_the_page_opens_with(steering: Steering, session: Session) -> None:
+    prompt = PROMPTS["sentiment"]
+    opened = steering.marks(session, DEFAULT, prompt)
+    assert opened["stale"] == ""
+    assert opened["viewer"]["phase"] == "done"
+    assert opened["viewer"]["source"].startswith("Precomputed")
+    assert "viewer" not in steering.marks(session, DEFAULT, prompt), "the same texts are not sent again"
+    assert text.STALE_GRID in steering.marks(session, DEFAULT, "Another prompt")["stale"]
+    assert text.STALE_GRID in steering.marks(session, replace(DEFAULT, layers="index"), prompt)["stale"]
+
+
+def test_each_concept_keeps_its_texts_and_its_prompt(steering: Steering, session: Session) -> None:
+    steering.marks(session, DEFAULT, text.FIRST_PROMPT)
+    suggested = steering.suggest(session, "courage", text.FIRST_PROMPT)["prompt"]
+    assert suggested == PROMPTS["courage"]
+    other = steering.marks(session, replace(DEFAULT, concept="courage"), suggested)
+    assert other["viewer"]["labels"] == ["brave", "fearful"]
+    assert other["stale"] == ""
+    assert steering.suggest(session, "sentiment", "My own prompt") == {}
+    back = steering.marks(session, DEFAULT, text.FIRST_PROMPT)
+    assert back["viewer"]["labels"] == ["happy", "sad"]
+
+
+# One more λ
+
+
+def test_one_exact_strength_joins_the_others(steering: Steering, session: Session, folders: tuple[str, str]) -> None:
+    values = fields(folders[0], folders[0])
+    steer(steering, session, *values)
+    before = session.of(Texts).written["sentiment"].grid
+    seen = list(press(RUN, steering.exact, session, values, "The weather", 0.25))
+    shown = last(seen, "viewer")
+    assert [one["lam"] for one in shown["rows"]] == sorted([*LAMBDAS, 0.25])
+    assert shown["choose"] == 0.25
+    after = session.of(Texts).written["sentiment"].grid
+    assert [row for row in after.rows if row.lam != 0.25] == list(before.rows)
+    assert after.at(0.25).health.perplexity is not None
+    assert all(one["moves"] for one in shown["rows"])
+    assert text.EXACT_NEEDS_GRID in last(list(press(RUN, steering.exact, session, values, "Another", 0.25)), "status")
+
+
+def test_models_on_this_machine_are_loaded_behind_the_page(
+    steering: Steering, session: Session, folders: tuple[str, str]
+) -> None:
+    seen = list(steering.load(session, *folders))
+    assert set(steering.workspace.loaded()) == set(folders)
+    assert "are loaded" in last(seen, "status")
+
+
+def test_a_model_that_would_have_to_be_fetched_is_not_loaded_unasked(steering: Steering, session: Session) -> None:
+    assert list(steering.load(session, "someone/large-model", "someone/small-model")) == []

@@ -5,15 +5,13 @@ from typing import Any
 
 import gradio as gr
 
-from steering.ui import cards, concept, layers, sidebar, steer, style, text
+from steering.ui import address, cards, concept, how, layers, sidebar, steer, style, text
+from steering.ui.settings import CHILD, CONCEPT, PARENT
 from steering.ui.wiring import Page, Wire
 from steering.ui.workspace import Workspace
 
-ROOMS = (steer.ROOM, concept.ROOM, layers.ROOM)
+ROOMS = (steer.ROOM, concept.ROOM, layers.ROOM, how.ROOM)
 """The tabs, from left to right."""
-
-PARENT, CHILD, CONCEPT = "gemma-3-270m", "smollm2-135m-instruct", "sentiment"
-"""What is chosen when the page opens."""
 
 
 class Lab(gr.Blocks):  # type: ignore[misc]
@@ -61,6 +59,7 @@ def build_app(parent: str = PARENT, child: str = CHILD, concept: str = CONCEPT, 
                     page |= room.build()
         wire = Wire(demo, page, workspace)
         cards.connect(wire)
+        address.connect(wire)
         for room in ROOMS:
             room.connect(wire)
         wire.finish()

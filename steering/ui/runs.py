@@ -112,6 +112,6 @@ def toast(words: str) -> None:
     gr.Warning(html.escape(words, quote=False))
 
 
-def named(changes: Mapping[str, Any], page: Mapping[str, gr.blocks.Block]) -> dict[gr.blocks.Block, Any]:
-    """Changes by component instead of by name, as Gradio takes them."""
-    return {page[name]: value for name, value in changes.items()}
+def named(changes: Mapping[str, Any], page: Mapping[str, gr.blocks.Block]) -> Any:
+    """Changes by component instead of by name, as Gradio takes them; it would take an empty mapping for a value."""
+    return {page[name]: value for name, value in changes.items()} or gr.skip()

@@ -9,8 +9,14 @@ from steering.decoding import Sampling
 from steering.errors import SteeringError
 from steering.ui import text
 
+PARENT, CHILD, CONCEPT = "gemma-3-270m", "smollm2-135m-instruct", "sentiment"
+"""What is chosen when the page opens."""
+
 LAMBDAS = tuple(round(step / 10, 1) for step in range(-6, 7))
 """Strengths of the default grid, on the residual scale."""
+
+FILE = "file: "
+"""Begins the names of concepts whose vector was read from a file."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +91,9 @@ class Settings:
         )
 
     def vector_key(self, concept: Concept) -> tuple[object, ...]:
-        """Everything that the carried vector depends on."""
-        return (self.parent, self.child, self.method, self.layers, self.width, concept.digest)
+        """Everything that the carried vector depends on; for a vector that was read, also which file it was."""
+        made = (self.parent, self.child, self.method, self.layers, self.width, concept.digest)
+        return (*made, self.concept) if self.concept.startswith(FILE) else made
 
     def grid_key(self, concept: Concept, prompt: str) -> tuple[object, ...]:
         """Everything that the texts depend on."""
@@ -96,6 +103,10 @@ class Settings:
     def plot_key(self, concept: Concept, metric: str) -> tuple[object, ...]:
         """Everything that the map of layers depends on."""
         return (self.parent, self.child, concept.digest, metric)
+
+
+DEFAULT = Settings(PARENT, CHILD, CONCEPT, "pca", "relative", "ridge", "residual", "all", "all", Sampling(), True)
+"""What the sidebar says when the page opens."""
 
 
 def _number(label: str, value: Any) -> float:

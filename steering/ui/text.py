@@ -37,6 +37,9 @@ SEED_INFO = "Every λ draws the same random numbers"
 CHAT = "Use the child's chat template"
 
 STOP = "Stop"
+COPY_LINK = "Copy link"
+LINK_COPIED = "Link copied"
+LINK_SHOWN = "See the address bar"
 
 BUSY = "The model is busy with another run; yours starts when it is free."
 STARTING = "Starting"
@@ -46,6 +49,7 @@ CLOSED = "The page that asked for this was closed."
 UNEXPECTED = "Something unexpected happened. The log of the program has the details."
 
 MODIFIED = "modified"
+FROM_FILE = "Read from a file; with another method, or other models or pairs, Generate makes it anew from its pairs."
 
 NOT_ALLOWED = "{name} is not on this page's list of models. Choose one of {allowed}."
 NEEDS_NUMBER = "{label} is empty. Type a number."

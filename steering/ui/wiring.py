@@ -165,13 +165,13 @@ class Wire:
     def _bound(self, handler: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.isgeneratorfunction(handler):
 
-            def stream(request: gr.Request, *values: Any) -> Iterator[dict[gr.blocks.Block, Any]]:
+            def stream(request: gr.Request, *values: Any) -> Iterator[Any]:
                 for changes in handler(self._session(request), *values):
                     yield named(changes, self.page)
 
             return stream
 
-        def once(request: gr.Request, *values: Any) -> dict[gr.blocks.Block, Any]:
+        def once(request: gr.Request, *values: Any) -> Any:
             return named(handler(self._session(request), *values), self.page)
 
         return once

@@ -1,20 +1,24 @@
-"""Events of the Steer tab: writing at every λ at once, and showing it while it grows."""
+"""Events of the Steer tab: writing at every λ at once, showing it while it grows, and moving among the texts."""
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, part_of
-from steering.generation import Grid, assess, stream
+from steering.generation import Grid, assess, generate, stream
+from steering.next_tokens import next_tokens
 from steering.ui import render
 from steering.ui.jobs import Job, Report, Stopped
+from steering.ui.presets import PROMPTS
 from steering.ui.runs import Changes, Run
-from steering.ui.settings import LAMBDAS, Settings
+from steering.ui.settings import DEFAULT, LAMBDAS, Settings
 from steering.ui.steer import text, viewer
+from steering.ui.steer.texts import Moves, Texts, Written, labels, show
 from steering.ui.wiring import Wire
 from steering.ui.workspace import Session, Workspace
+from steering.vectors import SteeringVector
 
 RUN = Run("steer", ("generate",), "stop", "status")
 
@@ -27,23 +31,15 @@ def connect(wire: Wire) -> None:
     page, steering = wire.page, Steering(wire.workspace)
     for trigger in (page["generate"].click, page["prompt"].submit):
         wire.run(trigger, RUN, steering.steer, ["prompt"], ["viewer", "stale"])
+    exact = wire.js(page["viewer"].apply, _CHOSEN, outputs=["exact_lam"])
+    wire.run(exact.then, RUN, steering.exact, ["prompt", "exact_lam"], ["viewer"])
     wire.stop(RUN)
     wire.mark(steering.marks, ["prompt"], ["stale", "viewer"])
+    wire.on(page["concept"].change, steering.suggest, ["concept", "prompt"], ["prompt"])
     for name in (name for name in page if name.startswith("example_")):
         wire.js(page[name].click, f"() => {page[name].value!r}", outputs=["prompt"])
-
-
-@dataclass
-class Texts:
-    """The grid on the page.
-
-    Attributes:
-        grid: the texts; None before the first run.
-        key: what they were made with.
-    """
-
-    grid: Grid | None = None
-    key: tuple[object, ...] | None = None
+    wire.js(page["wanted_lam"].change, _GO_TO, ["wanted_lam"])
+    wire.on(wire.demo.load, steering.load, ["parent", "child"], ["status"], model=True)
 
 
 class Steering:
@@ -52,14 +48,42 @@ class Steering:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
+    def load(self, session: Session, parent: str, child: str) -> Iterator[Changes]:
+        """Load the models behind the page where they lie on this machine, so that Generate need not."""
+        settings = replace(DEFAULT, parent=parent, child=child)
+        if not all(self.workspace.shape(name) for name in (parent, child)):
+            return
+        job = Job()
+        try:
+            yield from RUN.step(job, self.workspace, lambda progress: self.workspace.models(settings, progress))
+        except SteeringError as error:
+            yield RUN.said(str(error), "error")
+        else:
+            if RUN.name not in session.jobs:
+                yield RUN.said(text.loaded(parent, child))
+
+    def suggest(self, session: Session, concept: str, prompt: str) -> Changes:
+        """Put a prompt that suits the concept, as long as nobody has written another one."""
+        texts = session.of(Texts)
+        if prompt.strip() not in (texts.prompt, ""):
+            return {}
+        texts.prompt = PROMPTS.get(concept, texts.prompt)
+        return {"prompt": texts.prompt}
+
     def marks(self, session: Session, settings: Settings, prompt: str) -> Changes:
-        """Whether the texts are out of date; and what the first Generate will do, as long as there are none."""
+        """Whether the texts are out of date; and other texts where another concept was chosen."""
+        if RUN.name in session.jobs:
+            return {}
         concept, texts = session.draft(settings.concept).concept, session.of(Texts)
-        stale = texts.key not in (None, settings.grid_key(concept, prompt))
+        written = texts.of(concept)
+        stale = written is not None and written.key != settings.grid_key(concept, prompt)
         changes: Changes = {"stale": render.message(text.STALE_GRID if stale else "", "warning")}
-        if texts.grid is None and RUN.name not in session.jobs:
+        if written is None:
             words = text.first_run(settings.parent, settings.child, concept.name, len(concept.pairs))
-            changes["viewer"] = viewer.empty(_labels(concept), words)
+            changes["viewer"] = viewer.empty(labels(concept), words)
+        elif texts.shown != concept.name:
+            changes["viewer"] = show(written, concept)
+        texts.shown = concept.name if written else ""
         return changes
 
     def steer(self, session: Session, job: Job, settings: Settings, prompt: str) -> Iterator[Changes]:
@@ -67,57 +91,102 @@ class Steering:
         concept, texts = session.draft(settings.concept).concept, session.of(Texts)
         if not prompt.strip():
             raise SteeringError(text.EMPTY_PROMPT)
-        grids = yield from RUN.step(
+        vector, grids = yield from RUN.step(
             job, self.workspace, lambda progress: self._prepare(session, settings, concept, prompt, progress)
         )
-        texts.key = settings.grid_key(concept, prompt)
         yield {"stale": ""}
-        labels, most = _labels(concept), settings.sampling.max_new_tokens
+        written: Written | None = None
         started = painted = time.monotonic()
         try:
             for grid in grids:
-                texts.grid = grid
+                written = Written(grid, settings.grid_key(concept, prompt), phase="running")
+                texts.written[concept.name], texts.shown = written, concept.name
                 job.check()
                 if time.monotonic() - painted > _PAINT:
                     painted = time.monotonic()
-                    written = max(len(row.token_ids) for row in grid.rows) / most
-                    report = Report(text.WRITING, written, painted - started)
-                    yield {"viewer": viewer.show(grid, labels, most, "running")} | RUN.says(report)
+                    share = max(len(row.token_ids) for row in grid.rows) / written.most
+                    yield {"viewer": show(written, concept)} | RUN.says(Report(text.WRITING, share, painted - started))
         except Stopped:
-            if texts.grid is not None:
-                yield {"viewer": viewer.show(texts.grid, labels, most, "stopped")}
+            if written is not None:
+                written.phase = "stopped"
+                yield {"viewer": show(written, concept)}
             raise
         seconds = time.monotonic() - started
-        assert texts.grid is not None, "a stream has at least one step"
-        grid = texts.grid
-        yield {"viewer": viewer.show(grid, labels, most)} | RUN.says(Report(text.MEASURING, 1.0))
-        child = self.workspace.models(settings)[1]
-        texts.grid = yield from RUN.step(job, self.workspace, lambda progress: _measure(child, grid, progress))
-        yield {"viewer": viewer.show(texts.grid, labels, most)} | RUN.said(text.finished(len(grid.rows), seconds))
+        assert written is not None, "a stream has at least one step"
+        written.phase = "done"
+        yield {"viewer": show(written, concept)} | RUN.says(Report(text.MEASURING, 1.0))
+        yield from self._measure(job, settings, vector, written, written.grid)
+        yield {"viewer": show(written, concept)} | RUN.said(text.finished(len(written.grid.rows), seconds))
+
+    def exact(self, session: Session, job: Job, settings: Settings, prompt: str, lam: float) -> Iterator[Changes]:
+        """Write one more text, at a λ between those of the grid."""
+        concept = session.draft(settings.concept).concept
+        written = session.of(Texts).of(concept)
+        if written is None or written.key != settings.grid_key(concept, prompt):
+            raise SteeringError(text.EXACT_NEEDS_GRID)
+
+        def work(progress: Progress) -> tuple[SteeringVector, Grid]:
+            vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.9))
+            progress(text.WRITING_ONE, 0.9)
+            return vector, generate(self.workspace.models(settings)[1], prompt, vector, [lam], **_ways(settings))
+
+        vector, one = yield from RUN.step(job, self.workspace, work)
+        grid = written.grid
+        written.grid = replace(grid, rows=tuple(sorted((*grid.rows, *one.rows), key=lambda row: row.lam)))
+        yield {"viewer": show(written, concept, choose=lam)} | RUN.says(Report(text.MEASURING, 1.0))
+        yield from self._measure(job, settings, vector, written, replace(grid, rows=(grid.at(0.0), *one.rows)))
+        yield {"viewer": show(written, concept, choose=lam)} | RUN.said(text.wrote_one(lam))
 
     def _prepare(
         self, session: Session, settings: Settings, concept: Concept, prompt: str, progress: Progress
-    ) -> Iterator[Grid]:
+    ) -> tuple[SteeringVector, Iterator[Grid]]:
         vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.97))
         session.vector_key = settings.vector_key(concept)
         progress(text.PREPARING, 0.97)
-        return stream(
-            self.workspace.models(settings)[1],
-            prompt,
-            vector,
-            LAMBDAS,
-            sampling=settings.sampling,
-            scale=settings.scale,
-            profile=settings.profile,
-            positions=settings.positions,
-            plain=not settings.chat,
-        )
+        return vector, stream(self.workspace.models(settings)[1], prompt, vector, LAMBDAS, **_ways(settings))
+
+    def _measure(
+        self, job: Job, settings: Settings, vector: SteeringVector, written: Written, part: Grid
+    ) -> Iterator[Changes]:
+        """Fill in what the rows of a part lack: health, and the moves of the next token."""
+        child = self.workspace.models(settings)[1]
+
+        def work(progress: Progress) -> tuple[Grid, Moves]:
+            progress(text.MEASURING, 1.0)
+            measured, lambdas = assess(child, part), [row.lam for row in part.rows]
+            moved = next_tokens(
+                child,
+                part.prompt_token_ids,
+                vector,
+                lambdas,
+                scale=settings.scale,
+                profile=settings.profile,
+                positions=settings.positions,
+            )
+            return measured, dict(zip(lambdas, moved, strict=True))
+
+        measured, moves = yield from RUN.step(job, self.workspace, work)
+        better = {row.lam: row for row in measured.rows}
+        written.grid = replace(written.grid, rows=tuple(better.get(row.lam, row) for row in written.grid.rows))
+        written.moves = {**written.moves, **moves}
 
 
-def _measure(child: Any, grid: Grid, progress: Progress) -> Grid:
-    progress(text.MEASURING, 1.0)
-    return assess(child, grid)
+def _ways(settings: Settings) -> dict[str, Any]:
+    return {
+        "sampling": settings.sampling,
+        "scale": settings.scale,
+        "profile": settings.profile,
+        "positions": settings.positions,
+        "plain": not settings.chat,
+    }
 
 
-def _labels(concept: Concept) -> tuple[str, str]:
-    return (concept.positive_label, concept.negative_label)
+_CHOSEN = """() => Number(document.querySelector("#viewer .viewer").dataset.lam)"""
+
+_GO_TO = """(lam) => {
+  const number = document.querySelector("#viewer .number");
+  if (!number || lam === null) return;
+  number.value = lam;
+  number.dispatchEvent(new Event("input", { bubbles: true }));
+  number.dispatchEvent(new Event("blur"));
+}"""

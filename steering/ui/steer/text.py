@@ -8,10 +8,13 @@ EXAMPLES = ("Tell me about your morning.", "Write a short letter to a neighbour.
 EXAMPLES_LABEL = "Or try"
 GENERATE = "Generate"
 EMPTY_PROMPT = "The prompt is empty. Write what the child should answer or continue."
-READY = "Nothing is loaded yet. Press Generate when you like."
+READY = "Drag λ to see what it does. The models are being loaded behind the page."
+LIVE = "Live."
+WRITING_ONE = "Writing at this λ"
+EXACT_NEEDS_GRID = "The texts were made with other settings. Press Generate first; then other λ can be added."
 PREPARING = "Getting the child ready to write"
 WRITING = "Writing at every λ"
-MEASURING = "Measuring perplexity under the unsteered child"
+MEASURING = "Measuring perplexity and next-token probabilities"
 STALE_GRID = "These texts were made with other settings. Press Generate to bring them up to date."
 
 
@@ -28,3 +31,14 @@ def first_run(parent: str, child: str, concept: str, pairs: int) -> str:
 def finished(texts: int, seconds: float) -> str:
     """What was done, at the end of a run."""
     return f"{texts} texts written side by side in {seconds:.1f} s. Drag λ to compare them."
+
+
+def wrote_one(lam: float) -> str:
+    """What was done, when one λ was added."""
+    return f"A text at λ = {lam:+g} was added."
+
+
+def loaded(parent: str, child: str) -> str:
+    """What can be done now that the models are in memory."""
+    models = f"{parent} is" if parent == child else f"{parent} and {child} are"
+    return f"{models} loaded. Write a prompt, or press Generate."

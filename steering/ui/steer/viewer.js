@@ -6,6 +6,7 @@ const START = 0.3;
 
 let rows = [];
 let chosen = START;
+let asked = null;
 
 const format = (lam) => {
   const size = Math.abs(lam).toFixed(2).replace(/(\.\d)0$/, "$1").replace(/\.0$/, "");
@@ -61,7 +62,9 @@ function paintChoice() {
   slider.setAttribute("aria-valuetext", "λ = " + format(row.lam) + ", " + row.word);
   if (document.activeElement !== number) number.value = format(chosen);
   const between = Math.abs(row.lam - chosen) > 1e-6;
-  put(find(".near"), between ? "λ = " + format(chosen) + " lies between the strengths that were written: the nearest λ shown, "
+  find(".viewer").dataset.lam = chosen;
+  find(".here").hidden = !between || !props.value.exact;
+  put(find(".near p"), between ? "λ = " + format(chosen) + " lies between the strengths that were written: the nearest λ shown, "
     + format(row.lam) + "." : "");
   [...strip.children].forEach((chip, index) => {
     chip.setAttribute("aria-checked", String(index === place));
@@ -72,6 +75,28 @@ function paintChoice() {
   paintCard(cards.baseline, zero, note, 0);
   paintCard(cards.steered, row, note && "The same prompt, steered by λ = " + format(row.lam) + ", appears here.",
     zero && row !== zero && row.text ? commonStart(row.text, zero.text) : 0);
+  paintMoves(row);
+}
+
+function paintMoves(row) {
+  const moves = row.moves || [], shown = rows.some((one) => (one.moves || []).length);
+  find(".moves").hidden = !shown;
+  if (!shown) return;
+  const points = (move) => 100 * (move.after - move.before);
+  const most = Math.max(...rows.flatMap((one) => (one.moves || []).map((move) => Math.abs(points(move)))), 1e-9);
+  find(".moves").classList.toggle("still", row.lam === 0);
+  find(".moves tbody").replaceChildren(...moves.map((move) => {
+    const line = document.createElement("tr"), change = points(move);
+    const [token, bar, share] = ["th", "td", "td"].map((kind) => line.appendChild(document.createElement(kind)));
+    token.scope = "row";
+    token.textContent = move.token.replace(/\n/g, "⏎").replace(/^ /, "␣") || "␀";
+    const ink = bar.appendChild(document.createElement("span")), words = bar.appendChild(document.createElement("b"));
+    bar.className = change < 0 ? "down" : "up";
+    ink.style.width = Math.abs(change) / most * 50 + "%";
+    words.textContent = (change < 0 ? "−" : "+") + Math.abs(change).toFixed(1);
+    share.textContent = (100 * move.before).toFixed(1) + " % → " + (100 * move.after).toFixed(1) + " %";
+    return line;
+  }));
 }
 
 function paintStrip() {
@@ -130,6 +155,8 @@ function paint() {
   put(find(".pole.positive"), positive + " ▸");
   put(find(".pole.negative"), "◂ " + negative);
   find(".viewer").dataset.phase = value.phase;
+  put(find(".source"), value.source || "");
+  if (value.choose !== undefined && value.choose !== null && value.choose !== asked) chosen = asked = value.choose;
   paintStrip();
   paintWindow();
   paintLegend();
@@ -170,5 +197,6 @@ number.addEventListener("keydown", (event) => {
   }
 });
 find(".zero").addEventListener("click", () => choose(0));
+find(".here").addEventListener("click", () => trigger("apply"));
 watch("value", paint);
 paint();

@@ -4,13 +4,15 @@ The component is a page fragment of its own: it receives all rows, and dragging 
 text reaches the page as data and is written with `textContent` alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
 from steering.generation import DOMINANT, PERPLEXITY_RATIO, REPEATED, Grid, Row
+from steering.next_tokens import Move
 from steering.ui.settings import LAMBDAS
 
 _ASSETS = files("steering.ui.steer")
@@ -29,10 +31,10 @@ MARKS = {"none": "○", "writing": "…", "baseline": "◆", "healthy": "●", "
 """The shape that goes with each state, so that colour is never needed."""
 
 
-def component() -> gr.HTML:
-    """The viewer, empty."""
+def component(value: dict[str, Any] | None = None) -> gr.HTML:
+    """The viewer; empty unless it gets something to show."""
     return gr.HTML(
-        value=empty(("positive", "negative"), ""),
+        value=value or empty(("positive", "negative"), ""),
         html_template=(_ASSETS / "viewer.html").read_text("utf-8"),
         css_template=(_ASSETS / "viewer.css").read_text("utf-8"),
         js_on_load=(_ASSETS / "viewer.js").read_text("utf-8"),
@@ -53,7 +55,16 @@ def empty(labels: tuple[str, str], note: str, lambdas: Sequence[float] = LAMBDAS
     return {"labels": list(labels), "note": note, "rows": rows, "phase": "empty"}
 
 
-def show(grid: Grid, labels: tuple[str, str], most: int, phase: str = "done") -> dict[str, Any]:
+def show(
+    grid: Grid,
+    labels: tuple[str, str],
+    most: int,
+    phase: str = "done",
+    *,
+    moves: Mapping[float, Sequence[Move]] | None = None,
+    source: str = "",
+    choose: float | None = None,
+) -> dict[str, Any]:
     """The viewer's data for a grid, finished or not.
 
     Args:
@@ -61,13 +72,23 @@ def show(grid: Grid, labels: tuple[str, str], most: int, phase: str = "done") ->
         labels: positive and negative pole.
         most: most new tokens a row may get.
         phase: "running", "done" or "stopped".
+        moves: by λ, the next tokens that moved most.
+        source: where the texts come from, in words.
+        choose: the λ to go to; None leaves the slider where it is.
     """
     baseline = next((row for row in grid.rows if row.lam == 0), None)
     rows = [
-        {"lam": row.lam, "text": row.text, **_looks(state(row, phase)), "badges": badges(row, baseline, most, phase)}
+        {
+            "lam": row.lam,
+            "text": row.text,
+            **_looks(state(row, phase)),
+            "badges": badges(row, baseline, most, phase),
+            "moves": [asdict(move) for move in (moves or {}).get(row.lam, ())],
+        }
         for row in sorted(grid.rows, key=lambda row: row.lam)
     ]
-    return {"labels": list(labels), "note": "", "rows": rows, "phase": phase}
+    shown = {"labels": list(labels), "note": "", "rows": rows, "phase": phase, "source": source}
+    return shown | {"exact": phase == "done", "choose": choose}
 
 
 def state(row: Row, phase: str) -> str:

@@ -1,0 +1,35 @@
+"""Make the grids that come with the package again, with the bundled models: `python -m steering.ui.make_presets`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from steering.concepts import bundled_concepts, load_concept
+from steering.generation import assess, generate
+from steering.grid_files import grid_json
+from steering.models import load_model
+from steering.next_tokens import next_tokens
+from steering.storage import atomic
+from steering.transfer import transfer
+from steering.ui.presets import FOLDER, PROMPTS
+from steering.ui.settings import DEFAULT, LAMBDAS
+from steering.vectors import extract
+
+
+def make(folder: Path) -> None:
+    """Write the grid of every bundled concept, under the settings that the page opens with."""
+    parent, child = load_model(DEFAULT.parent), load_model(DEFAULT.child)
+    for name in bundled_concepts():
+        vector = transfer(extract(parent, load_concept(name)), parent, child)
+        grid = assess(child, generate(child, PROMPTS[name], vector, LAMBDAS, sampling=DEFAULT.sampling))
+        moved = next_tokens(child, grid.prompt_token_ids, vector, LAMBDAS)
+        moves = {str(lam): [asdict(move) for move in several] for lam, several in zip(LAMBDAS, moved, strict=True)}
+        with atomic(folder / f"{name}.json") as file:
+            file.write_text(
+                json.dumps({"grid": grid_json(grid), "moves": moves}, ensure_ascii=False, indent=1), "utf-8"
+            )
+        print(f"{name}: {grid.at(0.3).text[:80]!r}", flush=True)
+
+
+if __name__ == "__main__":
+    make(Path(str(FOLDER)))
