@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TOOLS  := .venv-interop
 INTEROP := llama-cpp lm-eval directions
 
-.PHONY: app test test-interop check format bench presets notebooks clean
+.PHONY: app test test-interop check format bench results presets notebooks clean
 .DELETE_ON_ERROR:
 
 app: $(VENV)/.models
@@ -33,6 +33,23 @@ format: $(VENV)/.dev
 # Speed and quality figures of the README, made again. Nothing else should run meanwhile.
 bench: $(VENV)/.models
 	$(BIN)/python -m steering bench
+
+# The table "Does it help at a task?" of the README, made again; takes an hour or two. A stopped run goes on where it was.
+# TASKS are files with questions and answers; see "Scoring, tuning and voting".
+RESULTS  := results
+PARENTS  ?= gemma-3-270m smollm2-135m-instruct
+CONCEPTS ?= reasoning correctness factuality
+STUDY    := --child smollm2-135m-instruct --limit 80 --lambdas=-0.2,-0.1,0.1,0.2 --plain --max-new-tokens 64
+
+results: $(VENV)/.models
+	@test -n "$(TASKS)" || { echo "Say which: make results TASKS='svamp.jsonl openbookqa.jsonl'"; exit 2; }
+	@mkdir -p $(RESULTS)
+	@for task in $(TASKS); do for parent in $(PARENTS); do for concept in $(CONCEPTS); do \
+	  report=$(RESULTS)/$$(basename $$task .jsonl)-$$parent-$$concept.json; \
+	  test -f $$report || $(BIN)/python -m steering evaluate $(STUDY) --parent $$parent --concept $$concept --task $$task \
+	    --store $(RESULTS)/rows.sqlite --resume --report $$report > /dev/null || exit 1; \
+	done; done; done
+	@$(BIN)/python -m steering overview $(RESULTS)/*.json
 
 # The finished grids that the page opens with, made again with the bundled models.
 presets: $(VENV)/.models

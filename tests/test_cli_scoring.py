@@ -72,6 +72,26 @@ def test_evaluate_keeps_its_contract(capsys: pytest.CaptureFixture[str], words: 
     assert "vote" not in run(capsys, *arguments, "--no-controls")
 
 
+def test_many_reports_make_one_table(capsys: pytest.CaptureFixture[str], words: list[str], tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{number}.json") for number in range(2)]
+    arguments = ["evaluate", *words, "--lambdas", "-0.5,0.5", "--max-new-tokens", "4", "--limit", "3", "--resume"]
+    reports = [run(capsys, *arguments, "--report", path) for path in paths]
+    rows = run(capsys, "overview", *paths)["rows"]
+    assert len(rows) == 2
+    for row, report in zip(rows, reports, strict=True):
+        assert (row["task"], row["n"]) == ("own", "3")
+        assert row["baseline"].startswith(f"{report['rows'][0]['accuracy']:.3f} (")
+        assert row["λ = +0.5"] == f"{report['rows'][-1]['accuracy']:.3f}"
+        assert row["vote"].endswith(f"p = {report['vote']['p']:.2f}")
+    with pytest.raises(SystemExit):
+        main(["overview", *paths])
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(SystemExit):
+        main(["overview", str(tmp_path / "other.json")])
+    assert "is no report" in capsys.readouterr().err
+
+
 def test_a_prompt_is_shown_before_anything_is_run(
     capsys: pytest.CaptureFixture[str], words: list[str], tmp_path: Path
 ) -> None:

@@ -23,6 +23,8 @@ from steering.evaluation import tune
 from steering.grids import Setup
 from steering.intervention import POSITIONS
 from steering.models import LanguageModel
+from steering.overview import as_markdown as as_markdown_table
+from steering.overview import overview, read_reports
 from steering.prompting import MODES, Style, preview
 from steering.reporting import as_markdown, check_report, study, write_report
 from steering.tasks import load_task, task_names
@@ -151,6 +153,15 @@ def evaluate_command(
     show(found.as_json(), as_markdown(found), as_json)
 
 
+@click.command(name="overview")
+@click.argument("reports", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+def overview_command(reports: tuple[Path, ...], as_json: bool) -> None:
+    """Put many .json reports of `evaluate --report` into one table."""
+    table = overview(read_reports(reports))
+    show({"rows": table.to_dict("records")}, as_markdown_table(table), as_json)
+
+
 @click.command(name="bench-scoring")
 @child_option
 @vector_options
@@ -186,4 +197,4 @@ def _previewed(child: LanguageModel, task: str, split: str, setup: Setup, more: 
     return False
 
 
-COMMANDS = (tune_command, evaluate_command, bench_command)
+COMMANDS = (tune_command, evaluate_command, overview_command, bench_command)
