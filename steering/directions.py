@@ -13,7 +13,8 @@ from sklearn.model_selection import KFold
 NO_DIFFERENCE = 1e-5
 """A difference shorter than this share of the activations' length is rounding, not signal (float32)."""
 
-_FOLDS = 5
+FOLDS = 5
+"""Parts of the pairs that are left out in turn, where quality is measured."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def held_out(differences: torch.Tensor, method: str, also: torch.Tensor | None =
         also: `[n, d]`, further differences that every fit sees and that are not tested.
     """
     along = differences.new_empty(len(differences))
-    for train, test in KFold(_FOLDS, shuffle=True, random_state=0).split(differences):
+    for train, test in KFold(FOLDS, shuffle=True, random_state=0).split(differences):
         seen = differences[train] if also is None else torch.cat([differences[train], also])
         along[test] = units(differences[test]) @ _fitted(seen, method)
     return along
@@ -127,7 +128,7 @@ def measured(kept: torch.Tensor, method: str, total: int) -> LayerQuality:
         method: a key of `DIRECTION_METHODS`.
         total: number of pairs that there were.
     """
-    if len(kept) < max(_FOLDS, total / 2):
+    if len(kept) < max(FOLDS, total / 2):
         return LayerQuality(0.5, 0.0, 0.0, total - len(kept))
     along = held_out(kept, method)
     halves: Sequence[torch.Tensor] = [_fitted(kept[start::2], method) for start in (0, 1)]

@@ -22,7 +22,7 @@ from steering.storage import read_tensors, write_tensors
 
 __all__ = (
     "DIRECTION_METHODS", "FORMAT", "NO_DIFFERENCE", "LayerQuality", "SteeringVector", "extract", "fit", "load_vector",
-    "random_like", "read_sides", "rounding", "save_vector",
+    "no_signal", "random_like", "read_sides", "rounding", "save_vector",
 )  # fmt: skip
 
 FORMAT = 2
@@ -170,9 +170,7 @@ def extract(
     progress(f"Finding the directions of {concept.name}", 0.8)
     vector = fit(positive, negative, method, rounding(model))
     if not any(vector.signal):
-        raise SteeringError(
-            f"No layer of {model.name} tells the two sides of {concept.name} apart: their last tokens agree."
-        )
+        raise SteeringError(no_signal(model, concept))
     return replace(
         vector,
         model=model.fingerprint,
@@ -205,6 +203,11 @@ def read_sides(
     texts = [pair.positive for pair in concept.pairs] + [pair.negative for pair in concept.pairs]
     positive, negative = record(model, texts, progress=progress).values.double().chunk(2)
     return positive, negative
+
+
+def no_signal(model: LanguageModel, concept: Concept) -> str:
+    """What to say of pairs whose sides no layer tells apart."""
+    return f"No layer of {model.name} tells the two sides of {concept.name} apart: their last tokens agree."
 
 
 def rounding(model: LanguageModel) -> float:
