@@ -77,7 +77,7 @@ class Step:
 def decode(
     model: LanguageModel,
     prompts: Sequence[Sequence[int]],
-    intervention: Intervention | None,
+    intervention: Intervention | Sequence[Intervention] | None,
     lambdas: Sequence[float],
     sampling: Sampling,
 ) -> Iterator[Step]:
@@ -86,7 +86,7 @@ def decode(
     Args:
         model: the model that writes.
         prompts: token ids, one list a row; of any lengths.
-        intervention: what one unit of λ adds; None decodes without hooks.
+        intervention: what one unit of λ adds, one for all rows or one a row; None decodes without hooks.
         lambdas: one strength a row.
         sampling: how tokens are chosen.
 
@@ -103,7 +103,10 @@ def decode(
                 with model.lock:
                     logits = rows.forward()
             else:
-                with steer(model, intervention, here, prompt_length=rows.width):
+                own = intervention
+                if not isinstance(own, Intervention):
+                    own = [own[row] for row in rows.running]
+                with steer(model, own, here, prompt_length=rows.width):
                     logits = rows.forward()
             rows.append(logits)
         yield Step(tuple(map(tuple, rows.tokens)), tuple(rows.ended))

@@ -83,7 +83,7 @@ class Grid:
 def stream(
     child: LanguageModel,
     prompt: str,
-    vector: SteeringVector,
+    vector: SteeringVector | Sequence[SteeringVector],
     lambdas: Sequence[float],
     *,
     sampling: Sampling | None = None,
@@ -98,7 +98,7 @@ def stream(
     Args:
         child: the model that writes.
         prompt: a user's turn where the child has a chat template, else the beginning of a text.
-        vector: a vector in the child's space.
+        vector: a vector in the child's space for all rows, or one for every λ.
         lambdas: strengths; 0 is the unsteered child.
         sampling: how tokens are chosen; greedy by default.
         max_new_tokens: overrides the sampling's.
@@ -111,7 +111,7 @@ def stream(
         The grown grid.
 
     Raises:
-        SteeringError: no λ, one that is not finite, or settings that do not fit the child.
+        SteeringError: no λ, one that is not finite, not one vector for every λ, or settings that do not fit the child.
     """
     strengths = [float(lam) for lam in lambdas]
     if not strengths or not all(map(_finite, strengths)):
@@ -119,7 +119,13 @@ def stream(
     chosen = sampling or Sampling()
     if max_new_tokens is not None:
         chosen = replace(chosen, max_new_tokens=max_new_tokens)
-    intervention = plan(child, vector, scale=scale, profile=profile, positions=positions)
+    alone = isinstance(vector, SteeringVector)
+    vectors = [vector] if isinstance(vector, SteeringVector) else list(vector)
+    if not alone and len(vectors) != len(strengths):
+        raise SteeringError(f"There are {len(vectors)} vectors for {len(strengths)} λ; give one for every λ.")
+    plans = [plan(child, one, scale=scale, profile=profile, positions=positions) for one in vectors]
+    told = [{"concept": one.concept, "method": one.method, **one.provenance} for one in vectors]
+    weights = [list(one.weights) for one in plans]
     ids = child.prompt_ids(prompt, plain=plain)
     if child.context and len(ids) + chosen.max_new_tokens - 1 > child.context:
         raise SteeringError(
@@ -127,17 +133,17 @@ def stream(
             f"{child.context}. Shorten the prompt, or ask for fewer new tokens."
         )
     provenance = {
-        "vector": {"concept": vector.concept, "method": vector.method, **vector.provenance},
+        **({"vector": told[0]} if alone else {"vectors": told}),
         "child": {"name": child.name, "fingerprint": child.fingerprint, "revision": child.revision},
         "scale": scale,
-        "profile": list(intervention.weights),
+        "profile": weights[0] if alone else weights,
         "positions": positions,
         "sampling": vars(chosen),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }
 
     def steps() -> Iterator[Grid]:
-        for step in decode(child, [ids] * len(strengths), intervention, strengths, chosen):
+        for step in decode(child, [ids] * len(strengths), plans[0] if alone else plans, strengths, chosen):
             rows = [
                 Row(lam, child.tokenizer.decode(list(tokens), skip_special_tokens=True), tokens, ended, _UNKNOWN)
                 for lam, tokens, ended in zip(strengths, step.tokens, step.ended, strict=True)
@@ -148,7 +154,11 @@ def stream(
 
 
 def generate(
-    child: LanguageModel, prompt: str, vector: SteeringVector, lambdas: Sequence[float], **settings: Any
+    child: LanguageModel,
+    prompt: str,
+    vector: SteeringVector | Sequence[SteeringVector],
+    lambdas: Sequence[float],
+    **settings: Any,
 ) -> Grid:
     """Continue a prompt at every λ; takes the settings of `stream` and returns its last grid."""
     return deque(stream(child, prompt, vector, lambdas, **settings), maxlen=1)[0]

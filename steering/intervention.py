@@ -1,4 +1,4 @@
-"""Steering: one hook a block, one strength a row.
+"""Steering: one hook a block, one strength a row, and where it is wanted one vector a row.
 
 `plan` turns a vector into what one unit of λ adds at each layer; `steer` adds it for the time of one forward pass.
 """
@@ -95,7 +95,11 @@ def plan(
 
 @contextmanager
 def steer(
-    model: LanguageModel, intervention: Intervention, lambdas: Sequence[float], *, prompt_length: int = 1
+    model: LanguageModel,
+    intervention: Intervention | Sequence[Intervention],
+    lambdas: Sequence[float],
+    *,
+    prompt_length: int = 1,
 ) -> Iterator[None]:
     """Steer one forward pass: row i of the batch moves by `lambdas[i]`.
 
@@ -104,23 +108,30 @@ def steer(
 
     Args:
         model: the model that the intervention was planned for.
-        intervention: what one unit of λ adds.
+        intervention: what one unit of λ adds: one for the whole batch, or one a row.
         lambdas: one strength a row of the batch.
         prompt_length: how many of the positions in this pass are prompt; 1 for a decoding step. Matters for "response":
             steering begins at the last of them, because the first new token comes out of it.
 
     Raises:
         MismatchError: the intervention belongs to another model.
-        SteeringError: not one strength for every row of the batch.
+        SteeringError: not one strength and one intervention for every row of the batch, or interventions that steer
+            different positions.
     """
-    if intervention.model != model.fingerprint:
+    each = [intervention] if isinstance(intervention, Intervention) else list(intervention)
+    if any(one.model != model.fingerprint for one in each):
         raise MismatchError(f"This intervention was planned for another model than {model.name}.")
-    start = 0 if intervention.positions == "all" else prompt_length - 1
+    if not isinstance(intervention, Intervention) and len(each) != len(lambdas):
+        raise SteeringError(f"There are {len(each)} interventions for {len(lambdas)} strengths; give one a row.")
+    if len({one.positions for one in each}) != 1:
+        raise SteeringError("The rows of one batch must be steered at the same positions: all tokens, or the response.")
+    start = 0 if each[0].positions == "all" else prompt_length - 1
     # Once for all layers: this runs before every token, and many small products would cost more than the steering.
+    active = sorted({layer for one in each for layer in one.active})
     strengths = torch.tensor(lambdas, dtype=torch.float32)[:, None]
-    every = strengths * intervention.pushes[intervention.active, None]
+    every = strengths * torch.stack([one.pushes[active] for one in each], dim=1)
     every = every[:, :, None].to(model.device, model.dtype)
-    steps = dict(zip(intervention.active, every.unbind(), strict=True))
+    steps = dict(zip(active, every.unbind(), strict=True))
 
     def push(layer: int, hidden: torch.Tensor) -> torch.Tensor:
         if len(hidden) != len(lambdas):
@@ -132,7 +143,7 @@ def steer(
             return hidden + step
         return torch.cat([hidden[:, :start], hidden[:, start:] + step], dim=1)
 
-    with model.lock, editing(model.blocks, push, intervention.active):
+    with model.lock, editing(model.blocks, push, active):
         yield
 
 

@@ -46,6 +46,19 @@ def test_rows_come_in_the_order_asked_for_each_at_its_strength(llama: LanguageMo
     assert len({row.token_ids for row in grid.rows}) == 3
 
 
+def test_rows_with_vectors_of_their_own_write_what_each_would_alone(llama: LanguageModel, vector_for: Make) -> None:
+    one, other = vector_for(llama, 1), vector_for(llama, 2)
+    grid = generate(llama, PROMPT, [one, one, other], [0.0, 0.5, 0.5], max_new_tokens=6)
+    alone = [generate(llama, PROMPT, vector, [0.0, 0.5], max_new_tokens=6) for vector in (one, other)]
+    assert [row.token_ids for row in grid.rows] == [
+        alone[0].rows[0].token_ids, alone[0].rows[1].token_ids, alone[1].rows[1].token_ids,
+    ]  # fmt: skip
+    assert grid.rows[1].token_ids != grid.rows[2].token_ids
+    assert [entry["concept"] for entry in grid.provenance["vectors"]] == ["noise"] * 3
+    with pytest.raises(SteeringError, match="2 vectors for 3 λ"):
+        stream(llama, PROMPT, [one, other], LAMBDAS)
+
+
 @pytest.mark.parametrize("family", ["llama", "gemma3", "gpt2"])
 def test_the_row_at_zero_is_what_transformers_writes(family: str, vector_for: Make) -> None:
     model = loaded(family)

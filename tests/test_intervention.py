@@ -30,7 +30,9 @@ def run(model: LanguageModel, ids: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-def steered(model: LanguageModel, what: Intervention, strengths: list[float], **settings: int) -> torch.Tensor:
+def steered(
+    model: LanguageModel, what: Intervention | list[Intervention], strengths: list[float], **settings: int
+) -> torch.Tensor:
     with steer(model, what, strengths, **settings):
         return run(model, ids_of(model, len(strengths)))
 
@@ -236,6 +238,30 @@ def test_threads_with_different_strengths_get_what_each_would_get_alone(llama: L
         thread.join()
     assert wrong == []
     assert len({tuple(logits.flatten().tolist()) for logits in alone.values()}) == len(strengths)
+
+
+# A vector of its own for every row
+
+
+def test_rows_with_vectors_of_their_own_are_what_each_vector_does_alone(model: LanguageModel, vector_for: Make) -> None:
+    one = only(plan(model, vector_for(model, 1)), 0)
+    other = plan(model, vector_for(model, 2))
+    strengths = [0.0, 2.0, 2.0, -1.0]
+    found = steered(model, [one, one, other, other], strengths)
+    assert torch.equal(found[0], run(model, ids_of(model))[0]), "λ = 0 stays bit-identical, whatever the others do"
+    assert torch.equal(found[:2], steered(model, one, strengths)[:2])
+    assert torch.equal(found[2:], steered(model, other, strengths)[2:])
+
+
+def test_every_row_needs_one_intervention_at_the_same_positions(llama: LanguageModel, vector_for: Make) -> None:
+    everywhere, response = (plan(llama, vector_for(llama), positions=name) for name in ("all", "response"))
+    with pytest.raises(SteeringError, match="3 interventions for 2 strengths"):
+        steered(llama, [everywhere] * 3, [0.1, 0.2])
+    with pytest.raises(SteeringError, match="same positions"):
+        steered(llama, [everywhere, response], [0.1, 0.2])
+    other = LanguageModel(tiny_model("llama", seed=1), byte_tokenizer(), "other")
+    with pytest.raises(MismatchError, match="planned for another model"):
+        steered(llama, [everywhere, plan(other, vector_for(other))], [0.1, 0.2])
 
 
 # What one unit of λ means
