@@ -1,11 +1,11 @@
 """How a λ grid does on a task, against the baseline; and the λ that is best on the validation part.
 
-`grids` brings the rows; everything here but `evaluate` and `tune` is a pure function of judged rows.
+`grids` brings the rows; everything here but `evaluate`, `tune` and `ask` is a pure function of judged rows.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,21 @@ import torch
 import transformers
 
 from steering.errors import Progress, SteeringError, silent
+from steering.generation import Row, stream
 from steering.grids import Scorer, Setup, digest, strengths
-from steering.judging import Column
+from steering.judging import Column, judge
 from steering.models import LanguageModel
+from steering.prompting import Request, requests
 from steering.runs import Store
+from steering.scoring import Outcome
 from steering.significance import Comparison, compare, holm
 from steering.tasks import Task, load_task
 from steering.vectors import SteeringVector
 
 SIGNIFICANT = 0.05
+
+_LOOK_EVERY = 4
+"""Tokens between two looks at answers that are being written."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +196,55 @@ def tuned(evaluation: Evaluation) -> Tuning:
 
 def evaluation_of(scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float], name: str = "") -> Evaluation:
     """Score one vector at several λ; see `Scorer.columns` for `name`."""
+    return _put_together(scorer, vector, scorer.columns(vector, lambdas, name=name))
+
+
+def ask(scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float]) -> Iterator[Evaluation]:
+    """Put the first question of a task at every λ side by side, and judge the answers while they are being written.
+
+    Args:
+        scorer: child, task and settings. The store serves weighed choices alone; texts are written anew.
+        vector: a vector in the child's space.
+        lambdas: strengths, 0 among them.
+
+    Yields:
+        The grid of one question after every few tokens, and when it is finished. Weighed choices come in one piece.
+
+    Raises:
+        SteeringError: see `evaluate`.
+    """
+    setup, child = scorer.setup, scorer.child
+    request = requests(child, scorer.task, setup.style)[0]
+    alone = replace(scorer, task=replace(scorer.task, items=(request.item,)))
+    if request.tails:
+        yield evaluation_of(alone, vector, lambdas)
+        return
+    grids = stream(
+        child,
+        request.text,
+        vector,
+        lambdas,
+        sampling=scorer.sampling,
+        scale=setup.scale,
+        profile=setup.profile,
+        positions=setup.positions,
+        plain=setup.style.plain_for(scorer.task, child),
+    )
+    for step, grid in enumerate(grids, start=1):
+        over = grid.done or all(row.ended or (request.stop and request.stop in row.text) for row in grid.rows)
+        if over or step % _LOOK_EVERY == 0:
+            yield _put_together(alone, vector, [_judged(scorer.task.kind, request, row) for row in grid.rows])
+        if over:
+            return
+
+
+def _judged(kind: str, request: Request, row: Row) -> Column:
+    text = row.text.split(request.stop, 1)[0] if request.stop else row.text
+    outcome = Outcome(text, len(row.token_ids), row.ended or "stop", row.health.degenerate)
+    return Column(row.lam, (judge(kind, request.item, outcome),), (request.item.answer,))
+
+
+def _put_together(scorer: Scorer, vector: SteeringVector, columns: Sequence[Column]) -> Evaluation:
     setup, child, task = scorer.setup, scorer.child, scorer.task
     chosen = setup.style
     provenance = {
@@ -206,9 +261,7 @@ def evaluation_of(scorer: Scorer, vector: SteeringVector, lambdas: Sequence[floa
         "seed": setup.seed,
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }
-    mode = chosen.mode_for(task)
-    columns = scorer.columns(vector, lambdas, name=name)
-    return Evaluation(task.name, task.split, task.kind, mode, columns, setup.seed, provenance)
+    return Evaluation(task.name, task.split, task.kind, chosen.mode_for(task), tuple(columns), setup.seed, provenance)
 
 
 def written(comparison: Comparison) -> dict[str, Any]:

@@ -109,24 +109,11 @@ class Scorer:
             style: how questions are put, where not as the setup says.
             sampling: how tokens are chosen, where not greedily.
         """
-        setup = self.setup
-        intervention = plan(self.child, vector, scale=setup.scale, profile=setup.profile, positions=setup.positions)
-        asked = requests(self.child, self.task, style or setup.style)
-        prompts = [key(request.ids, request.tails, request.stop) for request in asked]
         chosen = sampling or self.sampling
-        made = {lam: self._made(vector, intervention, lam, chosen, bool(asked[0].tails)) for lam in lambdas}
-        cells = {lam: key("row", made[lam]) for lam in lambdas}
-        known = {cell: self.store.read(cell) for cell in set(cells.values())}
-        self.store.describe({cells[lam]: made[lam] for lam in lambdas})
-
-        # λ that share a cell share their rows, and so do questions that share a prompt: each is computed once.
-        missing = {
-            (cells[lam], prompts[place]): (place, lam)
-            for lam in reversed(lambdas)
-            for place in reversed(range(len(asked)))
-            if prompts[place] not in known[cells[lam]]
-        }
-        for done in self._compute(asked, list(missing.values()), intervention, chosen, name):
+        found = self._look(vector, lambdas, style or self.setup.style, chosen)
+        asked, prompts, cells, known = found.asked, found.prompts, found.cells, found.known
+        self.store.describe({cells[lam]: found.made[lam] for lam in lambdas})
+        for done in self._compute(asked, found.missing, found.intervention, chosen, name):
             self.store.write(
                 (cells[lam], prompts[place], asked[place].item.id, outcome) for (place, lam), outcome in done
             )
@@ -144,6 +131,27 @@ class Scorer:
             )
             for lam in lambdas
         )
+
+    def missing(self, vector: SteeringVector, lambdas: Sequence[float]) -> int:
+        """How many rows `columns` would have to compute, because the store does not hold them."""
+        return len(self._look(vector, lambdas, self.setup.style, self.sampling).missing)
+
+    def _look(self, vector: SteeringVector, lambdas: Sequence[float], style: Style, sampling: Sampling) -> "_Rows":
+        setup = self.setup
+        intervention = plan(self.child, vector, scale=setup.scale, profile=setup.profile, positions=setup.positions)
+        asked = requests(self.child, self.task, style)
+        prompts = [key(request.ids, request.tails, request.stop) for request in asked]
+        made = {lam: self._made(vector, intervention, lam, sampling, bool(asked[0].tails)) for lam in lambdas}
+        cells = {lam: key("row", made[lam]) for lam in lambdas}
+        known = {cell: self.store.read(cell) for cell in set(cells.values())}
+        # λ that share a cell share their rows, and so do questions that share a prompt: each is computed once.
+        missing = {
+            (cells[lam], prompts[place]): (place, lam)
+            for lam in reversed(lambdas)
+            for place in reversed(range(len(asked)))
+            if prompts[place] not in known[cells[lam]]
+        }
+        return _Rows(intervention, asked, prompts, made, cells, known, list(missing.values()))
 
     def _made(
         self, vector: SteeringVector, intervention: Intervention, lam: float, sampling: Sampling, weighed: bool
@@ -183,6 +191,19 @@ class Scorer:
             told = time.monotonic()
             left = f", {_duration((told - started) * (len(jobs) / done - 1))} left" if done else ""
             self.progress(f"{what}: {done} of {len(jobs)} rows{left}", done / len(jobs))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a grid: what makes each, which are known, and which are missing."""
+
+    intervention: Intervention
+    asked: Sequence[Request]
+    prompts: Sequence[str]
+    made: Mapping[float, Mapping[str, Any]]
+    cells: Mapping[float, str]
+    known: Mapping[str, dict[str, Outcome]]
+    missing: Sequence[Job]
 
 
 def digest(vector: SteeringVector) -> str:

@@ -21,12 +21,17 @@ SHOWN_QUESTIONS = 40
 """Most questions in the picture of votes; more rows could not be read."""
 
 
-def plot_accuracy(evaluation: Evaluation, tuned: float | None = None) -> go.Figure:
-    """Draw the share of right answers at every λ with its 95 % interval, the baseline as a line, and degenerate texts.
+def plot_accuracy(
+    evaluation: Evaluation, tuned: float | None = None, star: str = "tuned on other questions"
+) -> go.Figure:
+    """Draw the share of right answers at every λ with its 95 % interval, and the baseline as a line.
+
+    Where answers were written, also the share of degenerate texts.
 
     Args:
         evaluation: a scored grid.
-        tuned: the λ that was tuned on other questions, which gets a mark; None for none.
+        tuned: a λ that gets a mark; None for none.
+        star: what the mark means.
     """
     columns = sorted(evaluation.columns, key=lambda column: column.lam)
     lams = [column.lam for column in columns]
@@ -53,23 +58,24 @@ def plot_accuracy(evaluation: Evaluation, tuned: float | None = None) -> go.Figu
         "n = %{customdata[2]}<extra></extra>",
     )
     _level(figure, lams, evaluation.baseline.accuracy, "baseline, λ = 0")
-    figure.add_scatter(
-        x=lams,
-        y=[column.as_json()["degenerate"] for column in columns],
-        name="degenerate texts",
-        mode="lines+markers",
-        line={"color": AWAY, "width": 2, "dash": "dash"},
-        marker={"symbol": "diamond", "size": 7},
-        hovertemplate="λ = %{x:+}, %{y:.1%} degenerate<extra></extra>",
-    )
+    if evaluation.mode == "generate":
+        figure.add_scatter(
+            x=lams,
+            y=[column.as_json()["degenerate"] for column in columns],
+            name="degenerate texts",
+            mode="lines+markers",
+            line={"color": AWAY, "width": 2, "dash": "dash"},
+            marker={"symbol": "diamond", "size": 7},
+            hovertemplate="λ = %{x:+}, %{y:.1%} degenerate<extra></extra>",
+        )
     if tuned is not None and tuned in lams:
         figure.add_scatter(
             x=[tuned],
             y=[evaluation.at(tuned).accuracy],
-            name="tuned on other questions",
+            name=star,
             mode="markers",
             marker={"symbol": "star", "size": 15, "color": THIRD, "line": {"color": "#ffffff", "width": 1}},
-            hovertemplate="tuned: λ = %{x:+}, %{y:.1%} right<extra></extra>",
+            hovertemplate=f"{star}: λ = %{{x:+}}, %{{y:.1%}} right<extra></extra>",
         )
     dress(figure, "strength λ", "share of the questions", height=380)
     figure.update_xaxes(**_GRID)
@@ -116,6 +122,34 @@ def plot_votes(evaluation: Evaluation, vote: Vote) -> go.Figure:
     figure.update_yaxes(type="category", showgrid=False, automargin=True, autorange="reversed", dtick=1)
     # Below the axis title however tall the picture is.
     figure.update_layout(legend={"y": -60 / max(200, 20 * len(ballots)), "yref": "paper"})
+    return figure
+
+
+def plot_tally(counts: Mapping[str, Mapping[str, int]], voters: int) -> go.Figure:
+    """Draw how many voters give each answer, a bar for every way of voting.
+
+    Args:
+        counts: for every way of voting, in words, its answers with their votes, the winner first.
+        voters: how many could vote, which is the length of the axis.
+    """
+    answers = list(dict.fromkeys(answer for votes in counts.values() for answer in votes))
+    looks = ((TOWARD, ""), (AWAY, "/"))
+    figure = go.Figure()
+    for (name, votes), (colour, shape) in zip(counts.items(), looks, strict=False):
+        figure.add_bar(
+            x=[votes.get(answer, 0) for answer in answers],
+            y=[_said(answer) for answer in answers],
+            orientation="h",
+            name=name,
+            marker={"color": colour, "pattern": {"shape": shape, "fgcolor": "#ffffff"}},
+            text=[votes.get(answer, 0) for answer in answers],
+            textposition="outside",
+            hovertemplate=f"%{{y}}: %{{x}} of {voters} ({name})<extra></extra>",
+        )
+    dress(figure, "votes", "answer", height=150 + (26 * len(counts) + 16) * max(1, len(answers)))
+    figure.update_xaxes(range=[0, voters * 1.08], dtick=max(1, round(voters / 8)), **_GRID)
+    figure.update_yaxes(type="category", autorange="reversed", automargin=True, showgrid=False)
+    figure.update_layout(barmode="group")
     return figure
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from steering.controls import Context, Control, controls_json, run_controls
+from steering.controls import RANDOM_SEEDS, Context, Control, controls_json, run_controls
 from steering.errors import Progress, SteeringError, part_of, silent
 from steering.evaluation import Evaluation, Tuning, evaluation_of, tuned
 from steering.grids import Scorer, Setup, strengths
@@ -116,6 +116,20 @@ def study(
         vote=vote(found, 0.0 if tuning is None and lam is None else place) if voting else None,
         controls=run_controls(Context(rest, vector, found, place)) if controls else None,
     )
+
+
+def most_rows(n: int, lambdas: Sequence[float], mode: str) -> int:
+    """Rows that a study with vote and controls computes at most, once λ is tuned.
+
+    Args:
+        n: number of questions in the reported part.
+        lambdas: strengths, 0 among them.
+        mode: "generate" or "likelihood".
+    """
+    steered = [lam for lam in lambdas if lam != 0]
+    flipped = [lam for lam in steered if -lam not in steered]  # −v at λ is v at −λ.
+    samples = len(lambdas) if mode == "generate" else 0  # Weighed choices are sampled from the baseline's own scores.
+    return n * (len(lambdas) + RANDOM_SEEDS * len(steered) + len(flipped) + samples + 1)
 
 
 HEADINGS = (

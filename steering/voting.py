@@ -140,6 +140,15 @@ def elect(kind: str, answers: Mapping[float, str | None], near: float) -> tuple[
     Returns:
         The winner or None, its votes, and whether there was a tie.
     """
+    groups = tally(kind, answers, near)
+    if not groups:
+        return None, 0, False
+    winner, votes = groups[0]
+    return winner, votes, len(groups) > 1 and groups[1][1] == votes
+
+
+def tally(kind: str, answers: Mapping[float, str | None], near: float) -> tuple[tuple[str, int], ...]:
+    """Every distinct answer with its votes, the winner first; takes what `elect` takes."""
     # In the order in which voters decide ties, so that the first of the largest groups wins.
     order = sorted(answers, key=lambda lam: (abs(lam - near), abs(lam), -lam))
     groups: list[list[str]] = []
@@ -151,8 +160,4 @@ def elect(kind: str, answers: Mapping[float, str | None], near: float) -> tuple[
             groups.append([answer])
         else:
             group.append(answer)
-    if not groups:
-        return None, 0, False
-    most = max(map(len, groups))
-    largest = [group for group in groups if len(group) == most]
-    return largest[0][0], most, len(largest) > 1
+    return tuple((group[0], len(group)) for group in sorted(groups, key=len, reverse=True))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from steering.grids import Setup
 from steering.judging import Column, judge
 from steering.models import LanguageModel
 from steering.prompting import Style
-from steering.reporting import HEADINGS, Study, as_html, as_markdown, study, table, write_report
+from steering.reporting import HEADINGS, Study, as_html, as_markdown, most_rows, study, table, write_report
 from steering.scoring import Outcome
 from steering.tasks import Item
 from steering.vectors import SteeringVector, random_like
@@ -136,6 +137,17 @@ def test_lambda_is_tuned_on_one_part_and_reported_on_the_other(
     assert found.lam == found.tuning.best_lam
     with pytest.raises(SteeringError, match="cannot report it"):
         run(child, vector, task, split="validation")
+
+
+@pytest.mark.parametrize("lambdas", [(-0.5, 0.0, 0.5), (0.0, 0.25, 0.5)], ids=["both signs", "one sign"])
+def test_a_study_computes_the_rows_that_were_foretold(
+    child: LanguageModel, vector_for, task: Path, lambdas: tuple[float, ...]
+) -> None:
+    store, own = task.with_name("rows.sqlite"), vector_for(child, seed=9)  # No random vector of the controls.
+    found = study(child, own, task, lambdas, setup=SETUP, store=store, lam=0.5, tune=False)
+    with sqlite3.connect(store) as connection:
+        ((rows,),) = connection.execute("SELECT count(*) FROM rows").fetchall()
+    assert rows == most_rows(5, lambdas, found.evaluation.mode)
 
 
 def test_progress_only_grows(child: LanguageModel, vector: SteeringVector, task: Path) -> None:

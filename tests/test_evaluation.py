@@ -11,12 +11,14 @@ import torch
 from conftest import loaded
 
 from steering.errors import SteeringError
-from steering.evaluation import Evaluation, evaluate, tune, tuned
-from steering.grids import GRIDS, Setup, strengths
+from steering.evaluation import Evaluation, ask, evaluate, tune, tuned
+from steering.generation import Health, Row
+from steering.grids import GRIDS, Scorer, Setup, strengths
 from steering.judging import Column, judge
-from steering.prompting import Style
+from steering.prompting import NEXT_QUESTION, Style
+from steering.runs import Store
 from steering.scoring import Outcome
-from steering.tasks import Item
+from steering.tasks import Item, load_task
 from steering.voting import vote
 
 LAMBDAS = (-0.5, 0.0, 0.5)
@@ -106,6 +108,52 @@ def test_a_stopped_run_goes_on_where_it_was(
     assert said == ["Scoring own: all rows were there"]
     evaluate(child, vector, task, LAMBDAS, setup=SETUP, store=store)
     assert [attempts for _, attempts in stored(store)] == [2] * 18, "without resume a run computes its own rows"
+
+
+def test_missing_rows_are_counted_before_they_are_computed(task: Path, tmp_path: Path, vector_for) -> None:
+    child, vector, store = loaded("llama"), vector_for(loaded("llama")), tmp_path / "rows.sqlite"
+    scorer = Scorer(child, load_task(task), SETUP, Store(store))
+    assert scorer.missing(vector, LAMBDAS) == 18
+    evaluate(child, vector, task, (0.5,), limit=2, setup=SETUP, store=store)
+    assert scorer.missing(vector, LAMBDAS) == 14
+    scorer.columns(vector, LAMBDAS)
+    assert scorer.missing(vector, LAMBDAS) == 0
+
+
+@pytest.mark.parametrize("style", [Style(), Style("generate", plain=True)], ids=["as it suits", "plain"])
+def test_a_question_asked_alone_is_answered_as_in_its_task(
+    task: Path, tmp_path: Path, vector_for, style: Style
+) -> None:
+    child, vector, setup = loaded("llama"), vector_for(loaded("llama")), Setup(style, max_new_tokens=9)
+    whole = evaluate(child, vector, task, LAMBDAS, setup=setup, store=tmp_path / "whole.sqlite")
+    seen = list(ask(Scorer(child, load_task(task), setup, Store(tmp_path / "rows.sqlite")), vector, LAMBDAS))
+    assert len(seen) == (1 if seen[-1].mode == "likelihood" else 3)
+    assert seen[-1].n == 1
+    for column in seen[-1].columns:
+        alone, among = column.answers[0], whole.at(column.lam).answers[0]
+        assert (alone.item, alone.text, alone.answer, alone.outcome) == (
+            among.item, among.text, among.answer, among.outcome,
+        )  # fmt: skip
+        assert alone.scores == pytest.approx(among.scores)
+
+
+def test_a_plain_question_ends_where_the_model_asks_its_own(
+    task: Path, tmp_path: Path, vector_for, monkeypatch
+) -> None:
+    child, setup = loaded("llama"), Setup(Style("generate", plain=True), max_new_tokens=40)
+    said = iter(["It is", f"It is 4{NEXT_QUESTION} And", "never reached"])
+
+    class Rambling:
+        done = False
+
+        def __init__(self, text: str) -> None:
+            self.rows = [Row(lam, text, (1, 2), "", Health(0, 0, None, False, False)) for lam in LAMBDAS]
+
+    monkeypatch.setattr("steering.evaluation.stream", lambda *_, **__: map(Rambling, said))
+    scorer = Scorer(child, load_task(task), setup, Store(tmp_path / "rows.sqlite"))
+    (found,) = ask(scorer, vector_for(child), LAMBDAS)
+    assert {column.answers[0].text for column in found.columns} == {"It is 4"}
+    assert next(said) == "never reached"
 
 
 def test_a_run_can_be_stopped_within_a_batch(

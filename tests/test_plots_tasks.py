@@ -1,10 +1,12 @@
 """Figures of scored tasks: numbers in the record are numbers in the picture."""
 
+from dataclasses import replace
+
 import pytest
 
 from steering.evaluation import Evaluation
 from steering.judging import Column, judge
-from steering.plots_tasks import SHOWN_QUESTIONS, plot_accuracy, plot_gain, plot_votes
+from steering.plots_tasks import SHOWN_QUESTIONS, plot_accuracy, plot_gain, plot_tally, plot_votes
 from steering.scoring import Outcome
 from steering.tasks import Item
 from steering.voting import vote
@@ -39,7 +41,9 @@ def test_accuracy_runs_from_left_to_right(evaluation: Evaluation) -> None:
     assert list(baseline.y) == [0.25, 0.25]
     assert list(degenerate.y) == [0, 0, 1]
     assert (star.x[0], star.y[0]) == (0.3, 0.75)
+    assert plot_accuracy(evaluation, 0.3, "best here").data[3].name == "best here"
     assert len(plot_accuracy(evaluation).data) == 3
+    assert len(plot_accuracy(replace(evaluation, mode="likelihood")).data) == 2, "choices that are weighed have no text"
 
 
 def test_votes_show_every_answer(evaluation: Evaluation) -> None:
@@ -58,6 +62,15 @@ def test_votes_show_every_answer(evaluation: Evaluation) -> None:
 def test_a_long_task_shows_its_first_questions() -> None:
     many = Evaluation("own", "test", "number", "generate", (column(0.0, *["4"] * 99), column(0.1, *["4"] * 99)))
     assert len(plot_votes(many, vote(many)).data[0].y) == SHOWN_QUESTIONS
+
+
+def test_a_tally_has_a_bar_for_every_answer_and_every_way_of_voting() -> None:
+    figure = plot_tally({"λ": {"4": 3, "7": 1}, "samples": {"7": 2, "5": 2}}, voters=5)
+    steered, sampled = figure.data
+    assert list(zip(steered.y, steered.x, strict=True)) == [("4", 3), ("7", 1), ("5", 0)]
+    assert list(sampled.x) == [0, 2, 2]
+    assert steered.marker.pattern.shape != sampled.marker.pattern.shape
+    assert figure.layout.xaxis.range[1] > 5
 
 
 def test_gain_leaves_the_baseline_out(evaluation: Evaluation) -> None:

@@ -6,7 +6,7 @@ from steering.evaluation import Evaluation
 from steering.judging import Column, judge
 from steering.scoring import Outcome
 from steering.tasks import Item
-from steering.voting import elect, vote
+from steering.voting import elect, tally, vote
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,13 @@ def test_the_mode_wins_and_the_nearest_decides_a_tie(
     assert elect("number", answers, near) == (winner, votes, tied)
     backwards = dict(reversed(answers.items()))
     assert elect("number", backwards, near) == (winner, votes, tied), "the order of the voters does not matter"
+
+
+def test_a_tally_counts_equal_values_together_and_begins_with_the_winner() -> None:
+    answers = {-0.2: "1", 0.0: "2.0", 0.1: "2", 0.2: None, 0.3: "1", 0.4: "7"}
+    assert tally("number", answers, 0.0) == (("2.0", 2), ("1", 2), ("7", 1))
+    assert tally("number", answers, 0.3) == (("1", 2), ("2", 2), ("7", 1))
+    assert tally("number", {0.0: None}, 0.0) == ()
 
 
 def column(lam: float, *texts: str) -> Column:
