@@ -29,6 +29,11 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("steering-lab"))
 
 
+def data_dir() -> Path:
+    """Folder for what a person saved and nothing can make again."""
+    return Path(platformdirs.user_data_dir("steering-lab"))
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Write a file or a folder under a temporary name, and give it its own name only when it is whole.

@@ -22,7 +22,9 @@ def cards(workspace: Workspace, session: Session, settings: Settings) -> Changes
     shapes = [workspace.shape(name) for name in (settings.parent, settings.child)]
     return {
         "relation": render.relation(settings, *shapes),
-        "vector": render.vector_state(draft, vector, session.vector_key is not None),
+        "vector": render.vector_state(
+            draft, vector, session.vector_key is not None, workspace.from_file(settings, draft.concept)
+        ),
     }
 
 

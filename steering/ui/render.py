@@ -55,18 +55,20 @@ def relation(settings: Settings, parent: Shape | None, child: Shape | None) -> s
     return f'<div class="lab-card relation">{body}</div>'
 
 
-def vector_state(draft: Draft, vector: SteeringVector | None, earlier: bool) -> str:
+def vector_state(draft: Draft, vector: SteeringVector | None, earlier: bool, from_file: bool = False) -> str:
     """The card that says whether the vector is ready, stale since an edit, or missing.
 
     Args:
         draft: the concept as it stands.
         vector: the carried vector for these settings, when there is one.
         earlier: whether this page has made a vector with other settings or pairs.
+        from_file: whether the vector was read from a file, and not made from the pairs.
     """
     concept = escape(draft.concept.name) + (f" <i>({text.MODIFIED})</i>" if draft.modified else "")
     if vector is not None:
         steered = sum(vector.signal)
-        words = f"{concept}, steers {steered} of {len(vector.signal)} layers."
+        origin = f" {text.FROM_FILE}" if from_file else ""
+        words = f"{concept}, steers {steered} of {len(vector.signal)} layers.{origin}"
         return _state("ready", "✓", words)
     if earlier:
         return _state("stale", "▲", f"{concept}: models, pairs or method changed. Generate makes it anew.")

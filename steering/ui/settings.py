@@ -7,7 +7,9 @@ from typing import Any
 from steering.concepts import Concept
 from steering.decoding import Sampling
 from steering.errors import SteeringError
-from steering.ui import text
+from steering.intervention import Profile
+from steering.layer_maps import LAYER_MAPS, named_pair
+from steering.ui import profiles, text
 
 PARENT, CHILD, CONCEPT = "gemma-3-270m", "smollm2-135m-instruct", "sentiment"
 """What is chosen when the page opens."""
@@ -28,10 +30,10 @@ class Settings:
         child: model that is steered.
         concept: name of the concept.
         method: a key of `DIRECTION_METHODS`.
-        layers: a key of `LAYER_MAPS`.
+        layers: a key of `LAYER_MAPS`, or one pair of layers such as "12-to-14".
         width: a key of `WIDTH_MAPS`.
         scale: what λ = 1 means.
-        profile: a key of `PROFILES`.
+        profile: a key of `PROFILES`, or one weight a layer; see `profiles` for how its field is written.
         positions: which tokens are steered.
         sampling: how tokens are chosen.
         chat: whether the child's chat template is used.
@@ -44,7 +46,7 @@ class Settings:
     layers: str
     width: str
     scale: str
-    profile: str
+    profile: Profile
     positions: str
     sampling: Sampling
     chat: bool
@@ -58,12 +60,14 @@ class Settings:
                 the chat template is used.
 
         Raises:
-            SteeringError: a field is empty, or a number is out of its range.
+            SteeringError: a field is empty or cannot be read, or a number is out of its range.
         """
         parent, child, concept, method, layers, width, scale, profile, positions, *numbers, chat = fields
         for role, name in (("parent", parent), ("child", child)):
             if not str(name or "").strip():
                 raise SteeringError(text.NO_MODEL.format(role=role))
+        if layers not in LAYER_MAPS and named_pair(str(layers)) is None:
+            raise SteeringError(text.UNKNOWN_LAYER_MAP.format(layers=layers))
         labels = (text.MAX_NEW_TOKENS, text.TEMPERATURE, text.TOP_P, text.TOP_K, text.REPETITION_PENALTY, text.SEED)
         most, temperature, top_p, top_k, penalty, seed = (
             _number(label, value) for label, value in zip(labels, numbers, strict=True)
@@ -84,7 +88,7 @@ class Settings:
             layers,
             width,
             scale,
-            profile,
+            profiles.read(str(profile)),
             positions,
             sampling,
             bool(chat),

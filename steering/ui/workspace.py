@@ -81,6 +81,7 @@ class Workspace:
         self._models: dict[str, LanguageModel] = {}
         self._shapes: dict[str, Shape] = {}
         self._vectors: OrderedDict[tuple[object, ...], SteeringVector] = OrderedDict()
+        self._read: dict[tuple[object, ...], SteeringVector] = {}
         self._sessions: dict[str, Session] = {}
 
     def session(self, name: str) -> Session:
@@ -152,10 +153,22 @@ class Workspace:
             while len(self._vectors) > _MOST_VECTORS:
                 self._vectors.popitem(last=False)
 
-    def ready(self, settings: Settings, concept: Concept) -> SteeringVector | None:
-        """The vector for these settings and pairs, when it has been made before."""
+    def hold(self, settings: Settings, concept: Concept, vector: SteeringVector) -> None:
+        """Hold a vector that was read from a file for these settings and pairs; no other vector makes it leave."""
         with self._lock:
-            return self._vectors.get(settings.vector_key(concept))
+            self._read[settings.vector_key(concept)] = vector
+            self._vectors.pop(settings.vector_key(concept), None)
+
+    def from_file(self, settings: Settings, concept: Concept) -> bool:
+        """Whether the vector for these settings and pairs was read from a file."""
+        with self._lock:
+            return settings.vector_key(concept) in self._read
+
+    def ready(self, settings: Settings, concept: Concept) -> SteeringVector | None:
+        """The vector for these settings and pairs, when it has been made or read before."""
+        key = settings.vector_key(concept)
+        with self._lock:
+            return self._vectors.get(key) or self._read.get(key)
 
     def shape(self, name: str) -> Shape | None:
         """Layers and width of a model that was loaded, or whose config lies on this machine; else None."""
