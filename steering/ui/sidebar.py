@@ -7,9 +7,9 @@ import gradio as gr
 from steering import bundled
 from steering.concepts import bundled_concepts
 from steering.decoding import Sampling
-from steering.intervention import POSITIONS, PROFILES, SCALES
-from steering.layer_maps import LAYER_MAPS
-from steering.ui import text
+from steering.intervention import POSITIONS, SCALES
+from steering.layer_maps import LAYER_MAPS, named_pair
+from steering.ui import profiles, text
 from steering.vectors import DIRECTION_METHODS
 from steering.width_maps import WIDTH_MAPS
 
@@ -43,10 +43,10 @@ def build(parent: str, child: str, concept: str, allowed: Sequence[str]) -> dict
     page["vector"] = gr.HTML(apply_default_css=False, elem_id="vector")
     with gr.Accordion(text.METHOD_SETTINGS, open=False):
         page["method"] = _menu(text.DIRECTION, text.DIRECTION_INFO, list(DIRECTION_METHODS), "pca")
-        page["layers"] = _menu(text.LAYER_MAP, text.LAYER_MAP_INFO, list(LAYER_MAPS), "relative")
+        page["layers"] = _menu(text.LAYER_MAP, text.LAYER_MAP_INFO, layers_menu("relative"), "relative", free=True)
         page["width"] = _menu(text.WIDTH_MAP, text.WIDTH_MAP_INFO, list(WIDTH_MAPS), "ridge")
         page["scale"] = _menu(text.SCALE, text.SCALE_INFO, list(SCALES), "residual")
-        page["profile"] = _menu(text.PROFILE, text.PROFILE_INFO, list(PROFILES), "all")
+        page["profile"] = _menu(text.PROFILE, text.PROFILE_INFO, profiles.menu("all"), "all", free=True)
         page["positions"] = _menu(text.POSITIONS, text.POSITIONS_INFO, list(POSITIONS), "all")
     with gr.Accordion(text.GENERATION_SETTINGS, open=False):
         page["max_new_tokens"] = gr.Slider(4, 256, default.max_new_tokens, step=1, label=text.MAX_NEW_TOKENS)
@@ -76,5 +76,13 @@ def _model(label: str, info: str, value: str, names: list[str], *, free: bool) -
     )
 
 
-def _menu(label: str, info: str, names: list[str], value: str) -> gr.Dropdown:
-    return gr.Dropdown(names, value=value, label=label, info=info)
+def layers_menu(layers: str) -> list[str | tuple[str, str]]:
+    """Choices of the layer map: those with a name, and the pair of layers that is chosen."""
+    pair = named_pair(layers)
+    return [*LAYER_MAPS, *([(text.LAYER_PAIR.format(parent=pair[0], child=pair[1]), layers)] if pair else [])]
+
+
+def _menu(
+    label: str, info: str, names: Sequence[str | tuple[str, str]], value: str, *, free: bool = False
+) -> gr.Dropdown:
+    return gr.Dropdown(names, value=value, label=label, info=info, allow_custom_value=free)
