@@ -5,13 +5,15 @@ Backgrounds are transparent and nothing is named inside a figure that the page d
 
 import math
 from collections.abc import Mapping
+from html import escape
+from textwrap import shorten
 from typing import Any
 
 import plotly.graph_objects as go
 import torch
 
 from steering.layer_maps import best_path
-from steering.similarity import Similarity
+from steering.similarity import Projections, Similarity
 
 INK = "#6b7280"
 """Grey of axes and text that reads on white and on black; the page's style overrides it per theme."""
@@ -19,15 +21,25 @@ INK = "#6b7280"
 TOWARD, AWAY, THIRD = "#0072b2", "#d55e00", "#009e73"
 """Colours of lines that colour-blind readers tell apart (Okabe and Ito)."""
 
+CHOSEN = "#e6b800"
+"""Colour of the frame around a chosen cell: it is on neither end of the diverging scale, and shows on white and on black."""
+
+_TEXT = 90
+"""Most characters of a text that fit beside the pointer."""
+
 SYMBOLS = {"scores": "r", "cka": "CKA", "aligned": "cosine", "r2": "R²", "gradient": "cosine"}
 """What a metric's number is called in the hover text and beside the scale."""
 
 
-def plot_similarity(similarity: Similarity) -> go.Figure:
+def plot_similarity(similarity: Similarity, chosen: tuple[int, int] | None = None) -> go.Figure:
     """Draw parent layers × child layers, with the best child layer of every parent layer marked.
 
     The scale is diverging, safe for colour-blind readers, and fixed to −1 … 1 whatever the numbers are. Cells without a
     number stay empty.
+
+    Args:
+        similarity: a number for every pair of layers.
+        chosen: parent layer and child layer of the cell that gets a frame.
     """
     matrix = similarity.matrix.double()
     symbol = SYMBOLS.get(similarity.metric, similarity.metric)
@@ -75,6 +87,47 @@ def plot_similarity(similarity: Similarity) -> go.Figure:
     rows, columns = matrix.shape
     figure.update_xaxes(range=[-0.5, columns - 0.5], dtick=_tick(columns), **bare)
     figure.update_yaxes(range=[-0.5, rows - 0.5], dtick=_tick(rows), **bare)
+    if chosen is not None:
+        figure.add_shape(frame(*chosen))
+    return figure
+
+
+def frame(parent_layer: int, child_layer: int) -> dict[str, Any]:
+    """The frame around one cell, as a Plotly shape; the page moves it when another cell is chosen."""
+    return {
+        "type": "rect",
+        "x0": child_layer - 0.5,
+        "x1": child_layer + 0.5,
+        "y0": parent_layer - 0.5,
+        "y1": parent_layer + 0.5,
+        "line": {"color": CHOSEN, "width": 3},
+    }
+
+
+def plot_pair(projections: Projections, parent_layer: int, child_layer: int) -> go.Figure:
+    """Draw one dot a text: where the parent's layer puts it against where the child's layer puts it.
+
+    The two poles differ in marker as well as in colour.
+    """
+    figure = go.Figure()
+    left, right = projections.parent[:, parent_layer].tolist(), projections.child[:, child_layer].tolist()
+    half = len(left) // 2
+    for place, (colour, symbol) in enumerate(((TOWARD, "circle"), (AWAY, "diamond-open"))):
+        part = slice(place * half, (place + 1) * half)
+        figure.add_scatter(
+            x=left[part],
+            y=right[part],
+            text=[escape(shorten(words, _TEXT, placeholder=" …")) for words in projections.texts[part]],
+            name=escape(projections.labels[place]),
+            mode="markers",
+            marker={"symbol": symbol, "size": 9, "color": colour, "line": {"width": 1.5, "color": colour}},
+            hovertemplate="“%{text}”<br>parent %{x:.3~s}, child %{y:.3~s}<extra></extra>",
+        )
+    dress(figure, f"projection in parent layer {parent_layer}", f"projection in child layer {child_layer}", height=360)
+    lines = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": True, "zerolinecolor": "rgba(128,128,128,0.6)"}
+    figure.update_xaxes(nticks=6, tickformat="~s", **lines)
+    figure.update_yaxes(nticks=6, tickformat="~s", **lines)
+    figure.update_layout(legend={"y": -0.2})
     return figure
 
 
@@ -97,11 +150,12 @@ def plot_report(report: Mapping[str, Any]) -> go.Figure | None:
         ("share of the vector kept", report["share_kept"], THIRD, "dot", "square"),
     )
     figure = go.Figure()
+    fed = [source is not None for source in report["sources"]]
     sources = ["none" if source is None else str(source) for source in report["sources"]]
     for name, values, colour, dash, symbol in lines:
         figure.add_scatter(
             x=list(range(len(values))),
-            y=[value if _finite(value) else None for value in values],
+            y=[value if one and _finite(value) else None for one, value in zip(fed, values, strict=True)],
             customdata=sources,
             text=[_words(value) if _finite(value) else "" for value in values],
             name=name,
@@ -111,7 +165,8 @@ def plot_report(report: Mapping[str, Any]) -> go.Figure | None:
             hovertemplate=f"child layer %{{x}}, from parent layer %{{customdata}}<br>{name}: %{{text}}<extra></extra>",
         )
     dress(figure, "child layer", "R² and share kept", height=340)
-    figure.update_xaxes(showgrid=False, zeroline=False, dtick=_tick(len(report["r2"])))
+    layers = len(report["r2"])
+    figure.update_xaxes(showgrid=False, zeroline=False, dtick=_tick(layers), range=[-0.5, layers - 0.5])
     figure.update_yaxes(gridcolor="rgba(128,128,128,0.25)", zeroline=True, zerolinecolor="rgba(128,128,128,0.6)")
     return figure
 

@@ -21,6 +21,7 @@ from steering.vectors import extract, fit
 _FOLDS = 4
 _SHUFFLES = 20
 _SHARE = 0.95
+_FLAT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,42 @@ class Similarity:
     def best_child_layers(self) -> tuple[int, ...]:
         """For every parent layer, the child layer that resembles it most."""
         return tuple(self.matrix.argmax(dim=1).tolist())
+
+
+@dataclass(frozen=True)
+class Projections:
+    """Where a concept's texts lie along the two models' own directions, each text left out of the fit that it is held against.
+
+    Attributes:
+        parent: float64 `[n_texts, parent layers]`, centred, in units of the parent's activations.
+        child: float64 `[n_texts, child layers]`, likewise.
+        texts: positive texts first, then as many negative ones.
+        labels: what the positive and the negative pole are called.
+    """
+
+    parent: torch.Tensor
+    child: torch.Tensor
+    texts: tuple[str, ...]
+    labels: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two layers agree on the texts.
+
+    Attributes:
+        r: Pearson correlation of the two projections.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        n: number of texts.
+        within: the same correlation within the positive and within the negative texts, where the poles no longer help.
+    """
+
+    r: float
+    low: float
+    high: float
+    n: int
+    within: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -90,6 +127,43 @@ def similarity(
     return Similarity(metric, found.matrix.float(), chance, parent.name, child.name, concept.name, found.n_texts)
 
 
+def projections(
+    parent: LanguageModel, child: LanguageModel, concept: Concept, *, progress: Progress = silent
+) -> Projections:
+    """Project a concept's texts on both models' own directions, found from other pairs than those of the text.
+
+    Args:
+        parent: one model.
+        child: the other.
+        concept: gives the texts.
+        progress: told how far the reading is.
+    """
+    texts = [pair.positive for pair in concept.pairs] + [pair.negative for pair in concept.pairs]
+    rows = record(parent, texts, progress=part_of(progress, 0.0, 0.5)).values.double()
+    columns = record(child, texts, progress=part_of(progress, 0.5, 1.0)).values.double()
+    labels = (concept.positive_label, concept.negative_label)
+    return Projections(_held_out_projections(rows), _held_out_projections(columns), tuple(texts), labels)
+
+
+def agreement(found: Projections, parent_layer: int, child_layer: int) -> Agreement | None:
+    """How far one parent layer and one child layer agree on the texts; None where either holds nothing to compare.
+
+    The interval is by Fisher's z and takes texts as independent of each other.
+    """
+    # Only needed when a pair of layers is looked at, and slow to import.
+    from scipy.stats import pearsonr
+
+    left, right = found.parent[:, parent_layer], found.child[:, child_layer]
+    half = len(left) // 2
+    parts = [(side[:half], other[:half]) for side, other in ((left, right), (left.flip(0), right.flip(0)))]
+    if any(part.std() <= _FLAT for pair in parts for part in pair):
+        return None
+    whole = pearsonr(left.numpy(), right.numpy())
+    low, high = whole.confidence_interval(0.95)
+    within = [float(pearsonr(one.numpy(), other.numpy()).statistic) for one, other in parts]
+    return Agreement(float(whole.statistic), float(low), float(high), len(left), (within[0], within[1]))
+
+
 def scores(parent: torch.Tensor, child: torch.Tensor) -> torch.Tensor:
     """Pearson r between the texts' projections on the parent's vector at i and on the child's own vector at j.
 
@@ -121,12 +195,10 @@ def cka(parent: torch.Tensor, child: torch.Tensor) -> torch.Tensor:
 
 
 def _scores(parent: LanguageModel, child: LanguageModel, concept: Concept, progress: Progress) -> _Found:
-    texts = [pair.positive for pair in concept.pairs] + [pair.negative for pair in concept.pairs]
-    rows = record(parent, texts, progress=part_of(progress, 0.0, 0.5)).values.double()
-    columns = record(child, texts, progress=part_of(progress, 0.5, 1.0)).values.double()
-    left, right = _held_out_projections(rows), _held_out_projections(columns)
-    shuffled = [_correlation(left, right[order]) for order in _orders(len(texts))]
-    return _Found(_correlation(left, right), torch.stack(shuffled), len(texts))
+    found = projections(parent, child, concept, progress=progress)
+    left, right = found.parent, found.child
+    shuffled = [_correlation(left, right[order]) for order in _orders(len(left))]
+    return _Found(_correlation(left, right), torch.stack(shuffled), len(left))
 
 
 def _cka(parent: LanguageModel, child: LanguageModel, _concept: Concept, progress: Progress) -> _Found:

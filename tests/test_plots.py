@@ -6,8 +6,8 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from steering.plots import SYMBOLS, plot_report, plot_similarity
-from steering.similarity import METRICS, Similarity
+from steering.plots import SYMBOLS, plot_pair, plot_report, plot_similarity
+from steering.similarity import METRICS, Projections, Similarity
 from steering.transfer import TransferReport
 
 
@@ -60,6 +60,29 @@ def test_the_best_path_never_goes_back() -> None:
     assert plot_similarity(similarity(matrix)).data[1].y == (0, 1, 1)
 
 
+def test_the_chosen_cell_is_framed() -> None:
+    assert not plot_similarity(similarity(torch.eye(3))).layout.shapes
+    shape = plot_similarity(similarity(torch.eye(3)), (2, 1)).layout.shapes[0]
+    assert (shape.x0, shape.x1, shape.y0, shape.y1) == (0.5, 1.5, 1.5, 2.5)
+
+
+def test_a_pair_of_layers_is_a_dot_a_text_with_poles_that_differ_in_more_than_colour() -> None:
+    generator = torch.Generator().manual_seed(0)
+    one, other = torch.randn(8, 3, generator=generator), torch.randn(8, 5, generator=generator)
+    texts = tuple(f"<b>text</b> {number} " + "and so on " * 20 for number in range(8))
+    figure = plot_pair(Projections(one, other, texts, ("<i>up", "down")), 2, 4)
+    positive, negative = figure.data
+    assert list(positive.x) == one[:4, 2].tolist()
+    assert list(negative.y) == other[4:, 4].tolist()
+    assert positive.marker.symbol != negative.marker.symbol
+    assert positive.marker.color != negative.marker.color
+    assert positive.name == "&lt;i&gt;up"
+    assert not any("<" in text for trace in figure.data for text in trace.text)
+    assert max(len(text) for text in positive.text) < 130
+    assert "parent layer 2" in figure.layout.xaxis.title.text
+    assert "child layer 4" in figure.layout.yaxis.title.text
+
+
 def report(r2: tuple[float | None, ...]) -> TransferReport:
     return TransferReport(
         parent="big",
@@ -82,6 +105,7 @@ def test_report_lines_differ_in_more_than_colour() -> None:
     assert len({trace.line.dash for trace in figure.data}) == len(figure.data) == 3
     assert len({trace.marker.symbol for trace in figure.data}) == 3
     assert figure.data[0].y == (0.5, None, 0.7)
+    assert figure.data[2].y == (0.5, None, 0.7), "a layer that nothing is carried to keeps no share of anything"
     assert list(figure.data[0].customdata) == ["0", "none", "3"]
 
 

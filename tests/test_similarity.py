@@ -1,5 +1,6 @@
 """Laws of the layer-similarity matrices."""
 
+import math
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from steering.cross_maps import carry_everywhere, paired_sample, r2_everywhere
 from steering.effects import score_gradient
 from steering.errors import SteeringError
 from steering.models import LanguageModel, load_model
-from steering.similarity import METRICS, cka, scores, similarity
+from steering.similarity import METRICS, Projections, agreement, cka, projections, scores, similarity
 from steering.vectors import extract
 
 
@@ -83,6 +84,32 @@ def test_the_gradient_metric_is_the_cosine_with_the_gradient(pair: tuple[Languag
         extract(parent, concept).directions, score_gradient(parent, concept), dim=1
     )
     assert torch.allclose(found.diagonal(), own, atol=0.05)
+
+
+def test_a_pair_of_layers_agrees_as_its_cell_says(pair: tuple[LanguageModel, LanguageModel]) -> None:
+    concept = load_concept("sentiment")
+    found, matrix = projections(*pair, concept), similarity(*pair, concept).matrix
+    assert found.labels == (concept.positive_label, concept.negative_label)
+    assert found.texts[0] == concept.pairs[0].positive
+    assert found.texts[len(concept.pairs)] == concept.pairs[0].negative
+    for row, column in ((0, 4), (2, 1)):
+        one = agreement(found, row, column)
+        assert one is not None
+        assert one.r == pytest.approx(matrix[row, column].item(), abs=1e-5)
+        assert one.n == 2 * len(concept.pairs)
+        half = math.atanh(one.high) - math.atanh(one.r)
+        assert half == pytest.approx(1.959964 / math.sqrt(one.n - 3), rel=1e-4)
+        assert math.atanh(one.r) - math.atanh(one.low) == pytest.approx(half)
+
+
+def test_agreement_within_a_pole_knows_which_pole() -> None:
+    values = torch.tensor([1.0, 2.0, 3.0, 4.0, 11.0, 12.0, 13.0, 14.0], dtype=torch.float64)
+    turned = torch.tensor([1.0, 2.0, 3.0, 4.0, 14.0, 13.0, 12.0, 11.0], dtype=torch.float64)
+    found = Projections(values[:, None], torch.stack([turned, torch.ones(8)], dim=1), ("t",) * 8, ("up", "down"))
+    one = agreement(found, 0, 0)
+    assert one is not None
+    assert one.within == pytest.approx((1.0, -1.0))
+    assert agreement(found, 0, 1) is None
 
 
 @pytest.mark.real
