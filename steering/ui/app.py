@@ -5,12 +5,12 @@ from typing import Any
 
 import gradio as gr
 
-from steering.ui import address, cards, concept, how, layers, sidebar, steer, style, text
+from steering.ui import address, cards, concept, how, layers, library, sidebar, steer, style, text, tune, vote
 from steering.ui.settings import CHILD, CONCEPT, PARENT
 from steering.ui.wiring import Page, Wire
 from steering.ui.workspace import Workspace
 
-ROOMS = (steer.ROOM, concept.ROOM, layers.ROOM, how.ROOM)
+ROOMS = (steer.ROOM, concept.ROOM, layers.ROOM, tune.ROOM, vote.ROOM, how.ROOM)
 """The tabs, from left to right."""
 
 

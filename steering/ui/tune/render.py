@@ -1,0 +1,72 @@
+"""Tables of the Tune λ tab as HTML: pure functions of records. Whatever a task or a model wrote is escaped here."""
+
+from collections.abc import Sequence
+from html import escape
+
+from steering.evaluation import Tuning, written
+from steering.reporting import HEADINGS, Study, notes, table
+from steering.ui.tune import text
+
+
+def grid(found: Tuning) -> str:
+    """A row for every λ, the baseline and the best one marked by words."""
+    evaluation = found.evaluation
+    rows, tones = [], []
+    for column, against, p in zip(evaluation.columns, evaluation.comparisons, evaluation.adjusted, strict=True):
+        data, change = column.as_json(), written(against)["change"]
+        marks = ["◆ baseline"] * (column.lam == 0) + ["★ most right"] * (column.lam == found.best_lam)
+        rows.append(
+            (
+                " ".join([text.signed(column.lam), *marks]),
+                f"{sum(column.correct)} of {evaluation.n}",
+                text.share(column.accuracy),
+                f"{100 * data['low']:.0f} to {text.share(data['high'])}",
+                "" if column.lam == 0 else _change(change["mean"], change["low"], change["high"]),
+                "" if column.lam == 0 else f"{p:.2g}",
+                text.share(data["no_answer"]),
+                text.share(data["degenerate"]) if evaluation.mode == "generate" else "no text",
+            )
+        )
+        tones.append("best" if column.lam == found.best_lam else "")
+    return rows_as_table(text.COLUMNS, rows, tones)
+
+
+def study(found: Study) -> str:
+    """The report: what counts first, every λ of the reported questions folded, and what must be known to read it."""
+    rows = table(found)
+    seen = [row for row in rows if row[0] != "exploration"]
+    rest = [row for row in rows if row[0] == "exploration"]
+    tones = ["best" if row[0] == "tuned" else "" for row in seen]
+    every = rows_as_table(HEADINGS[1:], [row[1:] for row in rest])
+    folded = f'<details class="lab-fold"><summary>{text.EXPLORATION}</summary>{every}</details>'
+    said = "".join(f'<p class="lab-note">{escape(sentence)}</p>' for sentence in notes(found))
+    return rows_as_table(HEADINGS, seen, tones) + folded + said
+
+
+def prompt(words: str) -> str:
+    """A prompt as the child reads it."""
+    return (
+        f'<details class="lab-fold" open><summary>{text.PROMPT_SUMMARY}</summary>'
+        f'<pre class="lab-pre">{escape(words)}</pre></details>'
+    )
+
+
+def rows_as_table(headings: Sequence[str], rows: Sequence[Sequence[str]], tones: Sequence[str] = ()) -> str:
+    """Rows of words as a table that scrolls in its own box; the first cell of a row names it."""
+    head = "".join(f'<th scope="col">{escape(words)}</th>' for words in headings)
+    body = "".join(
+        f'<tr class="{tone}"><th scope="row">{escape(first)}</th>'
+        + "".join(f"<td>{escape(words)}</td>" for words in rest)
+        + "</tr>"
+        for (first, *rest), tone in zip(rows, tones or [""] * len(rows), strict=True)
+    )
+    return (
+        f'<div class="lab-table" tabindex="0" role="region" aria-label="{escape(headings[0])}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _change(mean: float, low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return f"{100 * mean:+.0f} %".replace("-", "−")
+    return f"{100 * mean:+.0f} % ({100 * low:+.0f} to {100 * high:+.0f})".replace("-", "−")

@@ -1,0 +1,166 @@
+"""The Vote tab without a browser: one question at every λ, votes on a task, and what is said when a field is wrong."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pages import fields, last, press
+
+from steering.errors import SteeringError
+from steering.evaluation import Evaluation
+from steering.judging import Column, judge
+from steering.scoring import Outcome
+from steering.tasks import Item
+from steering.ui.settings import Settings
+from steering.ui.tune import handlers as tuning
+from steering.ui.tune.form import Uploads
+from steering.ui.tune.text import signed
+from steering.ui.vote import render, text
+from steering.ui.vote.handlers import COUNT, RUN, Voting, take
+from steering.ui.vote.question import Taken, named, typed
+from steering.ui.workspace import Session, Workspace
+from steering.voting import vote
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+EVIL = "<img src=x>"
+CHOICES = ["a train", "the gardens", "rain"]
+
+
+@pytest.fixture
+def voting() -> Voting:
+    return Voting(Workspace())
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    """A page that brought a task with choices, six questions a part."""
+    rows = [
+        {"id": f"{part}-{place}", "question": f"{part} {place}?", "split": part}
+        | {"choices": CHOICES, "answer": place % 3}
+        for part in ("validation", "test")
+        for place in range(6)
+    ]
+    path = tmp_path / "own.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    made = Session()
+    tuning.upload(made, str(path))
+    return made
+
+
+def form(session: Session, **changes: Any) -> list[Any]:
+    """The Tune λ tab's values, in its order."""
+    values = {
+        "source": next(iter(session.of(Uploads).files), "questions"),
+        "limit": 40,
+        "lambdas": "-0.5, 0.5",
+        "mode": "auto",
+        "shots": 0,
+        "frame": "auto",
+        "most": 8,
+    }
+    return [*(values | changes).values()]
+
+
+def test_a_question_is_answered_in_writing_at_every_strength(
+    voting: Voting, session: Session, folders: tuple[str, str]
+) -> None:
+    asked = ("How many bowls of soup?", "", "24", "number")
+    values = fields(*folders)
+    seen = list(press(RUN, voting.ask, session, values, *asked, True, *form(session)))
+    table = last(seen, "vote_answers")
+    for words in (f"{signed(-0.5)}</th>", "0 ◆ baseline</th>", "+0.5</th>"):
+        assert words in table
+    assert "Every λ" in last(seen, "vote_verdict")
+    assert text.SAMPLED.capitalize() in last(seen, "vote_verdict")
+    assert [bar.name for bar in last(seen, "vote_tally")["value"].data] == [text.STEERED, text.SAMPLED]
+    settings = Settings.read(*values)
+    assert voting.marks(session, settings, *asked, "validation", *form(session))["vote_stale"] == ""
+    other = ("How many people?", *asked[1:])
+    assert text.STALE in voting.marks(session, settings, *other, "validation", *form(session))["vote_stale"]
+
+
+def test_choices_are_weighed_and_named(voting: Voting, session: Session, folders: tuple[str, str]) -> None:
+    asked = ("What is good for the gardens?", f"a train\n\n {EVIL}\nrain", "rain", "number")
+    seen = list(press(RUN, voting.ask, session, fields(*folders), *asked, False, *form(session, shots=3)))
+    assert "C −" in last(seen, "vote_answers")
+    assert EVIL not in last(seen, "vote_answers") + last(seen, "vote_verdict")
+    assert [bar.name for bar in last(seen, "vote_tally")["value"].data] == [text.STEERED]
+    assert sum(last(seen, "vote_tally")["value"].data[0].x) == 3
+
+
+def test_questions_are_taken_from_the_validation_part_one_after_the_other(session: Session) -> None:
+    seen = [take(session, *form(session)) for _ in range(7)]
+    assert [changes["vote_question"] for changes in seen] == [f"validation {place % 6}?" for place in range(7)]
+    assert seen[1]["vote_choices"].splitlines() == CHOICES
+    assert (seen[1]["vote_answer"], "number 2 of 6" in seen[1]["vote_status"]) == ("B", True)
+    taken = session.of(Taken)
+    assert taken.task is not None
+    assert typed("validation 1?", "\n".join(CHOICES), "B", "number", taken).pool == taken.task.pool != ()
+    assert typed("Quite another?", "", "", "number", taken).pool == ()
+    assert "There is no task" in take(session, *form(session, source="nowhere"))["vote_status"]
+
+
+def test_a_task_is_voted_on_from_the_rows_of_the_tuning(
+    voting: Voting, session: Session, folders: tuple[str, str]
+) -> None:
+    values = fields(*folders)
+    tune = tuning.Tune(voting.workspace)
+    list(press(tuning.RUN, tune.tune, session, values, *form(session)))
+    found = session.of(tuning.Tuned).tuning
+    assert found is not None
+    seen = list(press(COUNT, voting.count, session, values, "validation", *form(session)))
+    votes = vote(found.evaluation)
+    right = sum(votes.correct)
+    assert f"right on {100 * right / 6:.0f} % of 6 questions" in last(seen, "vote_counted")
+    assert f"{votes.as_json()['ties']} ties" in last(seen, "vote_counted")
+    assert "validation split of own" in last(seen, "vote_counted")
+    assert len(last(seen, "vote_plot")["value"].data[0].y) == 6
+    settings = Settings.read(*values)
+    asked = ("?", "", "", "number")
+    assert voting.marks(session, settings, *asked, "validation", *form(session))["vote_count_stale"] == ""
+    assert text.TASK_STALE in voting.marks(session, settings, *asked, "test", *form(session))["vote_count_stale"]
+    nearest = f"λ = {signed(found.best_lam)}, as tuned there" if found.best_lam else "nearest to λ = 0"
+    assert nearest in voting.marks(session, settings, *asked, "test", *form(session))["vote_about"]
+    wrong = voting.marks(session, settings, *asked, "test", *form(session, lambdas="x"))
+    assert "is not a number" in wrong["vote_about"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ((" ", "", ""), "The question is empty"),
+        (("Which?", "one", ""), "There are 1 choices, 1 of them different"),
+        (("Which?", "one\none\ntwo", ""), "There are 3 choices, 2 of them different"),
+        (("Which?", "one\ntwo", "C"), "from A to B"),
+    ],
+)
+def test_a_question_that_cannot_be_put_is_refused(fields: tuple[str, str, str], message: str) -> None:
+    with pytest.raises(SteeringError, match=message):
+        typed(*fields, "number", Taken())
+
+
+@pytest.mark.parametrize(("answer", "right"), [("b", "B"), ("two", "B"), ("A", "A"), ("", "")])
+def test_the_right_choice_may_be_its_letter_or_its_text(answer: str, right: str) -> None:
+    task = typed("Which?", "one\ntwo", answer, "number", Taken())
+    assert (task.kind, task.items[0].answer) == ("choice", right)
+    assert named("B", task.items[0]) == "B: two"
+
+
+def test_the_winner_is_marked_by_value_and_right_or_wrong_by_a_mark() -> None:
+    item = Item("q", "?", "4")
+    texts = {-0.1: "#### 4.0", 0.0: f"{EVIL} #### 7 {'so ' * 40}", 0.1: "#### 4"}
+    grid = Evaluation(
+        "this question", "all", "number", "generate",
+        tuple(Column(lam, (judge("number", item, Outcome(words, 5)),), ("4",)) for lam, words in texts.items()),
+    )  # fmt: skip
+    ballot = vote(grid).ballots[0]
+    table = render.answers(grid, ballot, item)
+    assert table.count("★") == 2
+    assert (table.count("✓"), table.count("✕")) == (2, 1)
+    assert "&lt;img src=x&gt;" in table
+    assert EVIL not in table
+    assert "4, say 2 of 3 (agreement 67 %): ✓ right." in render.verdict(ballot, [], item)
+    unknown = Item("q", "?", "")
+    assert "✓" not in render.answers(grid, ballot, unknown) + render.verdict(ballot, [], unknown)
