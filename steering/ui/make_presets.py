@@ -1,6 +1,11 @@
-"""Make the grids that come with the package again, with the bundled models: `python -m steering.ui.make_presets`."""
+"""Make the grids that come with the package again, with the bundled models.
+
+`python -m steering.ui.make_presets` makes all, `python -m steering.ui.make_presets sentiment time` those two.
+"""
 
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,20 +21,18 @@ from steering.ui.settings import DEFAULT, LAMBDAS
 from steering.vectors import extract
 
 
-def make(folder: Path) -> None:
-    """Write the grid of every bundled concept, under the settings that the page opens with."""
+def make(folder: Path, names: Sequence[str]) -> None:
+    """Write the grids of bundled concepts, under the settings that the page opens with."""
     parent, child = load_model(DEFAULT.parent), load_model(DEFAULT.child)
-    for name in bundled_concepts():
+    for name in names:
         vector = transfer(extract(parent, load_concept(name)), parent, child)
         grid = assess(child, generate(child, PROMPTS[name], vector, LAMBDAS, sampling=DEFAULT.sampling))
         moved = next_tokens(child, grid.prompt_token_ids, vector, LAMBDAS)
         moves = {str(lam): [asdict(move) for move in several] for lam, several in zip(LAMBDAS, moved, strict=True)}
         with atomic(folder / f"{name}.json") as file:
-            file.write_text(
-                json.dumps({"grid": grid_json(grid), "moves": moves}, ensure_ascii=False, indent=1), "utf-8"
-            )
+            file.write_text(json.dumps({"grid": grid_json(grid), "moves": moves}, ensure_ascii=False), "utf-8")
         print(f"{name}: {grid.at(0.3).text[:80]!r}", flush=True)
 
 
 if __name__ == "__main__":
-    make(Path(str(FOLDER)))
+    make(Path(str(FOLDER)), sys.argv[1:] or bundled_concepts())

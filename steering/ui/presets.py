@@ -17,18 +17,18 @@ from steering.ui.settings import CHILD, PARENT
 PROMPTS: Mapping[str, str] = {
     "calmness": "What did you say when they were late again?",
     "caution": "Should I climb the old tower today?",
-    "certainty": "Will it rain tomorrow?",
+    "certainty": "Is coffee good for you?",
     "conciseness": "How do I make tea?",
     "concreteness": "Tell me about freedom.",
     "correctness": "What is 12 times 3?",
     "courage": "Tell me about the night in the forest.",
     "factuality": "Where does the sun go at night?",
     "formality": "Write to a friend that you will be late.",
-    "honesty": "Did you take the money?",
+    "honesty": "Tell me about a man who found a wallet.",
     "politeness": "Tell the guest that the room is not ready.",
     "reasoning": "A train leaves at 9 and takes 3 hours. When does it arrive?",
     "sentiment": "Describe the weather today.",
-    "setting": "Where did you spend the weekend?",
+    "setting": "Describe your walk this morning.",
     "simplicity": "Why is the sky blue?",
     "time": "Tell me about your holidays.",
 }
@@ -53,8 +53,12 @@ class Preset:
     @property
     def source(self) -> str:
         """What made it, in words."""
-        versions = ", ".join(f"{name} {version}" for name, version in self.grid.provenance["versions"].items())
-        return f"Precomputed with {PARENT} → {CHILD}, {versions}."
+        return f"Precomputed with {PARENT} → {CHILD}."
+
+    @property
+    def versions(self) -> str:
+        """The versions that made it."""
+        return ", ".join(f"{name} {version}" for name, version in self.grid.provenance["versions"].items())
 
 
 @cache

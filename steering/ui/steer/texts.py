@@ -23,6 +23,7 @@ class Written:
         key: see `Settings.grid_key`.
         moves: by λ, the next tokens that moved most.
         source: where they come from, in words.
+        versions: of what made them, where that was not this page.
         phase: see `viewer.show`.
     """
 
@@ -30,6 +31,7 @@ class Written:
     key: tuple[object, ...]
     moves: Moves = field(default_factory=dict)
     source: str = text.LIVE
+    versions: str = ""
     phase: str = "done"
 
     @property
@@ -57,7 +59,7 @@ class Texts:
         found = preset(concept.name)
         if concept.name not in self.written and found is not None:
             key = replace(DEFAULT, concept=concept.name).grid_key(load_concept(concept.name), found.grid.prompt)
-            self.written[concept.name] = Written(found.grid, key, found.moves, found.source)
+            self.written[concept.name] = Written(found.grid, key, found.moves, found.source, found.versions)
         return self.written.get(concept.name)
 
 
@@ -69,7 +71,7 @@ def show(written: Written, concept: Concept, choose: float | None = None) -> dic
         written.most,
         written.phase,
         moves=written.moves,
-        source=written.source,
+        source=(written.source, written.versions),
         choose=choose,
     )
 

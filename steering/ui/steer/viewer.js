@@ -155,7 +155,9 @@ function paint() {
   put(find(".pole.positive"), positive + " ▸");
   put(find(".pole.negative"), "◂ " + negative);
   find(".viewer").dataset.phase = value.phase;
-  put(find(".source"), value.source || "");
+  const [source, about] = value.source || ["", ""];
+  put(find(".source"), source);
+  find(".source").title = about;
   if (value.choose !== undefined && value.choose !== null && value.choose !== asked) chosen = asked = value.choose;
   paintStrip();
   paintWindow();

@@ -62,7 +62,7 @@ def show(
     phase: str = "done",
     *,
     moves: Mapping[float, Sequence[Move]] | None = None,
-    source: str = "",
+    source: tuple[str, str] = ("", ""),
     choose: float | None = None,
 ) -> dict[str, Any]:
     """The viewer's data for a grid, finished or not.
@@ -73,7 +73,7 @@ def show(
         most: most new tokens a row may get.
         phase: "running", "done" or "stopped".
         moves: by λ, the next tokens that moved most.
-        source: where the texts come from, in words.
+        source: where the texts come from, in words; and what made them, in more detail.
         choose: the λ to go to; None leaves the slider where it is.
     """
     baseline = next((row for row in grid.rows if row.lam == 0), None)
@@ -87,7 +87,7 @@ def show(
         }
         for row in sorted(grid.rows, key=lambda row: row.lam)
     ]
-    shown = {"labels": list(labels), "note": "", "rows": rows, "phase": phase, "source": source}
+    shown = {"labels": list(labels), "note": "", "rows": rows, "phase": phase, "source": list(source)}
     return shown | {"exact": phase == "done", "choose": choose}
 
 
