@@ -1,12 +1,14 @@
-"""A concept while it is being edited: its pairs, and the way back.
+"""A concept while it is being edited: its pairs, and the way back; and concepts that begin with nothing.
 
 A draft never changes; every edit returns a new one that remembers what it came from.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from steering.concepts import Concept, ContrastPair, parse_concept
+from steering.errors import SteeringError
 
 MOST_UNDO = 50
 """Edits that can be taken back."""
@@ -14,11 +16,11 @@ MOST_UNDO = 50
 
 @dataclass(frozen=True)
 class Draft:
-    """A concept, what it was before each edit, and what came with the package.
+    """A concept, what it was before each edit, and what it began as.
 
     Attributes:
         concept: as it stands.
-        original: the bundled concept that it started from.
+        original: the bundled concept that it started from, or a new one as it was made.
         history: earlier states, oldest first.
     """
 
@@ -28,7 +30,7 @@ class Draft:
 
     @property
     def modified(self) -> bool:
-        """Whether it differs from the bundled concept."""
+        """Whether it differs from what it began as."""
         return self.concept != self.original
 
     @property
@@ -68,6 +70,11 @@ class Draft:
         """The draft with an empty pair at its end."""
         return self._edited(replace(self.concept, pairs=(*self.concept.pairs, ContrastPair("", ""))))
 
+    def joined(self, pairs: Sequence[ContrastPair]) -> "Draft":
+        """The draft with more pairs at its end, in the place of rows that are empty."""
+        filled = (pair for pair in self.concept.pairs if pair.positive.strip() or pair.negative.strip())
+        return self._edited(replace(self.concept, pairs=(*filled, *pairs))) if pairs else self
+
     def without(self, row: int) -> "Draft":
         """The draft without one pair; itself when there is no such row (counted from 0)."""
         pairs = self.concept.pairs
@@ -80,13 +87,50 @@ class Draft:
         return replace(self, concept=self.history[-1], history=self.history[:-1]) if self.history else self
 
     def reset(self) -> "Draft":
-        """The draft with the bundled pairs and labels; this too can be taken back."""
+        """The draft with its first pairs and labels; this too can be taken back."""
         return self._edited(self.original)
 
     def _edited(self, concept: Concept) -> "Draft":
         if concept == self.concept:
             return self
         return replace(self, concept=concept, history=(*self.history, self.concept)[-MOST_UNDO:])
+
+
+def new_draft(name: str, pairs: Sequence[ContrastPair], taken: Collection[str]) -> Draft:
+    """A concept of one's own; without pairs it has one empty row to write in.
+
+    Args:
+        name: what to call it.
+        pairs: what it begins with.
+        taken: names that other concepts have; a number tells the new one from them.
+    """
+    wanted = " ".join(name.split())
+    names = (wanted, *(f"{wanted} {number}" for number in range(2, len(taken) + 3)))
+    free = next(candidate for candidate in names if candidate not in taken)
+    concept = Concept(free, "positive", "negative", tuple(pairs) or (ContrastPair("", ""),))
+    return Draft(concept, concept)
+
+
+def read_pairs(text: str) -> tuple[ContrastPair, ...]:
+    """Read pasted pairs: one a line, the two texts apart by a tab or by a bar with spaces around it.
+
+    Empty lines and a heading "positive, negative" are passed over.
+
+    Raises:
+        SteeringError: a line does not hold two texts; the message names it.
+    """
+    pairs = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        cells = [cell.strip() for cell in re.split(r"\t|\s\|\s", line)]
+        if not any(cells) or [cell.lower() for cell in cells] == ["positive", "negative"]:
+            continue
+        if len(cells) != 2 or not all(cells):
+            raise SteeringError(
+                f"Line {number} holds {sum(map(bool, cells))} text{'s' * (sum(map(bool, cells)) != 1)} instead of two. "
+                "Put a tab or a bar ( | ) between the positive and the negative text."
+            )
+        pairs.append(ContrastPair(*cells))
+    return tuple(pairs)
 
 
 def _text(cell: object) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from steering.concepts import Concept, ContrastPair, format_concept, lint
+from steering.concepts import Concept, ContrastPair, bundled_concepts, format_concept, lint
 from steering.errors import SteeringError
-from steering.ui.concept import render, text
-from steering.ui.drafts import Draft
+from steering.ui.concept import checking, comparing, render, text
+from steering.ui.drafts import Draft, new_draft, read_pairs
 from steering.ui.render import message
 from steering.ui.runs import Changes, named, toast
 from steering.ui.wiring import Wire
@@ -33,7 +33,10 @@ def connect(wire: Wire) -> None:
         wire.on(trigger, typed, ["concept", "pairs", "positive_label", "negative_label"], _TABLE, marks=True)
     for name, handler in (("add_pair", add), ("delete_pair", delete), ("undo", undo), ("reset", reset)):
         wire.on(page[name].click, handler, ["concept", "pairs"], _TABLE, marks=True)
-    wire.js(page["add_pair"].click, _SCROLL_TO_LAST_PAIR)
+    wire.on(page["add_pasted"].click, paste, ["concept", "pairs", "pasted"], (*_TABLE, "pasted"), marks=True)
+    wire.on(page["new_concept"].click, new, ["pasted", "new_name"], ["concept", "pasted", "new_name", "pairs_message"])
+    for button in ("add_pair", "add_pasted"):
+        wire.js(page[button].click, _SCROLL_TO_LAST_PAIR)
     wire.on(page["upload"].upload, upload, ["concept", "upload"], _TABLE, marks=True)
     # The file is written anew whenever the table changes, so that a click hands out what the table shows.
     page["pairs"].change(
@@ -52,6 +55,8 @@ def connect(wire: Wire) -> None:
     page["pairs"].select(
         clicked, [page["concept"]], [page["delete_pair"]], api_visibility="private", show_progress="hidden"
     )
+    checking.connect(wire, _TABLE, written)
+    comparing.connect(wire)
 
 
 @dataclass
@@ -63,8 +68,13 @@ class Selection:
 
 def opened(session: Session, name: str) -> Changes:
     """Fill the tab, or fill it again when another concept was chosen."""
+    return written(session, name)
+
+
+def written(session: Session, name: str) -> Changes:
+    """The tab and its table as the draft stands, with no row clicked."""
     session.of(Selection).row = None
-    return shown(session, name, table=True)
+    return shown(session, name, table=True) | {"pairs_message": ""}
 
 
 def shown(session: Session, name: str, *, table: bool) -> Changes:
@@ -81,7 +91,10 @@ def shown(session: Session, name: str, *, table: bool) -> Changes:
         "heading": render.pairs_heading(draft),
         "problems": render.problems(lint(draft.concept.pairs)),
         "undo": gr.update(interactive=bool(draft.history)),
-        "reset": gr.update(interactive=draft.modified),
+        "reset": gr.update(
+            value=text.RESET if draft.original.name in bundled_concepts() else text.RESET_OWN,
+            interactive=draft.modified,
+        ),
         "delete_pair": text.DELETE_PAIR if row is None else f"{text.DELETE_PAIR} {row + 1}",
     }
     if table:
@@ -121,6 +134,36 @@ def undo(session: Session, name: str, rows: Rows) -> Changes:
 def reset(session: Session, name: str, rows: Rows) -> Changes:
     """Go back to the bundled pairs and labels."""
     return _edit(session, name, lambda draft: draft.with_rows(rows).reset())
+
+
+def paste(session: Session, name: str, rows: Rows, pasted: str) -> Changes:
+    """Add the pasted pairs at the end."""
+    try:
+        pairs = read_pairs(pasted)
+        if not pairs:
+            raise SteeringError(text.NOTHING_PASTED)
+    except SteeringError as error:
+        return {"pairs_message": message(str(error), "error")}
+    return _edit(session, name, lambda draft: draft.with_rows(rows).joined(pairs)) | {"pasted": ""}
+
+
+def new(session: Session, pasted: str, name: str) -> Changes:
+    """Start a concept of one's own, with the pasted pairs or with nothing, and choose it in the sidebar."""
+    if not name.strip():
+        return {"pairs_message": message(text.NO_NAME, "error")}
+    own = [known for known in session.drafts if known not in bundled_concepts()]
+    try:
+        draft = new_draft(name, read_pairs(pasted), (*bundled_concepts(), *own))
+    except SteeringError as error:
+        return {"pairs_message": message(str(error), "error")}
+    made = draft.concept.name
+    session.drafts[made] = draft
+    return {
+        "concept": gr.update(choices=[*bundled_concepts(), *own, made], value=made),
+        "pasted": "",
+        "new_name": text.FIRST_NAME,
+        "pairs_message": "",
+    }
 
 
 def upload(session: Session, name: str, path: str | None) -> Changes:

@@ -1,11 +1,17 @@
-"""Pieces of the Concept tab as HTML: whatever a user wrote is escaped here."""
+"""Pieces of the Concept tab as HTML: whatever a user or a model wrote is escaped here."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 
-from steering.concepts import Problem
+from steering.concepts import Concept, ContrastPair, Problem
+from steering.designs import Comparison, LeftOut, Votes
+from steering.generation import Grid, Row
+from steering.plots_designs import LETTERS
 from steering.ui.concept import text
+from steering.ui.concept.votes import AGREES, FIGHTS, signed
 from steering.ui.drafts import Draft
+from steering.ui.render import note, verdict
 from steering.ui.text import MODIFIED
 
 
@@ -30,6 +36,111 @@ def pairs_heading(draft: Draft) -> str:
     return f'<div class="lab-heading"><h2>{title}</h2>{about}</div>'
 
 
+def pair_detail(pair: ContrastPair, number: int, votes: Votes, found: LeftOut) -> str:
+    """One pair in full, its votes layer by layer, and what would change without it.
+
+    Args:
+        pair: its texts.
+        number: its number, from 0.
+        votes: of all pairs.
+        found: what changes without it.
+    """
+    fights = bool(votes.fights[number])
+    layers = votes.signal.nonzero().flatten().tolist()
+    along = [float(votes.along[number, layer]) for layer in layers]
+    others = len(found.with_it)
+    kind = "fights" if fights else "agrees"
+    mark = f"{FIGHTS} fights the others" if fights else f"{AGREES} goes with the others"
+    return (
+        f'<article class="pair {kind}" aria-live="polite"><h3>Row {number + 1} <span class="verdict">{mark}</span></h3>'
+        f'<p class="side"><b>+</b> {escape(pair.positive)}</p><p class="side"><b>−</b> {escape(pair.negative)}</p>'
+        f"{_bars(layers, along)}"
+        f"<p>{text.against(int(votes.against[number]), len(layers))}</p>"
+        f'<p class="gain">{text.without(found, others)}</p>{_changes(found, others)}'
+        f"<p>{text.turns(found.turn)}</p></article>"
+    )
+
+
+def design(letter: str, concept: Concept | None) -> str:
+    """The card of a kept design."""
+    if concept is None:
+        body = f"<p>{text.NO_DESIGN.format(letter=letter)}</p>"
+    else:
+        labels = f"{escape(concept.positive_label)} / {escape(concept.negative_label)}"
+        first = concept.pairs[0] if concept.pairs else ContrastPair("", "")
+        body = (
+            f"<p>{escape(concept.name)}, {len(concept.pairs)} pairs, {labels}</p>"
+            f'<p class="lab-note">{escape(_short(first.positive))} / {escape(_short(first.negative))}</p>'
+        )
+    state = "missing" if concept is None else "ready"
+    return f'<div class="lab-card state {state}"><p><b>{text.DESIGN.format(letter=letter)}</b></p>{body}</div>'
+
+
+def design_verdict(found: Comparison) -> str:
+    """What two designs have in common, in words."""
+    return verdict(text.compared(found))
+
+
+def design_texts(grid: Grid, both: Sequence[Concept], lam: float) -> str:
+    """The unsteered text and those of both designs, as far as they are written.
+
+    Args:
+        grid: rows of the baseline, of A and of B.
+        both: A and B.
+        lam: strength of A and B.
+    """
+    heading = text.TEXTS.format(lam=signed(lam).rstrip("0").rstrip("."), prompt=grid.prompt)
+    names = [(text.BASELINE, "λ = 0")] + [
+        (text.DESIGN.format(letter=letter), concept.name) for letter, concept in zip(LETTERS, both, strict=True)
+    ]
+    cards = "".join(
+        f'<article class="text {look}"><h4>{escape(title)} <small>{escape(about)}</small>{_health(row)}</h4>'
+        f"<p>{escape(row.text) or '…'}</p></article>"
+        for (title, about), look, row in zip(names, ("baseline", "a", "b"), grid.rows, strict=True)
+    )
+    return f'<section class="texts"><h3>{escape(heading)}</h3><div class="side-by-side">{cards}</div></section>'
+
+
+def _health(row: Row) -> str:
+    if row.health.degenerate:
+        return ' <span class="badge bad">▲ falls apart</span>'
+    if row.health.same_as_baseline and row.ended:
+        return ' <span class="badge">= identical to baseline</span>'
+    return ""
+
+
+def _changes(found: LeftOut, others: int) -> str:
+    gain, low, high = found.gain
+    if math.isnan(gain):
+        return ""
+    (apart, apart_less), (explained, explained_less) = found.told_apart, found.explained
+    change = f"{100 * gain:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}".replace("-", "−")
+    return (
+        f'<div class="lab-table"><table><thead><tr><th>The other {others} pairs, held out</th><th>with it</th>'
+        "<th>without</th></tr></thead><tbody>"
+        f"<tr><th>told apart</th><td>{apart:.1%}</td><td>{apart_less:.1%}</td></tr>"
+        f"<tr><th>explained</th><td>{explained:.1%}</td><td>{explained_less:.1%}</td></tr>"
+        f"</tbody></table></div>{note(f'Change of the explained share: {change} (n = {others} pairs).')}"
+    )
+
+
+def _bars(layers: Sequence[int], along: Sequence[float]) -> str:
+    """The votes of a pair as bars from a line in the middle: up with the others, down against them."""
+    most = max(1.0, *(abs(value) for value in along))
+    step = 100 / len(layers)
+    bars = "".join(
+        f'<rect class="{"down" if value < 0 else "up"}" x="{place * step + step * 0.12:.2f}" width="{step * 0.76:.2f}" '
+        f'y="{20 - max(value, 0) / most * 18:.2f}" height="{max(abs(value) / most * 18, 0.4):.2f}">'
+        f"<title>parent layer {layer}: {signed(value)}</title></rect>"
+        for place, (layer, value) in enumerate(zip(layers, along, strict=True))
+    )
+    words = f"Votes at parent layers {layers[0]} to {layers[-1]}, up with the others, down against them"
+    return (
+        f'<figure><svg viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label="{words}">{bars}'
+        f'<line x1="0" x2="100" y1="20" y2="20"></line></svg><figcaption>{words}.</figcaption></figure>'
+    )
+
+
 def _kind(problem: Problem) -> str:
     where = "" if problem.row is None else f", row {problem.row}"
     return ("✕ Must be mended" if problem.serious else "▲ Worth a look") + where
@@ -37,3 +148,7 @@ def _kind(problem: Problem) -> str:
 
 def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= 60 else words[:59].rstrip() + "…"
