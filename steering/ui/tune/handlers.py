@@ -209,11 +209,9 @@ def _grow(
     n, done = len(scorer.task.items), 0
     for size in _sizes(n, scorer.setup.style.shots):
         words = text.SCORING.format(first=done + 1, last=size, n=n, lams=len(lambdas))
-        part = replace(
-            scorer,
-            task=scorer.task.limited(size, scorer.setup.seed),
-            progress=_renamed(part_of(progress, done / n, size / n), words),
-        )
+        progress(words, done / n)
+        told = _renamed(part_of(progress, done / n, size / n), words)
+        part = replace(scorer, task=scorer.task.limited(size, scorer.setup.seed), progress=told)
         grown.append(tuned(evaluation_of(part, vector, lambdas)))
         done = size
 

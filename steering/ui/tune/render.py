@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from steering.evaluation import Tuning, written
+from steering.evaluation import Tuning
 from steering.reporting import HEADINGS, Study, notes, table
 from steering.ui.tune import text
 
@@ -11,9 +11,11 @@ from steering.ui.tune import text
 def grid(found: Tuning) -> str:
     """A row for every λ, the baseline and the best one marked by words."""
     evaluation = found.evaluation
-    rows, tones = [], []
+    written = evaluation.mode == "generate"
+    headings = (*text.COLUMNS, *(text.WRITTEN_COLUMNS if written else ()))
+    rows = []
     for column, against, p in zip(evaluation.columns, evaluation.comparisons, evaluation.adjusted, strict=True):
-        data, change = column.as_json(), written(against)["change"]
+        data = column.as_json()
         marks = ["◆ baseline"] * (column.lam == 0) + ["★ most right"] * (column.lam == found.best_lam)
         rows.append(
             (
@@ -21,14 +23,13 @@ def grid(found: Tuning) -> str:
                 f"{sum(column.correct)} of {evaluation.n}",
                 text.share(column.accuracy),
                 f"{100 * data['low']:.0f} to {text.share(data['high'])}",
-                "" if column.lam == 0 else _change(change["mean"], change["low"], change["high"]),
-                "" if column.lam == 0 else f"{p:.2g}",
-                text.share(data["no_answer"]),
-                text.share(data["degenerate"]) if evaluation.mode == "generate" else "no text",
+                *(("", "") if column.lam == 0 else (text.change(against), f"{p:.2g}")),
+                *((text.share(data["no_answer"]), text.share(data["degenerate"])) if written else ()),
             )
         )
-        tones.append("best" if column.lam == found.best_lam else "")
-    return rows_as_table(text.COLUMNS, rows, tones)
+    return rows_as_table(
+        headings, rows, ["best" if column.lam == found.best_lam else "" for column in evaluation.columns]
+    )
 
 
 def study(found: Study) -> str:
@@ -64,9 +65,3 @@ def rows_as_table(headings: Sequence[str], rows: Sequence[Sequence[str]], tones:
         f'<div class="lab-table" tabindex="0" role="region" aria-label="{escape(headings[0])}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
-
-
-def _change(mean: float, low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return f"{100 * mean:+.0f} %".replace("-", "−")
-    return f"{100 * mean:+.0f} % ({100 * low:+.0f} to {100 * high:+.0f})".replace("-", "−")

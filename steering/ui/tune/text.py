@@ -1,10 +1,12 @@
 """Every sentence and label of the Tune λ tab."""
 
+import math
 from collections.abc import Sequence
 
 from steering.evaluation import Evaluation, Tuning
 from steering.grids import NEW_TOKENS
 from steering.judging import Column
+from steering.significance import Comparison
 
 TAB = "Tune λ"
 INTRO = (
@@ -82,7 +84,9 @@ REPORTED = "Report on {n} questions made in {duration}."
 EXPLORATION = "Every λ on the reported questions: to look at, not to choose from"
 DOWNLOADS = {".html": "Download as a page", ".md": "Download as Markdown", ".json": "Download as JSON"}
 
-COLUMNS = ("λ", "right", "share", "95 % interval", "change", "p, corrected", "no answer", "repeats itself")
+COLUMNS = ("λ", "right", "share", "95 % interval", "change", "p, corrected")
+WRITTEN_COLUMNS = ("no answer", "repeats itself")
+"""Headings of the table; the last two where answers were written."""
 
 
 def signed(lam: float) -> str:
@@ -93,6 +97,19 @@ def signed(lam: float) -> str:
 def share(value: float) -> str:
     """A share in whole percent."""
     return f"{100 * value:.0f} %"
+
+
+def change(against: Comparison) -> str:
+    """A difference of two shares in whole percent, with its interval where there is one."""
+    mean, low, high = (_signed_percent(value) for value in (against.change, against.low, against.high))
+    return f"{mean} %" if math.isnan(against.low) else f"{mean} % ({low} to {high})"
+
+
+def _signed_percent(value: float) -> str:
+    if math.isnan(value):
+        return ""
+    whole = round(100 * value)
+    return f"{whole:+d}".replace("-", "−") if whole else "0"
 
 
 def of(column: Column) -> str:

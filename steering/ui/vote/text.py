@@ -1,7 +1,7 @@
 """Every sentence and label of the Vote tab."""
 
 from steering.evaluation import Evaluation
-from steering.ui.tune.text import duration, share, signed
+from steering.ui.tune.text import change, duration, share, signed
 from steering.voting import Ballot, Vote
 
 TAB = "Vote"
@@ -79,16 +79,11 @@ def counted(grid: Evaluation, found: Vote) -> tuple[str, ...]:
     low, high = found.interval
     low0, high0 = baseline.interval
     data = found.as_json()
-    change = f"{100 * against.change:+.0f} %".replace("-", "−")
-    ends = (
-        f" (95 % interval {100 * against.low:+.0f} to {100 * against.high:+.0f})".replace("-", "−")
-        if against.low == against.low
-        else ""
-    )
     return (
         f"The vote is right on {share(found.accuracy)} of {grid.n} questions (95 % interval {100 * low:.0f} to {share(high)}); "
         f"the baseline, λ = 0, on {share(baseline.accuracy)} ({100 * low0:.0f} to {share(high0)}).",
-        f"Change {change}{ends}: {against.gained} questions gained, {against.lost} lost, p = {against.p:.2g} (exact McNemar).",
+        f"Change, with its 95 % interval: {change(against)}. "
+        f"{against.gained} questions gained, {against.lost} lost, p = {against.p:.2g} (exact McNemar).",
         f"{len(found.voters)} λ vote, {data['ties']} ties, mean agreement {share(data['agreement'])}; {grid.split} split of "
         f"{grid.task}.",
     )
