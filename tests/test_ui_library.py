@@ -1,0 +1,270 @@
+"""The Library tab without a browser: vectors kept and used, sessions, the report and the script, with tiny models."""
+
+import re
+from contextlib import redirect_stdout
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+from pages import fields, last, press
+
+from steering import library
+from steering.concepts import ContrastPair, load_concept
+from steering.errors import SteeringError
+from steering.ui.cards import cards
+from steering.ui.drafts import Draft
+from steering.ui.library import report, script, takeaway, text
+from steering.ui.library.comparing import compared
+from steering.ui.library.handlers import RUN, Chosen, Shelf, load, python
+from steering.ui.settings import FILE, Settings
+from steering.ui.sidebar import FIELDS
+from steering.ui.steer.handlers import RUN as STEER
+from steering.ui.steer.handlers import Steering
+from steering.ui.steer.texts import Texts
+from steering.ui.workspace import Session, Workspace
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # a toast outside of a page is a warning
+
+EVIL = '<img src=x onerror="document.title=1">'
+PROMPT = "Ask\n'this' \"now\""
+FREE: dict[str, Any] = dict.fromkeys(FIELDS)
+
+
+@pytest.fixture(autouse=True)
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+@pytest.fixture(scope="module")
+def workspace() -> Workspace:
+    """Models and vectors are made once for all tests here."""
+    return Workspace()
+
+
+@pytest.fixture
+def shelf(workspace: Workspace) -> Shelf:
+    return Shelf(workspace)
+
+
+def steered(workspace: Workspace, session: Session, values: list[Any], prompt: str = PROMPT) -> None:
+    list(press(STEER, Steering(workspace).steer, session, values, prompt))
+
+
+def run_script(code: str) -> str:
+    said = StringIO()
+    with redirect_stdout(said):
+        exec(compile(code, "script", "exec"), {})
+    return said.getvalue()
+
+
+def printed(session: Session, concept: str) -> str:
+    rows = session.of(Texts).written[concept].grid.rows
+    return "".join(f"λ = {row.lam:+g}\n{row.text}\n\n" for row in rows)
+
+
+# Saved vectors
+
+
+def test_a_vector_is_saved_checked_and_used_instead_of_one_made_from_pairs(
+    shelf: Shelf, folders: tuple[str, str]
+) -> None:
+    session, values = Session(), fields(*folders)
+    seen = list(press(RUN, shelf.save, session, values, "mine / first"))
+    assert last(seen, "lib_chosen") == "mine-first"
+    checked = list(press(RUN, shelf.check, session, values, "mine-first"))
+    assert "matches" in last(checked, "lib_card")
+    assert last(checked, "lib_use")["interactive"]
+    used = shelf.use(session, *values)
+    assert used["concept"]["value"] == f"{FILE}mine-first"
+    now = Settings.read(*fields(*folders, concept=used["concept"]["value"]))
+    concept = session.draft(now.concept).concept
+    vector = shelf.workspace.vector(now, concept)
+    saved = library.entry("mine-first").vector
+    assert saved is not None
+    assert (vector.directions == saved.directions).all()
+    assert text_of_card(shelf, session, now).count("Read from a file") == 1
+    other = Settings.read(*fields(*folders, concept=now.concept, method="mean"))
+    assert shelf.workspace.ready(other, concept) is None
+    assert shelf.workspace.vector(other, concept).method == "mean", "another method is made from the file's pairs"
+
+
+def text_of_card(shelf: Shelf, session: Session, settings: Settings) -> str:
+    return str(cards(shelf.workspace, session, settings)["vector"])
+
+
+def test_a_vector_for_another_child_is_refused_with_what_was_expected(shelf: Shelf, folders: tuple[str, str]) -> None:
+    session, values = Session(), fields(*folders)
+    list(press(RUN, shelf.save, session, values, "mine"))
+    other = fields(folders[0], folders[0])
+    seen = list(press(RUN, shelf.check, session, other, "mine"))
+    card = last(seen, "lib_card")
+    assert "✕ differs" in card
+    assert "<td>32</td><td>40</td>" in card
+    assert not last(seen, "lib_use")["interactive"]
+    assert text.CHECK_FIRST in shelf.use(session, *other)["lib_status"]
+
+
+def test_an_uploaded_file_is_checked_before_it_is_kept(shelf: Shelf, folders: tuple[str, str], tmp_path: Path) -> None:
+    session, values = Session(), fields(*folders)
+    bad = tmp_path / "bad.gguf"
+    bad.write_bytes(b"no such thing")
+    assert "not a readable GGUF" in last(list(press(RUN, shelf.upload, session, values, str(bad))), "lib_status")
+    assert session.of(Chosen).uploaded is None
+    exported = list(press(RUN, shelf.write, session, values, "gguf", 1.0))
+    file = last(exported, "lib_file")
+    assert "block 0" in last(exported, "lib_notes")
+    seen = list(press(RUN, shelf.upload, session, values, file))
+    assert "matches" in last(seen, "lib_card")
+    kept = list(press(RUN, shelf.keep, session, values, True))
+    entry = library.entry(last(kept, "lib_chosen"))
+    assert entry.vector is not None
+    assert entry.vector.provenance["imported"]["format"] == "gguf"
+
+
+def test_deleting_is_taken_back(shelf: Shelf, folders: tuple[str, str]) -> None:
+    session, values = Session(), fields(*folders)
+    list(press(RUN, shelf.save, session, values, "mine"))
+    gone = shelf.delete(session, "mine")
+    assert gone["lib_table"]["rows"] == []
+    assert gone["lib_undo"]["interactive"]
+    assert [row["name"] for row in shelf.undo(session)["lib_table"]["rows"]] == ["mine"]
+
+
+def test_two_vectors_are_compared_layer_by_layer(shelf: Shelf, folders: tuple[str, str]) -> None:
+    session, values = Session(), fields(*folders)
+    list(press(RUN, shelf.save, session, values, "one"))
+    list(press(RUN, shelf.save, session, values, "same"))
+    list(press(RUN, shelf.save, session, fields(folders[0], folders[0]), "parent"))
+    found = compared(session, "one", "same")
+    cosines = found["lib_cosines"]["value"].data[1].y
+    assert [value for value in cosines if value is not None] == pytest.approx([1] * 4)
+    assert "different spaces" in compared(session, "one", "parent")["lib_compared"]
+    assert compared(session, "one", None)["lib_sides"] == ""
+
+
+# Taking the page away
+
+
+def test_the_script_writes_the_texts_of_the_page(workspace: Workspace, folders: tuple[str, str]) -> None:
+    session = Session()
+    values = fields(
+        *folders, temperature=0.7, seed=5, scale="unit", profile="late", positions="response", method="mean"
+    )
+    steered(workspace, session, values)
+    changes = python(workspace, session, Settings.read(*values), PROMPT)
+    assert changes["take_stale"] == ""
+    assert run_script(changes["take_script"]) == printed(session, "sentiment")
+    assert text.PYTHON_STALE in python(workspace, session, Settings.read(*fields(*folders)), PROMPT)["take_stale"]
+
+
+def test_edited_pairs_are_written_into_the_script(workspace: Workspace, folders: tuple[str, str]) -> None:
+    session, values = Session(), fields(*folders)
+    original = load_concept("sentiment")
+    edited = replace(original, pairs=(ContrastPair('It\'s "good"\n', "It is bad."), *original.pairs[:7]))
+    session.drafts["sentiment"] = Draft(edited, original)
+    steered(workspace, session, values)
+    code = script.of(Settings.read(*values), edited, PROMPT)
+    assert "load_concept" not in code
+    assert run_script(code) == printed(session, "sentiment")
+
+
+def test_the_script_reads_the_file_that_is_steered_with(shelf: Shelf, folders: tuple[str, str]) -> None:
+    session, values = Session(), fields(*folders)
+    list(press(RUN, shelf.save, session, values, "mine"))
+    list(press(RUN, shelf.check, session, values, "mine"))
+    name = shelf.use(session, *values)["concept"]["value"]
+    values = fields(*folders, concept=name)
+    steered(shelf.workspace, session, values)
+    code = python(shelf.workspace, session, Settings.read(*values), PROMPT)["take_script"]
+    assert "load_vector" in code
+    assert run_script(code) == printed(session, name)
+
+
+def test_a_session_brings_the_page_back(workspace: Workspace, folders: tuple[str, str]) -> None:
+    session, values = Session(), fields(*folders, seed=3, method="mean")
+    original = load_concept("sentiment")
+    session.drafts["sentiment"] = Draft(replace(original, pairs=original.pairs[:9]), original)
+    steered(workspace, session, values)
+    path = takeaway.session_file(session, values, PROMPT)
+    fresh = Session()
+    changes = load(fresh, path, choices=FREE)
+    assert [changes[name] for name in FIELDS if name != "concept"] == [
+        value for name, value in zip(FIELDS, values, strict=True) if name != "concept"
+    ]
+    assert changes["prompt"] == PROMPT
+    assert len(fresh.draft("sentiment").concept.pairs) == 9
+    assert fresh.draft("sentiment").modified
+    texts = [row["text"] for row in changes["viewer"]["rows"]]
+    assert texts == [row.text for row in session.of(Texts).written["sentiment"].grid.rows]
+    assert Steering(workspace).marks(fresh, Settings.read(*values), PROMPT)["stale"] == ""
+    assert takeaway.session_file(fresh, values, PROMPT) != path
+    assert Path(takeaway.session_file(fresh, values, PROMPT)).read_text() == Path(path).read_text()
+
+
+def test_a_session_with_settings_that_the_page_does_not_know_changes_nothing(
+    workspace: Workspace, folders: tuple[str, str], tmp_path: Path
+) -> None:
+    session, values = Session(), fields(*folders)
+    steered(workspace, session, values)
+    path = Path(takeaway.session_file(session, values, PROMPT))
+    for bad, words in (
+        (path.read_text().replace('"method": "pca"', '"method": "magic"'), "magic"),
+        (path.read_text().replace('"method": "pca",', ""), "method"),
+        (path.read_text().replace('"seed": 0', '"seed": "x"'), "a number"),
+        (path.read_text().replace('"max_new_tokens": 6,\n    "temp', '"temp'), "how many tokens"),
+        ("{}", "not a session"),
+    ):
+        assert bad != path.read_text()
+        (tmp_path / "bad.json").write_text(bad)
+        fresh = Session()
+        changes = load(fresh, str(tmp_path / "bad.json"), choices=FREE | {"method": ["pca", "mean"]})
+        assert list(changes) == ["take_status"]
+        assert words in changes["take_status"]
+        assert fresh == Session()
+
+
+def test_the_csv_holds_every_text(workspace: Workspace, folders: tuple[str, str]) -> None:
+    session, values = Session(), fields(*folders)
+    steered(workspace, session, values)
+    table = pandas.read_csv(takeaway.texts_file(session, Settings.read(*values)), keep_default_na=False)
+    grid = session.of(Texts).written["sentiment"].grid
+    assert list(table["lambda"]) == [row.lam for row in grid.rows]
+    assert list(table["text"]) == [row.text for row in grid.rows]
+    assert set(table["prompt"]) == {PROMPT}
+    empty = Session()
+    empty.drafts["mine"] = Draft(replace(load_concept("time"), name="mine"), load_concept("time"))
+    with pytest.raises(SteeringError, match="no texts"):
+        takeaway.texts_file(empty, Settings.read(*fields(concept="mine")))
+
+
+def report_of(workspace: Workspace, session: Session, values: list[Any], prompt: str) -> str:
+    return report.of(session, workspace, Settings.read(*values), prompt)
+
+
+def test_the_report_holds_everything_and_asks_nobody(workspace: Workspace, folders: tuple[str, str]) -> None:
+    session, values = Session(), fields(*folders)
+    original = load_concept("sentiment")
+    pairs = (ContrastPair(EVIL, "b"), *original.pairs[:9])
+    session.drafts["sentiment"] = Draft(replace(original, pairs=pairs, positive_label=EVIL), original)
+    steered(workspace, session, values, EVIL)
+    written = session.of(Texts).written["sentiment"]
+    rows = (replace(written.grid.rows[0], text=EVIL), *written.grid.rows[1:])
+    written.grid = replace(written.grid, rows=rows)
+    page = report_of(workspace, session, values, EVIL)
+    assert "<img" not in re.sub(r"<script.*?</script>", "", page, flags=re.S)
+    assert page.count("plotly.js v") == 1, "the library is embedded once"
+    assert not re.findall(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:""", page)
+    assert "default-src 'none'" in page
+    assert page.count("<article") == 13
+    assert "held-out R²" in page
+    assert "10 pairs" in page
+    stale = report_of(workspace, session, fields(*folders, seed=9), EVIL)
+    assert "made with other settings" in stale
+
+
+def test_a_report_without_anything_computed_is_still_a_report() -> None:
+    page = report_of(Workspace(), Session(), fields(concept="time", child="other"), "x")
+    assert "Settings" in page
