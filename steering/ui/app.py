@@ -10,7 +10,7 @@ from steering.ui.settings import CHILD, CONCEPT, PARENT
 from steering.ui.wiring import Page, Wire
 from steering.ui.workspace import Workspace
 
-ROOMS = (steer.ROOM, concept.ROOM, layers.ROOM, tune.ROOM, vote.ROOM, how.ROOM)
+ROOMS = (steer.ROOM, concept.ROOM, layers.ROOM, tune.ROOM, vote.ROOM, library.ROOM, how.ROOM)
 """The tabs, from left to right."""
 
 
