@@ -4,9 +4,26 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
-from steering.ui import address, cards, concept, how, layers, library, sidebar, steer, style, text, tune, vote
+from steering.ui import (
+    address,
+    cards,
+    concept,
+    how,
+    layers,
+    library,
+    sidebar,
+    steer,
+    style,
+    text,
+    tune,
+    vote,
+)
+from steering.ui.first_paint import FirstPaint, head
+from steering.ui.presets import PROMPTS
 from steering.ui.settings import CHILD, CONCEPT, PARENT
+from steering.ui.steer.texts import precomputed
 from steering.ui.wiring import Page, Wire
 from steering.ui.workspace import Workspace
 
@@ -15,7 +32,13 @@ ROOMS = (steer.ROOM, concept.ROOM, layers.ROOM, tune.ROOM, vote.ROOM, library.RO
 
 
 class Lab(gr.Blocks):  # type: ignore[misc]
-    """The app, launched with our look and our settings for privacy unless the caller says otherwise."""
+    """The app, launched with our look and our settings for privacy unless the caller says otherwise.
+
+    Attributes:
+        first_paint: what the document's head shows until the page is there.
+    """
+
+    first_paint: str = ""
 
     def launch(self, **settings: Any) -> Any:
         """Start the server; takes what `gr.Blocks.launch` takes.
@@ -25,6 +48,7 @@ class Lab(gr.Blocks):  # type: ignore[misc]
         defaults: dict[str, Any] = {
             "theme": style.theme(),
             "css": style.CSS,
+            "app_kwargs": {"middleware": [Middleware(FirstPaint, piece=self.first_paint)]},
             "run_history": False,
             "enable_monitoring": False,
             "max_file_size": "64mb",
@@ -57,6 +81,9 @@ def build_app(parent: str = PARENT, child: str = CHILD, concept: str = CONCEPT, 
             for room in ROOMS:
                 with gr.Tab(room.label, id=room.id):
                     page |= room.build()
+        demo.first_paint = head(concept)
+        page["viewer"].value = precomputed(concept) or page["viewer"].value
+        page["prompt"].value = PROMPTS.get(concept, page["prompt"].value)
         wire = Wire(demo, page, workspace)
         cards.connect(wire)
         address.connect(wire)

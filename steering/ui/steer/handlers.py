@@ -39,7 +39,8 @@ def connect(wire: Wire) -> None:
     for name in (name for name in page if name.startswith("example_")):
         wire.js(page[name].click, f"() => {page[name].value!r}", outputs=["prompt"])
     wire.js(page["wanted_lam"].change, _GO_TO, ["wanted_lam"])
-    wire.on(wire.demo.load, steering.load, ["parent", "child"], ["status"], model=True)
+    painted = wire.js(wire.demo.load, _ONCE_PAINTED)
+    wire.on(painted.then, steering.load, ["parent", "child"], ["status"], model=True)
 
 
 class Steering:
@@ -64,11 +65,9 @@ class Steering:
 
     def suggest(self, session: Session, concept: str, prompt: str) -> Changes:
         """Put a prompt that suits the concept, as long as nobody has written another one."""
-        texts = session.of(Texts)
-        if prompt.strip() not in (texts.prompt, ""):
-            return {}
-        texts.prompt = PROMPTS.get(concept, texts.prompt)
-        return {"prompt": texts.prompt}
+        del session
+        untouched = prompt.strip() in ("", *PROMPTS.values())
+        return {"prompt": PROMPTS[concept]} if untouched and concept in PROMPTS else {}
 
     def marks(self, session: Session, settings: Settings, prompt: str) -> Changes:
         """Whether the texts are out of date; and other texts where another concept was chosen."""
@@ -182,6 +181,9 @@ def _ways(settings: Settings) -> dict[str, Any]:
 
 
 _CHOSEN = """() => Number(document.querySelector("#viewer .viewer").dataset.lam)"""
+
+_ONCE_PAINTED = """() => new Promise((done) => setTimeout(done, 1500))"""
+"""Loading takes all cores, which the page needs first."""
 
 _GO_TO = """(lam) => {
   const number = document.querySelector("#viewer .number");

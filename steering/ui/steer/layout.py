@@ -3,9 +3,7 @@
 import gradio as gr
 
 from steering.ui import render
-from steering.ui.settings import CONCEPT
 from steering.ui.steer import text, viewer
-from steering.ui.steer.texts import precomputed
 from steering.ui.text import COPY_LINK, STOP
 from steering.ui.wiring import Page
 
@@ -26,8 +24,7 @@ def build() -> Page:
             page[f"example_{number}"] = gr.Button(words, size="sm", min_width=80)
     page["status"] = gr.HTML(render.message(text.READY), apply_default_css=False, elem_id="status")
     page["stale"] = gr.HTML(apply_default_css=False, elem_id="stale")
-    # There from the first paint on: before the server is asked anything.
-    page["viewer"] = viewer.component(precomputed(CONCEPT))
+    page["viewer"] = viewer.component()
     with gr.Row(elem_classes="lab-tools"):
         page["copy_link"] = gr.Button(COPY_LINK, size="sm", scale=0, min_width=150, elem_id="copy-link")
     # A strength that another tab wishes to be shown, and the one that is to be written exactly.

@@ -47,12 +47,10 @@ class Texts:
     Attributes:
         written: the newest texts of each concept.
         shown: the concept whose texts are on the page.
-        prompt: what this tab wrote into the prompt; the prompt follows the concept as long as it stands there.
     """
 
     written: dict[str, Written] = field(default_factory=dict)
     shown: str = ""
-    prompt: str = text.FIRST_PROMPT
 
     def of(self, concept: Concept) -> Written | None:
         """The texts of a concept: written on this page, or precomputed; None where there are none."""

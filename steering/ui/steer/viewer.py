@@ -31,10 +31,10 @@ MARKS = {"none": "○", "writing": "…", "baseline": "◆", "healthy": "●", "
 """The shape that goes with each state, so that colour is never needed."""
 
 
-def component(value: dict[str, Any] | None = None) -> gr.HTML:
-    """The viewer; empty unless it gets something to show."""
+def component() -> gr.HTML:
+    """The viewer, empty."""
     return gr.HTML(
-        value=value or empty(("positive", "negative"), ""),
+        value=empty(("positive", "negative"), ""),
         html_template=(_ASSETS / "viewer.html").read_text("utf-8"),
         css_template=(_ASSETS / "viewer.css").read_text("utf-8"),
         js_on_load=(_ASSETS / "viewer.js").read_text("utf-8"),
