@@ -14,7 +14,7 @@ from steering.concepts import Concept
 from steering.directions import DIRECTION_METHODS, FOLDS, LayerQuality, differing, direction, held_out
 from steering.errors import MismatchError, Progress, SteeringError, silent
 from steering.models import LanguageModel
-from steering.significance import CONFIDENCE, mean_interval
+from steering.significance import CONFIDENCE, mean_interval, wilson
 from steering.vectors import SteeringVector, no_signal, read_sides, rounding
 
 
@@ -67,20 +67,31 @@ class Votes:
     along: torch.Tensor
     signal: torch.Tensor
 
+    @cached_property
+    def clear(self) -> torch.Tensor:
+        """Which layers tell pairs apart better than a coin, by the lower end of Wilson's interval, bool `[n_layers]`."""
+        pairs, right = len(self.along), (self.along > 0).sum(dim=0).tolist()
+        return self.signal & torch.tensor([wilson(number, pairs)[0] > 0.5 for number in right])
+
+    @property
+    def layers(self) -> torch.Tensor:
+        """The layers that count, bool `[n_layers]`: the clear ones, or all with signal where none is clear."""
+        return self.clear if self.clear.any() else self.signal
+
     @property
     def scores(self) -> torch.Tensor:
-        """Each pair's mean over the layers with signal, `[n_pairs]`."""
-        return self.along[:, self.signal].mean(dim=1)
+        """Each pair's mean over the layers that count, `[n_pairs]`."""
+        return self.along[:, self.layers].mean(dim=1)
 
     @property
     def middle(self) -> torch.Tensor:
-        """Between which two values the middle half of the layers lies, `[n_pairs, 2]`."""
-        return self.along[:, self.signal].quantile(torch.tensor([0.25, 0.75]).double(), dim=1).T
+        """Between which two values the middle half of the layers that count lies, `[n_pairs, 2]`."""
+        return self.along[:, self.layers].quantile(torch.tensor([0.25, 0.75]).double(), dim=1).T
 
     @property
     def against(self) -> torch.Tensor:
-        """At how many layers each pair points the other way, `[n_pairs]`."""
-        return (self.along[:, self.signal] < 0).sum(dim=1)
+        """At how many of the layers that count each pair points the other way, `[n_pairs]`."""
+        return (self.along[:, self.layers] < 0).sum(dim=1)
 
     @property
     def fights(self) -> torch.Tensor:
@@ -94,7 +105,7 @@ class LeftOut:
 
     Attributes:
         pair: number of the pair, from 0.
-        cosines: `[n_layers]`, between the directions with it and without it; not a number where there is no signal.
+        cosines: `[n_layers]`, between the directions with it and without it; not a number where a layer was not asked about.
         with_it: `[n_others, n_layers]`, the other pairs along directions that saw this pair and not them, as cosines; not a
             number where a pair or a layer cannot be tested.
         without_it: the same along directions that did not see this pair.
@@ -107,7 +118,7 @@ class LeftOut:
 
     @property
     def turn(self) -> float:
-        """By how many degrees the direction turns: mean over the layers with signal."""
+        """By how many degrees the direction turns: mean over the layers."""
         return math.degrees(float(self.cosines.clamp(-1, 1).arccos().nanmean()))
 
     @property
@@ -152,6 +163,15 @@ class Comparison:
     quality: tuple[tuple[LayerQuality, ...], tuple[LayerQuality, ...]]
     pairs: tuple[int, int]
     signal: tuple[int, int]
+
+    @cached_property
+    def clear(self) -> torch.Tensor:
+        """At which layers both tell held-out pairs apart better than a coin, by Wilson's interval, bool `[n_layers]`."""
+        better = [
+            all(_beats_a_coin(layer, pairs) for layer, pairs in zip(both, self.pairs, strict=True))
+            for both in zip(*self.quality, strict=True)
+        ]
+        return ~self.cosines.isnan() & torch.tensor(better)
 
 
 def read_design(model: LanguageModel, concept: Concept, method: str, *, progress: Progress = silent) -> Design:
@@ -205,23 +225,25 @@ def votes(design: Design, *, progress: Progress = silent) -> Votes:
     return Votes(along / along.square().mean(dim=0).sqrt().clamp(min=1e-30), design.signal)
 
 
-def leave_out(design: Design, pair: int) -> LeftOut:
+def leave_out(design: Design, pair: int, layers: torch.Tensor | None = None) -> LeftOut:
     """Find every direction again without one pair, and test both on the other pairs.
 
     Args:
         design: of two pairs or more.
         pair: number of the pair, from 0.
+        layers: which layers are asked about, bool `[n_layers]`; by default those with signal.
 
     Raises:
         SteeringError: there is no such pair.
     """
-    pairs, layers = design.usable.shape
+    pairs, depth = design.usable.shape
     if not 0 <= pair < pairs:
         raise SteeringError(f"There is no pair {pair + 1}: {design.concept} has {pairs}.")
     others = torch.arange(pairs) != pair
-    cosines = torch.full((layers,), math.nan).double()
-    with_it, without_it = torch.full((2, pairs, layers), math.nan).double()
-    for layer in design.signal.nonzero().flatten().tolist():
+    cosines = torch.full((depth,), math.nan).double()
+    with_it, without_it = torch.full((2, pairs, depth), math.nan).double()
+    asked = design.signal if layers is None else design.signal & layers
+    for layer in asked.nonzero().flatten().tolist():
         less = design.direction(layer, without=pair)
         if less.any():
             cosines[layer] = design.directions[layer] @ less
@@ -262,6 +284,11 @@ def chance_cosine(width: int) -> float:
     from scipy.stats import beta
 
     return math.sqrt(float(beta.ppf(CONFIDENCE, 0.5, (width - 1) / 2)))
+
+
+def _beats_a_coin(layer: LayerQuality, pairs: int) -> bool:
+    tested = pairs - layer.dropped
+    return tested > 0 and wilson(round(layer.told_apart * tested), tested)[0] > 0.5
 
 
 def _share(cosines: torch.Tensor) -> float:

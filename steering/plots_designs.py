@@ -25,7 +25,8 @@ _GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": True, "zerolinecolor
 def plot_cosines(comparison: Comparison) -> go.Figure:
     """Draw the cosine between both designs' directions at every layer, over the band in which random directions lie.
 
-    The scale is fixed to −1 … 1 whatever the numbers are. Layers at which one design carries no signal stay empty.
+    The scale is fixed to −1 … 1 whatever the numbers are. Layers at which one design carries no signal stay empty;
+    marks are hollow where one of them tells pairs apart no better than a coin.
     """
     values = [None if math.isnan(value) else value for value in comparison.cosines.tolist()]
     layers = list(range(len(values)))
@@ -47,10 +48,14 @@ def plot_cosines(comparison: Comparison) -> go.Figure:
         name="cosine between A and B",
         mode="lines+markers",
         line={"color": THIRD, "width": 2},
-        marker={"symbol": "square", "size": 7, "color": THIRD},
+        marker={
+            "symbol": ["square" if clear else "square-open" for clear in comparison.clear.tolist()],
+            "size": 8,
+            "color": THIRD,
+        },
         hovertemplate="parent layer %{x}: cosine between A and B %{text}<extra></extra>",
     )
-    dress(figure, "parent layer", "cosine", height=330)
+    dress(figure, "parent layer", "cosine", height=350)
     _fit(figure, len(layers))
     ticks = [-1, -0.5, 0, 0.5, 1]
     figure.update_yaxes(range=[-1.05, 1.05], tickvals=ticks, ticktext=["−1", "−0.5", "0", "+0.5", "+1"], **_GRID)
@@ -103,7 +108,7 @@ def plot_quality(comparison: Comparison, measure: str = "told apart") -> go.Figu
         )
     if measure == "told apart":
         figure.add_hline(y=0.5, line={"color": INK, "width": 1, "dash": "dot"})
-    dress(figure, "parent layer", axis, height=330)
+    dress(figure, "parent layer", axis, height=350)
     _fit(figure, len(comparison.cosines))
     figure.update_yaxes(range=[-1.05, 1.05] if measure == "agreement" else [0, 1.05], **_GRID)
     return figure
@@ -111,6 +116,7 @@ def plot_quality(comparison: Comparison, measure: str = "told apart") -> go.Figu
 
 def _fit(figure: go.Figure, layers: int) -> None:
     tick = 1 if layers <= 10 else 2 if layers <= 20 else 4 if layers <= 48 else 8
+    figure.update_layout(legend={"y": -0.28}, margin={"b": 84})
     figure.update_xaxes(range=[-0.5, layers - 0.5], dtick=tick, tick0=0, showgrid=False, zeroline=False)
 
 

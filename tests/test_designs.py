@@ -1,6 +1,7 @@
 """Testing designs by hand: what is said of a pair rests on directions that never saw it."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,10 +9,11 @@ from test_vectors import KEEPING, LAYERS, METHODS, QUALITY, D, draw, planted
 
 from steering.concepts import Concept
 from steering.designs import Design, chance_cosine, compare, design, leave_out, read_design, votes
-from steering.directions import NO_DIFFERENCE
+from steering.directions import NO_DIFFERENCE, LayerQuality
 from steering.errors import MismatchError, SteeringError
 from steering.models import LanguageModel
-from steering.vectors import extract, fit
+from steering.plots_designs import QUALITIES, plot_cosines, plot_quality
+from steering.vectors import SteeringVector, extract, fit
 
 N = 14
 FIGHTER = 7
@@ -90,6 +92,25 @@ def test_a_layer_without_signal_has_no_vote() -> None:
     torch.testing.assert_close(found.scores, found.along[:, [0, 2]].mean(dim=1))
 
 
+def test_layers_that_are_no_better_than_a_coin_do_not_count() -> None:
+    positive, negative = with_a_fighter()
+    noise = draw(N, D, seed=11)
+    positive[:, 2], negative[:, 2] = noise, noise + draw(N, D, seed=12)
+    found = votes(read((positive, negative), "mean"))
+    assert found.signal.tolist() == [True] * 3
+    assert found.clear.tolist() == found.layers.tolist() == [True, True, False]
+    torch.testing.assert_close(found.scores, found.along[:, :2].mean(dim=1))
+    assert int(found.against[FIGHTER]) == 2
+    less = leave_out(read((positive, negative), "mean"), FIGHTER, found.layers)
+    assert less.cosines.isnan().tolist() == less.with_it.isnan().all(dim=0).tolist() == [False, False, True]
+
+
+def test_where_no_layer_is_clear_all_with_signal_count() -> None:
+    found = votes(read((draw(6, LAYERS, D), draw(6, LAYERS, D, seed=9)), "mean"))
+    assert not found.clear.any()
+    assert found.layers.tolist() == [True] * LAYERS
+
+
 # One pair left out
 
 
@@ -157,10 +178,53 @@ def test_vectors_of_two_models_are_not_compared(llama: LanguageModel) -> None:
         compare(extract(llama, QUALITY), extract(loaded("gpt2"), QUALITY))
 
 
-@pytest.mark.parametrize("width", [4, 24, 640])
+@pytest.mark.parametrize("width", [4, 24, 96])
 def test_nineteen_in_twenty_random_directions_stay_within_chance(width: int) -> None:
     cosines = torch.nn.functional.cosine_similarity(draw(20_000, width), draw(20_000, width, seed=1), dim=1)
     assert float((cosines.abs() < chance_cosine(width)).double().mean()) == pytest.approx(0.95, abs=0.006)
+
+
+def weak(vector: SteeringVector, layer: int) -> SteeringVector:
+    """The vector, told to be no better than a coin at one layer."""
+    quality = list(vector.quality)
+    quality[layer] = replace(quality[layer], told_apart=0.5)
+    return replace(vector, quality=tuple(quality))
+
+
+def test_layers_count_where_both_designs_are_better_than_a_coin(llama: LanguageModel) -> None:
+    sure = [LayerQuality(1.0, 0.5, 0.9, 0)] * llama.n_layers
+    vector = replace(extract(llama, QUALITY), quality=tuple(sure))
+    assert compare(vector, vector).clear.tolist() == [True] * llama.n_layers
+    assert compare(vector, weak(vector, 1)).clear.tolist() == [True, False, True, True]
+    assert compare(weak(vector, 0), vector).clear.tolist() == [False, True, True, True]
+    few = replace(vector, pairs=vector.pairs[:3])
+    assert not compare(few, vector).clear.any(), "three of three may be luck"
+
+
+# Figures
+
+
+def test_the_figure_of_cosines_has_a_fixed_scale_and_hollow_marks_where_a_design_is_weak(llama: LanguageModel) -> None:
+    sure = [LayerQuality(1.0, 0.5, 0.9, 0)] * llama.n_layers
+    vector = replace(extract(llama, QUALITY), quality=tuple(sure))
+    found = compare(vector, weak(vector, 2))
+    band, line = plot_cosines(found).data
+    assert max(band.y) == -min(band.y) == found.chance
+    assert list(line.y) == pytest.approx([1.0] * llama.n_layers)
+    assert list(line.marker.symbol) == ["square", "square", "square-open", "square"]
+    assert plot_cosines(found).layout.yaxis.range == (-1.05, 1.05)
+
+
+@pytest.mark.parametrize("measure", QUALITIES)
+def test_designs_differ_in_more_than_colour_and_hover_in_words(llama: LanguageModel, measure: str) -> None:
+    vector = extract(llama, QUALITY)
+    one, other = plot_quality(compare(vector, vector), measure).data
+    assert one.line.dash != other.line.dash
+    assert one.marker.symbol != other.marker.symbol
+    assert f"A: {measure}" in one.hovertemplate
+    if measure == "told apart":
+        assert "of 8 pairs, 95 % interval" in one.text[0]
+        assert all(low >= 0 for low in one.error_y.arrayminus)
 
 
 # With a model

@@ -2,16 +2,22 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pages import fields, last, press
 
-from steering.concepts import Problem, lint, load_concept
+from steering.concepts import ContrastPair, Problem, lint, load_concept
+from steering.designs import leave_out
 from steering.errors import SteeringError
+from steering.ui.concept import checking, comparing, render, text, votes
 from steering.ui.concept import handlers as table
-from steering.ui.concept import render, text
-from steering.ui.drafts import Draft
+from steering.ui.concept.checking import Checked, Checking
+from steering.ui.concept.comparing import Comparing
+from steering.ui.drafts import Draft, new_draft, read_pairs
+from steering.ui.settings import Settings
 from steering.ui.text import MODIFIED
-from steering.ui.workspace import Session
+from steering.ui.workspace import Session, Workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # a toast outside of a page is a warning
 
@@ -111,3 +117,188 @@ def test_what_people_write_is_escaped() -> None:
     concept = load_concept("sentiment")
     draft = Draft(replace(concept, name=EVIL, description=EVIL), concept)
     assert "<img" not in render.problems([Problem(1, EVIL)]) + render.pairs_heading(draft)
+
+
+# Pasted pairs and new concepts
+
+
+def test_pasted_lines_are_pairs_apart_by_a_tab_or_a_bar() -> None:
+    pasted = "Positive\tNegative\n\nup we go\tdown we go\n a joy | a pity \r\nyes|no | no|yes\n"
+    assert read_pairs(pasted) == (
+        ContrastPair("up we go", "down we go"), ContrastPair("a joy", "a pity"), ContrastPair("yes|no", "no|yes"),
+    )  # fmt: skip
+    assert read_pairs("  \n") == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "holds"), [("alone", "1 text "), ("a | b | c", "3 texts"), ("a\t", "1 text "), ("a\tb\tc", "3 texts")]
+)
+def test_a_line_without_two_texts_is_named(line: str, holds: str) -> None:
+    with pytest.raises(SteeringError, match=f"Line 2 holds {holds}"):
+        read_pairs(f"up | down\n{line}")
+
+
+def test_pasted_pairs_take_the_place_of_empty_rows_and_can_be_taken_back() -> None:
+    draft = new_draft("mine", (), ())
+    assert draft.rows == [["", ""]]
+    more = draft.joined(read_pairs("a | b\nc | d"))
+    assert more.rows == [["a", "b"], ["c", "d"]]
+    assert more.undone() == draft
+    assert draft.joined(()) is draft
+
+
+def test_a_new_concept_gets_a_name_that_is_free() -> None:
+    assert new_draft("  my   concept ", (), ("sentiment",)).concept.name == "my concept"
+    assert new_draft("sentiment", (), ("sentiment", "sentiment 2")).concept.name == "sentiment 3"
+
+
+def test_pasting_adds_to_the_table_and_says_what_is_wrong() -> None:
+    session = Session()
+    rows = session.draft("sentiment").rows
+    assert text.NOTHING_PASTED in table.paste(session, "sentiment", rows, " ")["pairs_message"]
+    assert "Line 1" in table.paste(session, "sentiment", rows, "alone")["pairs_message"]
+    assert not session.draft("sentiment").modified
+    changes = table.paste(session, "sentiment", rows, "up | down")
+    assert changes["pairs"] == [*rows, ["up", "down"]]
+    assert changes["pasted"] == ""
+
+
+def test_a_new_concept_is_chosen_and_opens_with_what_was_pasted() -> None:
+    session = Session()
+    assert text.NO_NAME in table.new(session, "", " ")["pairs_message"]
+    first = table.new(session, "up | down\nhigh | low", "mine")["concept"]
+    assert (first["value"], first["choices"][-1]) == ("mine", "mine")
+    assert table.opened(session, "mine")["pairs"] == [["up", "down"], ["high", "low"]]
+    second = table.new(session, "", "mine")["concept"]
+    assert second["choices"][-2:] == ["mine", "mine 2"]
+    assert table.opened(session, "mine 2")["pairs"] == [["", ""]]
+    assert table.opened(session, "mine 2")["reset"]["value"] == text.RESET_OWN
+    assert table.opened(session, "sentiment")["reset"]["value"] == text.RESET
+
+
+# Pairs held against the others
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "found"),
+    [
+        ("The soup was a joy", "The soup was a pity", ("The soup was …", "joy", "pity")),
+        ("We won by far", "We lost by far", ("We", "won", "lost")),
+        ("Up", "Down", ("", "Up", "Down")),
+        ("very very good", "very good", ("very", "very", "")),
+        ("same", "same", ("same", "", "")),
+    ],
+)
+def test_the_list_shows_where_a_pair_differs(positive: str, negative: str, found: tuple[str, str, str]) -> None:
+    assert votes.difference(ContrastPair(positive, negative)) == found
+
+
+Pressed = tuple[Checking, Session, list[Any], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def checked(folders: tuple[str, str]) -> Pressed:
+    check, session, values = Checking(Workspace(), table.written), Session(), fields(*folders)
+    return check, session, values, list(press(checking.RUN, check.check, session, values))
+
+
+def test_checked_pairs_are_listed_with_those_that_fight_first(checked: Pressed) -> None:
+    _, session, _, seen = checked
+    rows = last(seen, "votes")["rows"]
+    assert sorted(row["number"] for row in rows) == list(range(1, 33))
+    assert [row["score"] for row in rows] == sorted(row["score"] for row in rows)
+    assert all(row["fights"] == (row["score"] < 0) == (row["mark"] == votes.FIGHTS) for row in rows)
+    assert "32" in last(seen, "check_status")
+    assert last(seen, "check")["interactive"]
+    assert session.of(Checked).chosen is None
+
+
+def test_a_chosen_pair_can_be_left_out_and_taken_back(checked: Pressed) -> None:
+    check, session, values, seen = checked
+    settings, pairs = Settings.read(*values), load_concept("sentiment").pairs
+    assert check.marks(session, settings)["check_stale"] == ""
+    number = last(seen, "votes")["rows"][0]["number"]
+    shown = check.choose(session, number - 1)
+    assert f"Row {number}" in shown["vote_detail"]
+    assert "n = 31 pairs" in shown["vote_detail"]
+    assert shown["leave_out"]["visible"]
+    left = check.leave_out(session, "sentiment")
+    assert len(left["pairs"]) == 31
+    assert [pairs[number - 1].positive, pairs[number - 1].negative] not in left["pairs"]
+    marks = check.marks(session, settings)
+    assert text.STALE_VOTES in marks["check_stale"]
+    assert [row["number"] for row in marks["votes"]["rows"] if row["gone"]] == [number]
+    assert not marks["leave_out"]["interactive"]
+    assert check.leave_out(session, "sentiment") == {}, "it is not deleted twice"
+    table.undo(session, "sentiment", session.draft("sentiment").rows)
+    back = check.marks(session, settings)
+    assert back["check_stale"] == ""
+    assert not any(row["gone"] for row in back["votes"]["rows"])
+
+
+def test_a_check_grows_old_with_the_method_and_not_with_the_child(checked: Pressed, folders: tuple[str, str]) -> None:
+    check, session, _, _ = checked
+    parent, child = folders
+    others = (fields(parent, child, method="mean"), fields(parent, parent), fields(parent, child, concept="courage"))
+    stale = [text.STALE_VOTES in check.marks(session, Settings.read(*values))["check_stale"] for values in others]
+    assert stale == [True, False, True]
+
+
+def test_pairs_that_cannot_be_used_are_said_beside_the_button(folders: tuple[str, str]) -> None:
+    session = Session()
+    table.new(session, "", "mine")
+    check = Checking(Workspace(), table.written)
+    seen = list(press(checking.RUN, check.check, session, fields(*folders, concept="mine")))
+    assert "cannot be used" in last(seen, "check_status")
+    assert check.choose(session, 0) == check.leave_out(session, "mine") == {}
+
+
+# Two designs
+
+
+def test_designs_are_kept_as_they_stand() -> None:
+    session = Session()
+    assert "Empty" in comparing.cards(session)["design_a"]
+    kept = comparing.kept("A", session, "sentiment")
+    assert "32 pairs" in kept["design_a"]
+    session.drafts["sentiment"] = session.draft("sentiment").without(0)
+    assert "32 pairs" in comparing.cards(session)["design_a"]
+    assert "courage" in comparing.loaded("B", session, "courage")["design_b"]
+    assert "courage" in comparing.loaded("B", session, None)["design_b"]
+
+
+def test_two_designs_are_compared_and_written_with_in_one_batch(folders: tuple[str, str]) -> None:
+    compare, session, values = Comparing(Workspace()), Session(), fields(*folders)
+    comparing.kept("A", session, "sentiment")
+    missing = list(press(comparing.RUN, compare.compare, session, values, "Hello", 0.3, "explained"))
+    assert text.NEEDS_BOTH.format(letter="B") in last(missing, "compare_status")
+    comparing.loaded("B", session, "courage")
+    for prompt, lam, words in ((" ", 0.3, text.EMPTY_PROMPT), ("Hello", None, text.NEEDS_STRENGTH)):
+        assert words in last(
+            list(press(comparing.RUN, compare.compare, session, values, prompt, lam, "explained")), "compare_status"
+        )
+    seen = list(press(comparing.RUN, compare.compare, session, values, "Hello", 0.3, "explained"))
+    assert text.WRITTEN in last(seen, "compare_status")
+    texts = last(seen, "design_texts")
+    assert [texts.count(name) for name in ("Baseline", "Design A", "Design B")] == [1, 1, 1]
+    assert "λ = +0.3" in texts
+    assert len(last(seen, "design_cosines").data[1].y) == 3
+    assert "explained" in last(seen, "design_quality").layout.yaxis.title.text
+    assert "agree" in comparing.measured(session, "agreement")["design_quality"].data[0].hovertemplate
+    settings = Settings.read(*values)
+    assert compare.marks(session, settings, "Hello", 0.3)["compare_stale"] == ""
+    for prompt, lam in (("Hello", 0.2), ("Bye", 0.3)):
+        assert text.STALE_COMPARISON in compare.marks(session, settings, prompt, lam)["compare_stale"]
+    comparing.kept("B", session, "sentiment")
+    assert text.STALE_COMPARISON in compare.marks(session, settings, "Hello", 0.3)["compare_stale"]
+
+
+def test_what_people_write_in_designs_is_escaped(checked: Pressed) -> None:
+    check, session, _, _ = checked
+    check.choose(session, 0)
+    found = session.of(Checked)
+    assert found.design is not None
+    assert found.votes is not None
+    concept = replace(load_concept("sentiment"), name=EVIL, positive_label=EVIL, pairs=(ContrastPair(EVIL, EVIL),) * 4)
+    html = render.pair_detail(concept.pairs[0], 0, found.votes, leave_out(found.design, 0))
+    assert "<img" not in html + render.design("A", concept)

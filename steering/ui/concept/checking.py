@@ -93,7 +93,7 @@ class Checking:
 
         design, found = yield from RUN.step(job, self.workspace, work)
         session.rooms[Checked] = Checked(concept.pairs, design, found, _key(settings, concept), left=concept.pairs)
-        words = text.checked(len(concept.pairs), int(found.fights.sum()), design.model_name)
+        words, kind = text.checked(found, design.model_name)
         yield (
             _painted(session.of(Checked))
             | {
@@ -101,7 +101,7 @@ class Checking:
                 "leave_out": gr.update(visible=False),
                 "check_stale": "",
             }
-            | RUN.said(words, "warning" if found.fights.any() else "good")
+            | RUN.said(words, kind)
         )
 
     def marks(self, session: Session, settings: Settings) -> Changes:
@@ -123,7 +123,7 @@ class Checking:
         if design is None or found is None or not 0 <= pair < len(checked.pairs):
             return {}
         checked.chosen = pair
-        less = leave_out(design, pair)
+        less = leave_out(design, pair, found.layers)
         if checked.chosen != pair:  # Another one was chosen meanwhile.
             return {}
         here = checked.pairs[pair] in checked.left

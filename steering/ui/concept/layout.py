@@ -85,7 +85,11 @@ def _check() -> Page:
     page: Page = {}
     with gr.Row(elem_classes="lab-ask"):
         with gr.Column(scale=6, min_width=220):
-            gr.HTML(f'<div class="lab-heading"><h2>{text.CHECK_HEADING}</h2></div>', apply_default_css=False)
+            gr.HTML(
+                f'<div class="lab-heading"><h2>{text.CHECK_HEADING}</h2></div>',
+                css_template="margin-top: 0.8rem;",
+                apply_default_css=False,
+            )
             gr.HTML(f'<p class="lab-note">{text.CHECK_INTRO}</p>', apply_default_css=False)
         with gr.Column(scale=1, min_width=130):
             page["check"] = gr.Button(text.CHECK, variant="primary", elem_id="check-pairs")
@@ -136,13 +140,20 @@ def _compare() -> Page:
     page["design_verdict"] = gr.HTML(apply_default_css=False, elem_id="design-verdict")
     with gr.Row(visible=False, elem_id="design-figures") as figures:
         with gr.Column(min_width=300):
-            gr.HTML(f'<p class="lab-note"><b>{text.COSINES}</b></p>', apply_default_css=False)
+            gr.HTML(
+                f'<p class="lab-note"><b>{text.COSINES}</b><br>{text.COSINES_INFO}</p>',
+                css_template="min-height: 5.4rem;",
+                apply_default_css=False,
+            )
             page["design_cosines"] = gr.Plot(show_label=False, elem_id="design-cosines")
         with gr.Column(min_width=300):
-            gr.HTML(f'<p class="lab-note"><b>{text.QUALITY}</b></p>', apply_default_css=False)
-            page["design_quality"] = gr.Plot(show_label=False, elem_id="design-quality")
             page["design_measure"] = gr.Radio(
-                list(QUALITIES), value=next(iter(QUALITIES)), label=text.QUALITY_MENU, elem_id="design-measure"
+                list(QUALITIES),
+                value=next(iter(QUALITIES)),
+                label=text.QUALITY,
+                info=text.QUALITY_INFO,
+                elem_id="design-measure",
             )
+            page["design_quality"] = gr.Plot(show_label=False, elem_id="design-quality")
     page["design_figures"] = figures
     return page

@@ -46,16 +46,15 @@ def pair_detail(pair: ContrastPair, number: int, votes: Votes, found: LeftOut) -
         found: what changes without it.
     """
     fights = bool(votes.fights[number])
-    layers = votes.signal.nonzero().flatten().tolist()
-    along = [float(votes.along[number, layer]) for layer in layers]
+    layers = int(votes.layers.sum())
     others = len(found.with_it)
     kind = "fights" if fights else "agrees"
     mark = f"{FIGHTS} fights the others" if fights else f"{AGREES} goes with the others"
     return (
         f'<article class="pair {kind}" aria-live="polite"><h3>Row {number + 1} <span class="verdict">{mark}</span></h3>'
         f'<p class="side"><b>+</b> {escape(pair.positive)}</p><p class="side"><b>−</b> {escape(pair.negative)}</p>'
-        f"{_bars(layers, along)}"
-        f"<p>{text.against(int(votes.against[number]), len(layers))}</p>"
+        f"{_bars(votes, number)}"
+        f"<p>{text.against(int(votes.against[number]), layers)}</p>"
         f'<p class="gain">{text.without(found, others)}</p>{_changes(found, others)}'
         f"<p>{text.turns(found.turn)}</p></article>"
     )
@@ -114,27 +113,36 @@ def _changes(found: LeftOut, others: int) -> str:
     if math.isnan(gain):
         return ""
     (apart, apart_less), (explained, explained_less) = found.told_apart, found.explained
-    change = f"{100 * gain:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}".replace("-", "−")
+    change = f"{_points(gain)} points, 95 % interval {_points(low)} to {_points(high)}"
     return (
-        f'<div class="lab-table"><table><thead><tr><th>The other {others} pairs, held out</th><th>with it</th>'
+        f'<div class="lab-table"><table><thead><tr><th>{others} others, held out</th><th>with it</th>'
         "<th>without</th></tr></thead><tbody>"
         f"<tr><th>told apart</th><td>{apart:.1%}</td><td>{apart_less:.1%}</td></tr>"
         f"<tr><th>explained</th><td>{explained:.1%}</td><td>{explained_less:.1%}</td></tr>"
-        f"</tbody></table></div>{note(f'Change of the explained share: {change} (n = {others} pairs).')}"
+        f"</tbody></table></div>{note(f'Explained changes by {change} (n = {others} pairs).')}"
     )
 
 
-def _bars(layers: Sequence[int], along: Sequence[float]) -> str:
-    """The votes of a pair as bars from a line in the middle: up with the others, down against them."""
+def _points(share: float) -> str:
+    return f"{round(100 * share, 1) + 0.0:+.1f}".replace("-", "−")
+
+
+def _bars(votes: Votes, number: int) -> str:
+    """The votes of a pair as bars from a line in the middle: up with the others, down against them; pale where none counts."""
+    layers = votes.signal.nonzero().flatten().tolist()
+    along = [float(votes.along[number, layer]) for layer in layers]
     most = max(1.0, *(abs(value) for value in along))
     step = 100 / len(layers)
     bars = "".join(
-        f'<rect class="{"down" if value < 0 else "up"}" x="{place * step + step * 0.12:.2f}" width="{step * 0.76:.2f}" '
+        f'<rect class="{"down" if value < 0 else "up"}{"" if votes.layers[layer] else " pale"}" '
+        f'x="{place * step + step * 0.12:.2f}" width="{step * 0.76:.2f}" '
         f'y="{20 - max(value, 0) / most * 18:.2f}" height="{max(abs(value) / most * 18, 0.4):.2f}">'
         f"<title>parent layer {layer}: {signed(value)}</title></rect>"
         for place, (layer, value) in enumerate(zip(layers, along, strict=True))
     )
-    words = f"Votes at parent layers {layers[0]} to {layers[-1]}, up with the others, down against them"
+    words = f"Parent layers {layers[0]} to {layers[-1]}: up with the others, down against them"
+    if not votes.layers[layers].all():
+        words += "; pale where the pairs are told apart no better than by a coin"
     return (
         f'<figure><svg viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label="{words}">{bars}'
         f'<line x1="0" x2="100" y1="20" y2="20"></line></svg><figcaption>{words}.</figcaption></figure>'

@@ -1,8 +1,9 @@
 """Every sentence and label of the Concept tab."""
 
 import math
+import statistics
 
-from steering.designs import Comparison, LeftOut
+from steering.designs import Comparison, LeftOut, Votes
 
 TAB = "Concept"
 
@@ -65,18 +66,22 @@ LOAD = "or take a bundled concept as {letter}"
 NO_DESIGN = "Empty. Press Keep as {letter}, or choose a bundled concept."
 STRENGTH = "λ"
 STRENGTH_INFO = "The same for A and B"
-COMPARE_BUTTON = "Compare A and B"
+COMPARE_BUTTON = "Compare"
 NEEDS_BOTH = "Design {letter} is empty. Press Keep as {letter}, or choose a bundled concept for it."
 NEEDS_STRENGTH = "λ is empty. Type a number such as 0.3."
-NO_COMPARISON = "Press Compare A and B when both are filled."
-STALE_COMPARISON = "A, B, λ, the prompt or the settings changed since. Press Compare A and B to bring this up to date."
+NO_COMPARISON = "Press Compare when both are filled."
+STALE_COMPARISON = "A, B, λ, the prompt or the settings changed since. Press Compare to bring this up to date."
 PREPARING_DESIGNS = "Comparing the directions of A and B"
 WRITING = "Writing with A and B side by side"
 WRITTEN = "Both designs compared, and three texts written side by side in one batch."
 EMPTY_PROMPT = "The prompt on the Steer tab is empty. Write one there first."
 COSINES = "Where both directions agree"
+COSINES_INFO = (
+    "1 is the same direction, 0 has nothing in common, −1 is the opposite. Random directions lie in the grey band. "
+    "Hollow marks: there one of the two tells pairs apart no better than a coin."
+)
 QUALITY = "How good each direction is"
-QUALITY_MENU = "Measure"
+QUALITY_INFO = "On pairs that the direction never saw"
 TEXTS = "Both at λ = {lam}, on “{prompt}”"
 BASELINE = "Baseline"
 DESIGN = "Design {letter}"
@@ -92,22 +97,33 @@ def votes_legend(layers: int, fighting: int) -> str:
     """How to read the list."""
     mark = f"◆ fights the others ({fighting})" if fighting else "no pair fights the others"
     return (
-        f"● mean over the {layers} layers with signal; the bar holds the middle half of them. "
+        f"● mean over the {layers} layers that count; the bar holds the middle half of them. "
         f"1 is as far as is typical of these pairs at a layer; {mark}."
     )
 
 
-def checked(pairs: int, fighting: int, model: str) -> str:
-    """What a check found."""
+def checked(votes: Votes, model: str) -> tuple[str, str]:
+    """What a check found, and the kind of message that it is."""
+    pairs, fighting = len(votes.along), int(votes.fights.sum())
+    clear, layers = int(votes.clear.sum()), int(votes.signal.sum())
+    if not clear:
+        words = (
+            f"At no layer of {model} are these {pairs} pairs told apart better than by a coin: either they share too "
+            "little, or there are too few of them."
+        )
+        return words, "warning"
+    where = f"at the {clear} of {layers} layers of {model} that tell pairs apart better than a coin"
     if not fighting:
-        return f"All {pairs} pairs go with the others in {model}."
+        return f"All {pairs} pairs go with the others {where}.", "good"
     who = "One pair fights" if fighting == 1 else f"{fighting} pairs fight"
-    return f"{who} the others, of {pairs} pairs as {model} reads them. Choose one to see what would change without it."
+    return f"{who} the others, of {pairs}, {where}.", "info"
 
 
 def against(layers: int, of: int) -> str:
     """At how many layers a pair points the other way."""
-    return f"It points the other way at {layers} of {of} layers." if layers else f"It agrees at all {of} layers."
+    if not layers:
+        return f"It goes with the others at all {of} layers that count."
+    return f"It points the other way at {layers} of the {of} layers that count."
 
 
 def without(found: LeftOut, others: int) -> str:
@@ -126,32 +142,34 @@ def turns(degrees: float) -> str:
     """By how much a direction turns."""
     if math.isnan(degrees):
         return "Without it no direction can be found."
-    return f"Without it the direction turns by {degrees:.1f}° (mean over layers)."
+    return f"Without it the direction turns by {degrees:.1f}° (mean over these layers)."
 
 
 def compared(found: Comparison) -> list[str]:
     """What two designs have in common, the verdict first."""
-    known = sorted(value for value in found.cosines.tolist() if not math.isnan(value))
     signal = (
         f"A has {found.pairs[0]} pairs and carries signal at {found.signal[0]} layers of {found.model_name}; "
         f"B has {found.pairs[1]} pairs and signal at {found.signal[1]}."
     )
-    if not known:
-        return ["At no layer do both designs carry signal.", signal]
-    middle = known[len(known) // 2]
+    clear = sorted(found.cosines[found.clear].tolist())
+    if not clear:
+        return [
+            "At no layer do both designs tell pairs apart better than a coin, so there is nothing to compare.",
+            signal,
+        ]
+    middle = statistics.median(clear)
     if middle >= 0.9:
         verdict = "Both designs point nearly the same way."
-    elif middle > 0.4:
+    elif middle >= 0.3:
         verdict = "Both designs point in related directions."
-    elif middle > found.chance:
-        verdict = "The designs share a little: their directions agree more than chance would make them."
-    elif middle >= -found.chance:
-        verdict = "The designs have no direction in common: they agree no more than random directions do."
+    elif middle > -0.3:
+        verdict = "The designs have little in common."
     else:
         verdict = "The designs point against each other."
     numbers = (
-        f"Median cosine {_signed(middle)} over {len(known)} layers, from {_signed(known[0])} to {_signed(known[-1])}; "
-        f"95 % of random directions of this width stay within ±{found.chance:.2f}."
+        f"Median cosine {_signed(middle)} over the {len(clear)} layers at which both tell pairs apart better than a coin, "
+        f"from {_signed(clear[0])} to {_signed(clear[-1])}; 95 % of random directions of this width stay within "
+        f"±{found.chance:.2f}."
     )
     return [verdict, numbers, signal]
 

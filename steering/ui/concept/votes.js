@@ -16,8 +16,8 @@ function build(row, at) {
   node.className = "row" + (row.fights ? " fights" : "") + (row.gone ? " gone" : "");
   node.setAttribute("aria-label", row.label);
   node.title = row.label;
-  const words = part("words", row.positive);
-  words.append(part("other", " / " + row.negative));
+  const words = part("words");
+  words.append(part("other", row.opening + " "), part("own", row.positive), part("other", " / " + row.negative));
   const chart = part("chart");
   for (const name of ["zero", "half", "dot"]) chart.append(part(name));
   for (const [name, value] of [["zero", 0], ["low", row.low], ["high", row.high], ["at", row.score]])
@@ -52,6 +52,7 @@ function paint() {
   find(".axis .right").textContent = value.right + " ▸";
   const low = Math.min(-0.3, ...value.rows.map((row) => row.low)), high = Math.max(1.3, ...value.rows.map((row) => row.high));
   const at = (number) => (100 * (number - low)) / (high - low) + "%";
+  find(".axis").style.setProperty("--zero", at(0));
   const focused = [...list.children].indexOf(document.activeElement), top = list.scrollTop;
   list.replaceChildren(...value.rows.map((row) => build(row, at)));
   list.scrollTop = top;

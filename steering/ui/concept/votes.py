@@ -15,8 +15,11 @@ from steering.ui.concept import text
 
 _ASSETS = files("steering.ui.concept")
 
-_FIRST_WORDS = 80
-"""Characters of a text that reach the list."""
+_OPENING = 3
+"""Words of a pair's common beginning that the list shows."""
+
+_MOST = 80
+"""Characters of a difference that reach the list."""
 
 FIGHTS, AGREES = "▲", "●"
 
@@ -57,8 +60,7 @@ def show(
         rows.append(
             {
                 "number": pair + 1,
-                "positive": pairs[pair].positive[:_FIRST_WORDS],
-                "negative": pairs[pair].negative[:_FIRST_WORDS],
+                **dict(zip(("opening", "positive", "negative"), difference(pairs[pair]), strict=True)),
                 "score": score,
                 "low": low,
                 "high": high,
@@ -69,8 +71,19 @@ def show(
                 "label": text.vote_label(pair + 1, signed(score), fights, gone),
             }
         )
-    legend = text.votes_legend(int(votes.signal.sum()), int(votes.fights.sum()))
+    legend = text.votes_legend(int(votes.layers.sum()), int(votes.fights.sum()))
     return empty() | {"rows": rows, "legend": legend, "chosen": None if chosen is None else chosen + 1}
+
+
+def difference(pair: ContrastPair) -> tuple[str, str, str]:
+    """How a pair opens, and what each side says where they differ."""
+    positive, negative = pair.positive.split(), pair.negative.split()
+    most = min(len(positive), len(negative))
+    start = next((at for at in range(most) if positive[at] != negative[at]), most)
+    end = next((at for at in range(most - start) if positive[-1 - at] != negative[-1 - at]), most - start)
+    opening = " ".join(positive[: min(start, _OPENING)]) + (" …" if start > _OPENING else "")
+    own, other = (" ".join(words[start : len(words) - end])[:_MOST] for words in (positive, negative))
+    return opening, own, other
 
 
 def signed(value: float) -> str:
