@@ -44,8 +44,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def home() -> Iterator[str]:
-    """Address of the real app, in a process of its own."""
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the real app, in a process of its own, with an empty library."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -53,7 +53,7 @@ def home() -> Iterator[str]:
     with (ARTEFACTS / "app.log").open("w+") as log:
         command = [sys.executable, "app.py", "--port", str(port)]
         # The server must not need a network either.
-        environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+        environment = os.environ | {"HF_HUB_OFFLINE": "1", "XDG_DATA_HOME": str(tmp_path_factory.mktemp("data"))}
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:
             deadline = time.monotonic() + 120

@@ -1,0 +1,95 @@
+"""The Library tab: a vector is saved, checked and used, and a page is taken away and brought back."""
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from browser.visits import EVIL, SLOW, opened, pictures, tab
+from steering.ui import library, steer
+from steering.ui.library import text
+
+pytestmark = pytest.mark.browser
+
+
+def fetched(page: Page, button: str) -> tuple[str, str]:
+    """Name and contents of the file that a button hands out."""
+    with page.expect_download(timeout=30_000) as download:
+        page.click(button)
+    return download.value.suggested_filename, Path(download.value.path()).read_text("utf-8")
+
+
+def test_a_vector_is_saved_checked_used_and_deleted(browser: Browser, home: str) -> None:
+    page, watch = opened(browser, home)
+    tab(page, library.ROOM.label)
+    expect(page.locator("#lib-table")).to_contain_text(text.NOTHING_SAVED)
+    page.get_by_label(text.NAME).fill("first of mine")
+    page.click("#lib-save")
+    expect(page.locator("#lib-status")).to_contain_text("Saved as first-of-mine", timeout=SLOW)
+    expect(page.locator("#lib-details")).to_contain_text("R²")
+    expect(page.locator("#lib-use")).to_be_disabled()
+    page.click("#lib-check")
+    expect(page.locator("#lib-card")).to_contain_text(text.FITS, timeout=60_000)
+    pictures(page, "library")
+    page.click("#lib-use")
+    expect(page.locator("#vector")).to_contain_text("Read from a file")
+    with page.expect_file_chooser() as chooser:
+        page.click("#lib-upload")
+    pickled = {"name": "steer.pt", "mimeType": "application/octet-stream", "buffer": b"x"}
+    chooser.value.set_files(pickled)  # type: ignore[arg-type]
+    expect(page.locator("#lib-status")).to_contain_text("pickle", timeout=60_000)
+    page.click("#lib-delete")
+    expect(page.locator("#lib-table")).to_contain_text(text.NOTHING_SAVED)
+    page.click("#lib-undo")
+    expect(page.locator("#lib-table")).to_contain_text("first-of-mine")
+    watch.check()
+    page.context.close()
+
+
+def test_a_page_is_taken_away_and_brought_back(browser: Browser, home: str) -> None:
+    page, watch = opened(browser, home)
+    page.locator("#prompt textarea").fill(EVIL)
+    tab(page, library.ROOM.label)
+    page.get_by_text(text.PYTHON, exact=True).click()
+    expect(page.locator("#take-script")).to_contain_text("from steering import")
+    expect(page.locator("#take-stale")).to_contain_text(text.PYTHON_STALE)
+    name, csv = fetched(page, "#take-csv")
+    assert name == "sentiment-texts.csv"
+    assert csv.startswith("lambda,text")
+    name, session = fetched(page, "#take-session")
+    assert json.loads(session)["prompt"] == EVIL
+    assert fetched(page, "#take-report")[0] == "sentiment-report.html"
+    fresh, other = opened(browser, home)
+    tab(fresh, library.ROOM.label)
+    changed = session.replace('"seed": 0', '"seed": 11')
+    with fresh.expect_file_chooser() as chooser:
+        fresh.click("#take-load")
+    chooser.value.set_files({"name": name, "mimeType": "application/json", "buffer": changed.encode()})  # type: ignore[arg-type]
+    expect(fresh.locator("#take-status")).to_contain_text("The session is back")
+    tab(fresh, steer.ROOM.label)
+    expect(fresh.locator("#prompt textarea")).to_have_value(EVIL)
+    expect(fresh.locator("#viewer .source")).to_contain_text("From a session file")
+    watch.check()
+    other.check()
+    page.context.close()
+    fresh.context.close()
+
+
+def test_the_report_opens_alone(browser: Browser, home: str, tmp_path: Path) -> None:
+    page, watch = opened(browser, home)
+    tab(page, library.ROOM.label)
+    report = tmp_path / "report.html"
+    report.write_text(fetched(page, "#take-report")[1], "utf-8")
+    page.context.close()
+    alone = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", offline=True).new_page()
+    complaints: list[str] = []
+    alone.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    alone.on("pageerror", lambda error: complaints.append(str(error)))
+    alone.goto(report.as_uri())
+    expect(alone.locator("article")).to_have_count(13)
+    expect(alone.locator(".figure .main-svg").first).to_be_visible()
+    assert not alone.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    assert complaints == []
+    alone.context.close()
+    watch.check()
