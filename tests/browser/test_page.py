@@ -33,9 +33,8 @@ def test_first_page_is_filled_and_fits(browser: Browser, home: str, width: int, 
     page.screenshot(path=ARTEFACTS / f"first-{width}-{theme}.png", full_page=True)
     for room in (*ROOMS[1:], ROOMS[0]):
         tab(page, room.label)
-        page.wait_for_timeout(300)
+        page.wait_for_timeout(150)
         assert not scrolls_sideways(page), room.id
-        page.screenshot(path=ARTEFACTS / f"{room.id}-empty-{width}-{theme}.png")
     watch.check()
     page.context.close()
 
@@ -68,7 +67,7 @@ def test_no_tab_has_a_serious_barrier_that_is_ours(browser: Browser, home: str) 
         page, _ = opened(browser, home, theme=theme)
         for room in ROOMS:
             tab(page, room.label)
-            page.wait_for_timeout(300)
+            page.wait_for_timeout(150)
             found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
             ours = [
                 (violation["id"], node["html"][:160])
@@ -90,6 +89,7 @@ def test_an_address_opens_the_page_as_it_says(browser: Browser, home: str) -> No
     page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
     watch = Watch(page, home)
     page.goto(f"{home}?concept=courage&lam=-0.4&prompt=Who+is+there%3F&width=nonsense&temperature=0.5")
+    page.locator("#prompt textarea").wait_for()
     expect(page.locator("#prompt textarea")).to_have_value("Who is there?")
     expect(page.locator("#concept input")).to_have_value("courage")
     expect(page.locator("#viewer .card.steered .lam")).to_have_text("λ = −0.4")

@@ -58,7 +58,8 @@ def tab(page: Page, name: str) -> None:
     """Go to a tab, also where tabs hide in the menu of a narrow window."""
     wanted = page.get_by_role("tab", name=name, exact=True)
     if not wanted.is_visible():
-        page.locator("#tabs .overflow-menu > button").first.click()
+        page.get_by_role("button", name="More tabs").click()
+        wanted = page.locator(".overflow-dropdown button", has_text=name)
     wanted.click()
 
 
