@@ -71,7 +71,8 @@ def test_the_grid_grows_and_the_best_strength_goes_to_the_slider(
     assert found is not None
     assert [column.lam for column in found.evaluation.columns] == [-0.5, 0, 0.5]
     assert (found.evaluation.n, found.evaluation.split) == (12, "validation")
-    assert chosen(session) == {"wanted_lam": found.best_lam}
+    assert list(chosen(session))[-1] == {"wanted_lam": found.best_lam}
+    assert not list(chosen(Session()))
     assert text.signed(found.best_lam) in last(seen, "tune_use")["value"]
     assert "36 rows, in" in last(seen, "tune_status")
     assert "12 questions of the test split: at most 120 rows to compute, about" in last(seen, "tune_report_note")

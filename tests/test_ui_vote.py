@@ -1,6 +1,7 @@
 """The Vote tab without a browser: one question at every λ, votes on a task, and what is said when a field is wrong."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,16 @@ import pytest
 from pages import fields, last, press
 
 from steering.errors import SteeringError
-from steering.evaluation import Evaluation
+from steering.evaluation import Evaluation, ask
 from steering.judging import Column, judge
 from steering.scoring import Outcome
 from steering.tasks import Item
 from steering.ui.settings import Settings
+from steering.ui.text import STOPPED
 from steering.ui.tune import handlers as tuning
 from steering.ui.tune.form import Uploads
 from steering.ui.tune.text import signed
-from steering.ui.vote import render, text
+from steering.ui.vote import handlers, render, text
 from steering.ui.vote.handlers import COUNT, RUN, Voting, take
 from steering.ui.vote.question import Taken, named, typed
 from steering.ui.workspace import Session, Workspace
@@ -79,6 +81,23 @@ def test_a_question_is_answered_in_writing_at_every_strength(
     assert voting.marks(session, settings, *asked, "validation", *form(session))["vote_stale"] == ""
     other = ("How many people?", *asked[1:])
     assert text.STALE in voting.marks(session, settings, *other, "validation", *form(session))["vote_stale"]
+
+
+def test_a_stopped_question_keeps_what_was_written(
+    voting: Voting, session: Session, folders: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_behind(*arguments: Any) -> Iterator[Evaluation]:
+        steps = ask(*arguments)
+        yield next(steps)
+        RUN.end(session)
+        yield next(steps)
+
+    asked = ("How many bowls of soup?", "", "", "number")
+    with monkeypatch.context() as patch:
+        patch.setattr(handlers, "ask", stop_behind)
+        seen = list(press(RUN, voting.ask, session, fields(*folders), *asked, True, *form(session)))
+    assert last(seen, "vote_answers").count(f"<td>{text.STOPPED}</td>") == 3
+    assert STOPPED in last(seen, "vote_status")
 
 
 def test_choices_are_weighed_and_named(voting: Voting, session: Session, folders: tuple[str, str]) -> None:
@@ -156,11 +175,13 @@ def test_the_winner_is_marked_by_value_and_right_or_wrong_by_a_mark() -> None:
         tuple(Column(lam, (judge("number", item, Outcome(words, 5)),), ("4",)) for lam, words in texts.items()),
     )  # fmt: skip
     ballot = vote(grid).ballots[0]
-    table = render.answers(grid, ballot, item)
+    table = render.answers(grid, item, ballot.winner)
     assert table.count("★") == 2
     assert (table.count("✓"), table.count("✕")) == (2, 1)
     assert "&lt;img src=x&gt;" in table
     assert EVIL not in table
     assert "4, say 2 of 3 (agreement 67 %): ✓ right." in render.verdict(ballot, [], item)
     unknown = Item("q", "?", "")
-    assert "✓" not in render.answers(grid, ballot, unknown) + render.verdict(ballot, [], unknown)
+    growing = render.answers(grid, item, unread=text.WRITING)
+    assert (growing.count(text.WRITING), growing.count("★"), growing.count("✓")) == (3, 0, 0)
+    assert "✓" not in render.answers(grid, unknown, ballot.winner) + render.verdict(ballot, [], unknown)

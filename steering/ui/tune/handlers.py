@@ -196,10 +196,12 @@ def rescaled(session: Session, scale: str, lambdas: str) -> Changes:
     return {"tune_lambdas": text.written(GRIDS[scale])} if untouched and scale in GRIDS else {}
 
 
-def chosen(session: Session) -> Changes:
+def chosen(session: Session) -> Iterator[Changes]:
     """Hand the best λ to the Steer tab."""
     found = session.of(Tuned).tuning
-    return {} if found is None else {"wanted_lam": found.best_lam}
+    if found is not None:
+        yield {"wanted_lam": None}  # So that the same λ is a change again, after the slider was moved.
+        yield {"wanted_lam": found.best_lam}
 
 
 def _grow(

@@ -39,11 +39,9 @@ def _form() -> Page:
                     min_width=240,
                     elem_id="tune-task",
                 )
-                page["tune_questions"] = gr.Slider(
-                    5,
-                    200,
+                page["tune_questions"] = gr.Number(
                     40,
-                    step=5,
+                    precision=0,
                     label=text.QUESTIONS,
                     info=text.QUESTIONS_INFO,
                     min_width=200,

@@ -17,7 +17,7 @@ INTRO = (
 TASK = "Task"
 TASK_INFO = "Pick one, or type reasoning-gym:NAME and press Enter"
 TASKS = (
-    ("questions: 240 easy ones with choices, bundled", "questions"),
+    ("questions: 240 with choices, bundled", "questions"),
     ("sums and differences, generated", "reasoning-gym:chain_sum"),
     ("arithmetic with brackets, generated", "reasoning-gym:basic_arithmetic"),
     ("products of two numbers, generated", "reasoning-gym:products"),

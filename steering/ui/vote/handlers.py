@@ -16,7 +16,7 @@ from steering.plots_tasks import SHOWN_QUESTIONS, plot_tally, plot_votes
 from steering.runs import Store
 from steering.tasks import Item
 from steering.ui import render
-from steering.ui.jobs import Job, Report
+from steering.ui.jobs import Job, Report, Stopped
 from steering.ui.runs import Changes, Run
 from steering.ui.settings import Settings
 from steering.ui.tune.form import FIELDS, Form, Uploads
@@ -109,19 +109,25 @@ class Voting:
         session.of(Voted).asked = (form.key(settings, concept), question, choices, answer, kind)
         began = painted = time.monotonic()
         yield {"vote_stale": ""} | RUN.says(Report(text.ANSWERING.format(n=len(lambdas)), 0.0))
-        for grid in ask(scorer, vector, lambdas):
-            job.check()
-            if time.monotonic() - painted > _PAINT:
-                painted = time.monotonic()
-                written = max(column.answers[0].n_tokens for column in grid.columns) / scorer.sampling.max_new_tokens
-                report = Report(text.ANSWERING.format(n=len(lambdas)), min(written, 1.0), painted - began)
-                yield {
-                    "vote_answers": answers.answers(grid, vote(grid, near).ballots[0], item, writing=True)
-                } | RUN.says(report)
+        grid: Evaluation | None = None
+        try:
+            for grid in ask(scorer, vector, lambdas):
+                job.check()
+                if time.monotonic() - painted > _PAINT:
+                    painted = time.monotonic()
+                    most = max(column.answers[0].n_tokens for column in grid.columns) / scorer.sampling.max_new_tokens
+                    report = Report(text.ANSWERING.format(n=len(lambdas)), min(most, 1.0), painted - began)
+                    yield _unfinished(grid, item, text.WRITING) | RUN.says(report)
+        except Stopped:
+            if grid is not None:
+                yield _unfinished(grid, item, text.STOPPED)
+            raise
+        assert grid is not None, "an answer has at least one step"
         yield _shown(grid, near, item)
         if samples:
+            answered = grid
             control = yield from RUN.step(
-                job, self.workspace, lambda progress: _sampled(scorer, vector, grid, near, progress)
+                job, self.workspace, lambda progress: _sampled(scorer, vector, answered, near, progress)
             )
             yield _shown(grid, near, item, control)
         yield RUN.said(text.finished(time.monotonic() - began))
@@ -183,6 +189,11 @@ def _sampled(scorer: Scorer, vector: SteeringVector, grid: Evaluation, near: flo
     return control
 
 
+def _unfinished(grid: Evaluation, item: Item, unread: str) -> Changes:
+    table = answers.answers(grid, item, unread=unread)
+    return {"vote_answers": table, "vote_verdict": "", "vote_tally": gr.update(visible=False)}
+
+
 def _shown(grid: Evaluation, near: float, item: Item, control: Control | None = None) -> Changes:
     ballot, baseline = vote(grid, near).ballots[0], grid.baseline.answers[0]
     rest = [("Baseline, λ = 0", named(baseline.answer, item) + answers.right(baseline.outcome == "right", item))]
@@ -194,7 +205,7 @@ def _shown(grid: Evaluation, near: float, item: Item, control: Control | None = 
         counts[text.SAMPLED] = _counts(grid.kind, other, control.vote.voters, 0.0, tuple(counts[text.STEERED]))
     return {
         "vote_verdict": answers.verdict(ballot, rest, item),
-        "vote_answers": answers.answers(grid, ballot, item),
+        "vote_answers": answers.answers(grid, item, ballot.winner),
         "vote_tally": gr.update(
             value=plot_tally(
                 {way: {named(answer, item): n for answer, n in votes.items()} for way, votes in counts.items()},

@@ -16,18 +16,16 @@ _SEEN = 72
 """Letters of a folded text."""
 
 
-def answers(grid: Evaluation, ballot: Ballot, item: Item, *, writing: bool = False) -> str:
+def answers(grid: Evaluation, item: Item, winner: str | None = None, *, unread: str = "") -> str:
     """A row for every λ: the answer that was read, and what it was read from, folded.
 
     Args:
         grid: one question at every λ.
-        ballot: its vote.
         item: the question.
-        writing: whether texts still grow; then their ends are shown, else their beginnings.
+        winner: the answer whose rows are marked.
+        unread: what stands instead of the answers of unfinished texts, whose ends are shown; "" for finished ones.
     """
-    rows = "".join(
-        _row(column.lam, column.answers[0], ballot.winner, grid.kind, item, writing) for column in grid.columns
-    )
+    rows = "".join(_row(column.lam, column.answers[0], winner, grid.kind, item, unread) for column in grid.columns)
     head = "".join(f'<th scope="col">{words}</th>' for words in text.COLUMNS)
     return (
         f'<div class="lab-table lab-answers"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
@@ -50,18 +48,18 @@ def right(correct: bool, item: Item) -> str:
     return ": ✓ right" if correct else f": ✕ wrong, the right one is {named(item.answer, item)}"
 
 
-def _row(lam: float, found: Answer, winner: str | None, kind: str, item: Item, writing: bool) -> str:
+def _row(lam: float, found: Answer, winner: str | None, kind: str, item: Item, unread: str) -> str:
     wins = found.answer is not None and winner is not None and SAME[kind](found.answer, winner)
-    known = f" {'✓' if found.outcome == 'right' else '✕'}" if item.answer and not writing else ""
+    known = f" {'✓' if found.outcome == 'right' else '✕'}" if item.answer else ""
     name = f"{signed(lam)} ◆ baseline" if lam == 0 else signed(lam)
-    said = f"{'★ ' * wins}{named(found.answer, item)}{known}"
+    said = unread or f"{'★ ' * wins}{named(found.answer, item)}{known}"
     return (
         f'<tr class="{"best" if wins else ""}"><th scope="row">{name}</th><td>{escape(said)}</td>'
-        f"<td>{_source(found, item, writing)}</td></tr>"
+        f"<td>{_source(found, item, unread)}</td></tr>"
     )
 
 
-def _source(found: Answer, item: Item, writing: bool) -> str:
+def _source(found: Answer, item: Item, unread: str) -> str:
     if found.scores:
         return escape(
             " · ".join(
@@ -72,5 +70,5 @@ def _source(found: Answer, item: Item, writing: bool) -> str:
     flat = " ".join(found.text.split())
     if len(flat) <= _SEEN:
         return escape(flat)
-    seen = f"… {flat[-_SEEN:]}" if writing else f"{flat[:_SEEN]} …"
+    seen = f"… {flat[-_SEEN:]}" if unread else f"{flat[:_SEEN]} …"
     return f'<details><summary>{escape(seen)}</summary><div class="lab-pre">{escape(found.text)}</div></details>'

@@ -35,6 +35,8 @@ SAMPLING = "Asking the unsteered child {n} times"
 STALE = "These answers were given to another question, or with other settings. Press “Ask at every λ” to bring them up to date."
 EMPTY = "Press “Ask at every λ”: the answers appear here while they are being written."
 NO_ANSWER = "no answer"
+WRITING = "being written"
+STOPPED = "stopped"
 
 STEERED, SAMPLED = "every λ", "unsteered, at random"
 COLUMNS = ("λ", "answer", "")

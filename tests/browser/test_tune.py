@@ -1,0 +1,57 @@
+"""The tabs Tune λ and Vote: a grid, its λ on the slider, the report, and one question put to the vote."""
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from browser.visits import SLOW, opened, pictures, tab
+from steering.ui import steer, tune, vote
+from steering.ui.vote import text as voting
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_strength_is_tuned_reported_used_and_voted_on(browser: Browser, home: str) -> None:
+    page, watch = opened(browser, home)
+    tab(page, tune.ROOM.label)
+    page.fill("#tune-questions input", "5")
+    page.fill("#tune-lambdas input, #tune-lambdas textarea", "-0.2 0.2")
+    page.click("#tune-preview")
+    expect(page.locator("#tune-prompt .lab-pre")).to_contain_text("Question:", timeout=SLOW)
+    page.click("#tune-run")
+    expect(page.locator("#tune-status")).to_contain_text("15 rows", timeout=SLOW)
+    expect(page.locator("#tune-table tbody tr")).to_have_count(3)
+    page.locator("#tune-plot .scatterlayer").wait_for()
+    expect(page.locator("#tune-verdict")).to_contain_text("validation split, n = 5")
+    expect(page.locator("#tune-report-note")).to_contain_text("On 5 questions of the test split")
+
+    page.click("#tune-report")
+    expect(page.locator("#tune-report-status")).to_contain_text("Report on 5 questions made", timeout=90_000)
+    expect(page.locator("#tune-study")).to_contain_text("vote over λ")
+    with page.expect_download() as download:
+        page.click("#tune-download-md")
+    assert download.value.suggested_filename == "steering-questions.md"
+    pictures(page, "tune")
+    page.fill("#tune-lambdas input, #tune-lambdas textarea", "0.2 much")
+    expect(page.locator("#tune-stale")).to_contain_text("is not a number")
+    page.fill("#tune-lambdas input, #tune-lambdas textarea", "-0.2 0.2")
+    expect(page.locator("#tune-stale")).to_be_hidden()
+
+    tab(page, vote.ROOM.label)
+    page.click("#vote-take")
+    expect(page.locator("#vote-status")).to_contain_text("number 1 of 120")
+    page.click("#vote-ask")
+    expect(page.locator("#vote-status")).to_contain_text("Done in", timeout=90_000)
+    expect(page.locator("#vote-answers tbody tr")).to_have_count(3)
+    expect(page.locator("#vote-verdict")).to_contain_text(voting.SAMPLED.capitalize())
+    page.click("#vote-count")
+    expect(page.locator("#vote-counted")).to_contain_text("of 5 questions", timeout=90_000)
+    page.locator("#vote-plot .heatmaplayer").wait_for()
+    pictures(page, "vote")
+
+    tab(page, tune.ROOM.label)
+    wanted = (page.locator("#tune-use").text_content() or "").split("λ = ")[1].split(" ")[0]
+    page.click("#tune-use")
+    expect(page.get_by_role("tab", name=steer.ROOM.label, exact=True)).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#viewer .number")).to_have_value(wanted)
+    watch.check()
+    page.context.close()
