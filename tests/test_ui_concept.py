@@ -161,6 +161,7 @@ def test_pasting_adds_to_the_table_and_says_what_is_wrong() -> None:
     changes = table.paste(session, "sentiment", rows, "up | down")
     assert changes["pairs"] == [*rows, ["up", "down"]]
     assert changes["pasted"] == ""
+    assert changes["paste"]["open"] is False
 
 
 def test_a_new_concept_is_chosen_and_opens_with_what_was_pasted() -> None:

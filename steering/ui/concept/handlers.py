@@ -33,8 +33,13 @@ def connect(wire: Wire) -> None:
         wire.on(trigger, typed, ["concept", "pairs", "positive_label", "negative_label"], _TABLE, marks=True)
     for name, handler in (("add_pair", add), ("delete_pair", delete), ("undo", undo), ("reset", reset)):
         wire.on(page[name].click, handler, ["concept", "pairs"], _TABLE, marks=True)
-    wire.on(page["add_pasted"].click, paste, ["concept", "pairs", "pasted"], (*_TABLE, "pasted"), marks=True)
-    wire.on(page["new_concept"].click, new, ["pasted", "new_name"], ["concept", "pasted", "new_name", "pairs_message"])
+    wire.on(page["add_pasted"].click, paste, ["concept", "pairs", "pasted"], (*_TABLE, "pasted", "paste"), marks=True)
+    wire.on(
+        page["new_concept"].click,
+        new,
+        ["pasted", "new_name"],
+        ["concept", "pasted", "new_name", "pairs_message", "paste"],
+    )
     for button in ("add_pair", "add_pasted"):
         wire.js(page[button].click, _SCROLL_TO_LAST_PAIR)
     wire.on(page["upload"].upload, upload, ["concept", "upload"], _TABLE, marks=True)
@@ -144,7 +149,10 @@ def paste(session: Session, name: str, rows: Rows, pasted: str) -> Changes:
             raise SteeringError(text.NOTHING_PASTED)
     except SteeringError as error:
         return {"pairs_message": message(str(error), "error")}
-    return _edit(session, name, lambda draft: draft.with_rows(rows).joined(pairs)) | {"pasted": ""}
+    return _edit(session, name, lambda draft: draft.with_rows(rows).joined(pairs)) | {
+        "pasted": "",
+        "paste": gr.update(open=False),
+    }
 
 
 def new(session: Session, pasted: str, name: str) -> Changes:
@@ -162,6 +170,7 @@ def new(session: Session, pasted: str, name: str) -> Changes:
         "concept": gr.update(choices=[*bundled_concepts(), *own, made], value=made),
         "pasted": "",
         "new_name": text.FIRST_NAME,
+        "paste": gr.update(open=not pasted.strip()),
         "pairs_message": "",
     }
 

@@ -44,7 +44,7 @@ def _pairs() -> Page:
             elem_id="upload",
         )
         page["download"] = gr.DownloadButton(text.DOWNLOAD, size="sm", min_width=90, elem_id="download")
-    with gr.Accordion(text.PASTE, open=False, elem_id="paste"):
+    with gr.Accordion(text.PASTE, open=False, elem_id="paste") as paste:
         page["pasted"] = gr.Textbox(
             label=text.PASTED,
             info=text.PASTED_INFO,
@@ -59,6 +59,7 @@ def _pairs() -> Page:
                 text.FIRST_NAME, label=text.NEW_NAME, max_lines=1, min_width=150, elem_id="new-name"
             )
             page["new_concept"] = gr.Button(text.NEW_CONCEPT, min_width=150, elem_id="new-concept")
+    page["paste"] = paste
     page["pairs_message"] = gr.HTML(apply_default_css=False, elem_id="pairs-message")
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
