@@ -59,6 +59,7 @@ ORDER = (
     "plots",
     "plots_tasks",
     "plots_designs",
+    "plots_vectors",
     "formats",
     "library",
     "sessions",

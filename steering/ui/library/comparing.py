@@ -3,9 +3,9 @@
 import gradio as gr
 
 from steering import library
-from steering.designs import compare
-from steering.errors import SteeringError
-from steering.plots_designs import plot_cosines
+from steering.designs import chance_cosine
+from steering.errors import MismatchError, SteeringError
+from steering.plots_vectors import plot_agreement
 from steering.ui.library import render, text
 from steering.ui.render import message, note
 from steering.ui.runs import Changes
@@ -29,16 +29,13 @@ def compared(session: Session, name: str, other: str | None) -> Changes:
         problem = one.problem or two.problem
         return nothing | {"lib_compared": message(problem, "error")}
     sides = {"lib_sides": render.side_by_side(one, two)}
-    if one.vector.model != two.vector.model or one.vector.directions.shape != two.vector.directions.shape:
-        words = text.other_space(one.vector.model_name, two.vector.model_name)
-        return nothing | sides | {"lib_compared": message(words, "warning")}
-    found = compare(one.vector, two.vector)
-    known = found.cosines[~found.cosines.isnan()]
-    inside = int((known.abs() < found.chance).sum())
-    figure = plot_cosines(found)
-    figure.update_xaxes(title={"text": text.CHILD_LAYER.format(model=found.model_name.rstrip("/").rsplit("/", 1)[-1])})
-    figure.update_traces(
-        hovertemplate="layer %{x}: cosine between A and B %{text}<extra></extra>", selector={"mode": "lines+markers"}
-    )
-    words = text.agreement(float(known.median()), len(known), found.chance, inside) if len(known) else text.NO_LAYERS
+    try:
+        found = library.cosines(one.vector, two.vector)
+    except MismatchError as error:
+        return nothing | sides | {"lib_compared": message(str(error), "warning")}
+    known, chance = found[~found.isnan()], chance_cosine(one.vector.directions.shape[1])
+    if not len(known):
+        return nothing | sides | {"lib_compared": note(text.NO_LAYERS)}
+    words = text.agreement(float(known.median()), len(known), chance, int((known.abs() < chance).sum()))
+    figure = plot_agreement(found.tolist(), chance)
     return sides | {"lib_compared": note(words), "lib_cosines": gr.update(value=figure, visible=True)}

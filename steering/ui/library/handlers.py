@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -247,7 +247,7 @@ class Shelf:
         return RUN.step(job, self.workspace, work)
 
 
-def load(session: Session, path: str | None, *, choices: dict[str, Sequence[str] | None]) -> Changes:
+def load(session: Session, path: str | None, *, choices: Mapping[str, Sequence[str] | None]) -> Changes:
     """Bring a session back from its file."""
     if not path:
         return {}

@@ -17,14 +17,14 @@ def build() -> Page:
     """Lay the tab out."""
     page: Page = {}
     _heading(text.SAVED, text.SAVED_INTRO)
-    with gr.Row(equal_height=True, elem_classes="lab-tools"):
+    with gr.Row(elem_classes="lib-line"):
         page["lib_name"] = gr.Textbox(
             label=text.NAME, placeholder=text.NAME_HINT, max_lines=1, scale=3, min_width=220, elem_id="lib-name"
         )
         page["lib_save"] = gr.Button(text.SAVE, variant="primary", scale=2, min_width=190, elem_id="lib-save")
         page["lib_upload"] = gr.UploadButton(text.UPLOAD, scale=2, min_width=170, type="filepath", elem_id="lib-upload")
         page["lib_stop"] = gr.Button(STOP, interactive=False, scale=1, min_width=90, elem_id="lib-stop")
-    page["lib_status"] = gr.HTML(apply_default_css=False, elem_id="lib-status")
+    page["lib_status"] = gr.HTML(apply_default_css=False, elem_id="lib-status", elem_classes="lab-quiet")
     page["lib_table"] = gr.HTML(
         value={"columns": list(text.COLUMNS), "rows": [], "chosen": "", "empty": text.NOTHING_SAVED},
         html_template=(_ASSETS / "shelf.html").read_text("utf-8"),
@@ -42,8 +42,8 @@ def build() -> Page:
         )
         page["lib_delete"] = gr.Button(text.DELETE, size="sm", min_width=90, interactive=False, elem_id="lib-delete")
         page["lib_undo"] = gr.Button(text.UNDO, size="sm", min_width=90, interactive=False, elem_id="lib-undo")
-    page["lib_details"] = gr.HTML(apply_default_css=False, elem_id="lib-details")
-    page["lib_card"] = gr.HTML(apply_default_css=False, elem_id="lib-card")
+    page["lib_details"] = gr.HTML(apply_default_css=False, elem_id="lib-details", elem_classes="lib-shy")
+    page["lib_card"] = gr.HTML(apply_default_css=False, elem_id="lib-card", elem_classes="lib-shy")
     with gr.Row(elem_classes="lab-tools", visible=False) as uploaded:
         page["lib_unit"] = gr.Checkbox(label=text.UNIT_LENGTH, info=text.UNIT_LENGTH_INFO, min_width=240)
         page["lib_keep"] = gr.Button(text.KEEP, variant="primary", min_width=150, elem_id="lib-keep")
@@ -52,10 +52,10 @@ def build() -> Page:
         page["lib_other"] = gr.Dropdown([], value=None, label=text.COMPARE_WITH, elem_id="lib-other")
         page["lib_compared"] = gr.HTML(note(text.NO_COMPARISON), apply_default_css=False, elem_id="lib-compared")
         page["lib_cosines"] = gr.Plot(show_label=False, visible=False, elem_id="lib-cosines")
-        page["lib_sides"] = gr.HTML(apply_default_css=False, elem_id="lib-sides")
+        page["lib_sides"] = gr.HTML(apply_default_css=False, elem_id="lib-sides", elem_classes="lib-shy")
     with gr.Accordion(text.EXPORT, open=False, elem_id="lib-export"):
         gr.HTML(note(text.EXPORT_INTRO), apply_default_css=False)
-        with gr.Row(equal_height=True, elem_classes="lab-tools"):
+        with gr.Row(elem_classes="lib-line"):
             formats = [(text.FORMATS[name], name) for name in EXPORTS]
             page["lib_format"] = gr.Dropdown(
                 formats, value=formats[0][1], label=text.FORMAT, scale=3, min_width=220, elem_id="lib-format"
@@ -64,7 +64,7 @@ def build() -> Page:
                 0.2, label=text.LAM, info=text.LAM_INFO, scale=1, min_width=120, elem_id="lib-lam"
             )
             page["lib_write"] = gr.Button(text.WRITE, scale=2, min_width=140, elem_id="lib-write")
-        page["lib_notes"] = gr.HTML(apply_default_css=False, elem_id="lib-notes")
+        page["lib_notes"] = gr.HTML(apply_default_css=False, elem_id="lib-notes", elem_classes="lib-shy")
     _heading(text.TAKE, text.TAKE_INTRO)
     with gr.Row(elem_classes="lab-tools"):
         page["take_csv"] = gr.Button(text.CSV, min_width=130, elem_id="take-csv")
@@ -73,10 +73,10 @@ def build() -> Page:
         page["take_load"] = gr.UploadButton(
             text.LOAD_SESSION, min_width=130, type="filepath", file_types=[".json"], elem_id="take-load"
         )
-    page["take_status"] = gr.HTML(apply_default_css=False, elem_id="take-status")
+    page["take_status"] = gr.HTML(apply_default_css=False, elem_id="take-status", elem_classes="lab-quiet")
     with gr.Accordion(text.PYTHON, open=False, elem_id="take-python"):
         gr.HTML(note(text.PYTHON_INTRO), apply_default_css=False)
-        page["take_stale"] = gr.HTML(apply_default_css=False, elem_id="take-stale")
+        page["take_stale"] = gr.HTML(apply_default_css=False, elem_id="take-stale", elem_classes="lab-quiet")
         page["take_script"] = gr.Code(
             language="python", interactive=False, show_label=False, max_lines=40, elem_id="take-script"
         )

@@ -32,10 +32,9 @@ _ALONE = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inli
 _CONFIG = {
     "displaylogo": False,
     "showSendToCloud": False,
-    "showEditInChartStudio": False,
     "plotlyServerURL": "",
     "responsive": True,
-    "modeBarButtonsToRemove": ["sendDataToCloud", "editInChartStudio", "lasso2d", "select2d"],
+    "modeBarButtonsToRemove": ["sendDataToCloud", "lasso2d", "select2d"],
 }
 
 

@@ -115,7 +115,6 @@ def load(session: Session, path: Path, choices: Mapping[str, Sequence[str] | Non
     bundled = concept.name in bundled_concepts()
     session.drafts[concept.name] = Draft(concept, load_concept(concept.name) if bundled else concept)
     texts = session.of(Texts)
-    texts.prompt = saved.prompt
     changes: Changes = {
         **fields,
         "concept": gr.update(choices=concepts(session), value=concept.name),
@@ -123,11 +122,11 @@ def load(session: Session, path: Path, choices: Mapping[str, Sequence[str] | Non
     }
     if saved.grid is not None:
         versions = ", ".join(f"{name} {version}" for name, version in saved.versions.items())
-        source = text.FROM_SESSION.format(child=saved.grid.child, versions=versions)
+        source = text.FROM_SESSION.format(child=saved.grid.child)
         # A vector file does not travel with the session, so what it made counts as made with other settings.
         current = saved.current and not concept.name.startswith(FILE)
         key = settings.grid_key(concept, saved.prompt) if current else ()
-        written = Written(saved.grid, key, saved.moves, source)
+        written = Written(saved.grid, key, saved.moves, source, versions)
         texts.written[concept.name], texts.shown = written, concept.name
         changes["viewer"] = show(written, concept)
     return changes, text.restored(concept.name, saved.prompt, len(saved.grid.rows) if saved.grid else 0)

@@ -11,7 +11,7 @@ SAVED_INTRO = (
 )
 NOTHING_SAVED = "Nothing is saved yet. Press “Save the current vector”, or upload a file."
 NAME = "Name of the file"
-NAME_HINT = "Leave it empty for concept, models and method"
+NAME_HINT = "Or empty: concept, models, method"
 SAVE = "Save the current vector"
 UPLOAD = "Upload a vector file"
 CHECK = "Check"
@@ -40,7 +40,6 @@ COMPARE = "Compare with another vector"
 COMPARE_WITH = "Compare with"
 NO_COMPARISON = "Choose a vector in the table, and here the one to compare it with."
 NO_LAYERS = "The two carry signal at no layer in common."
-CHILD_LAYER = "layer of {model}"
 
 EXPORT = "Write it for another tool"
 EXPORT_INTRO = (
@@ -65,17 +64,17 @@ TAKE_INTRO = (
     "The texts of the Steer tab with what made them. A session brings the page back: settings, pairs, prompt and texts. "
     "The report is one file that opens anywhere, also without a network."
 )
-CSV = "Texts (CSV)"
-SESSION = "Session (JSON)"
-LOAD_SESSION = "Load a session"
-REPORT = "Report (HTML)"
+CSV = "Save texts (CSV)"
+SESSION = "Save session (JSON)"
+LOAD_SESSION = "Load session"
+REPORT = "Save report (HTML)"
 NO_TEXTS = "There are no texts of {concept} yet. Press Generate on the Steer tab first."
 UNREADABLE_FILE = "{name} cannot be read as UTF-8 text. Choose a session file that was saved here."
 UNKNOWN_SETTING = "The session says {name} = {value}, and this page offers {choices}."
 MISSING_SETTING = "The session does not say {name}."
 NO_SAMPLING = "The session does not say how many tokens its texts may have."
 WRONG_KIND = "The session says {name} = {value}, which is not {kind}."
-FROM_SESSION = "From a session file; written by {child}, {versions}."
+FROM_SESSION = "From a session file; written by {child}."
 
 PYTHON = "Copy as Python"
 PYTHON_INTRO = (
@@ -116,11 +115,6 @@ def restored(concept: str, prompt: str, texts: int) -> str:
     """What a session brought back."""
     shown = f"{texts} texts are shown on the Steer tab" if texts else "It holds no texts"
     return f"The session is back: {concept}, “{prompt[:60]}”. {shown}; models load on Generate."
-
-
-def other_space(one: str, other: str) -> str:
-    """Why two vectors cannot be compared."""
-    return f"One vector is for {one}, the other for {other}: they live in different spaces and cannot be compared."
 
 
 def agreement(median: float, layers: int, chance: float, inside: int) -> str:
