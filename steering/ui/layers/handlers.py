@@ -1,8 +1,8 @@
 """Events of the Layers tab: comparing layers, and measuring how well the vector was carried."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
@@ -10,28 +10,38 @@ from steering.concepts import lint
 from steering.errors import Progress, SteeringError, part_of
 from steering.plots import plot_report, plot_similarity
 from steering.retention import measure, with_effect
-from steering.similarity import similarity
+from steering.similarity import projections, similarity
 from steering.transfer import describe
 from steering.ui import render
 from steering.ui.jobs import Job
-from steering.ui.layers import text
+from steering.ui.layers import pairs, preview, text
+from steering.ui.layers.pairs import Compared, Looked
 from steering.ui.runs import Changes, Run
 from steering.ui.settings import Settings
 from steering.ui.wiring import Wire
 from steering.ui.workspace import Session, Workspace
 from steering.vectors import SteeringVector
 
-RUN = Run("layers", ("compute", "measure_effect"), "layers_stop", "layers_status")
+RUN = Run("layers", ("compute",), "layers_stop", "layers_status")
+EFFECT = Run("effect", ("measure_effect",), "effect_stop", "effect_status")
+
+MAP = ("plot", "plot_empty", "plot_stale", "pair_panel", "pair", *pairs.OUTPUTS)
+"""What a new map of layers changes."""
+
+_MOST_MAPS = 24
 
 
 def connect(wire: Wire) -> None:
     """Connect the tab."""
     page, layers = wire.page, Layers(wire.workspace)
     wire.on(page["metric"].change, layers.chosen, ["metric"], ["metric_info"])
-    wire.run(page["compute"].click, RUN, layers.compute, ["metric"], ["plot", "plot_empty", "plot_stale"])
-    wire.run(page["measure_effect"].click, RUN, layers.measure)
+    wire.run(page["compute"].click, RUN, layers.compute, ["metric"], MAP)
     wire.stop(RUN)
-    wire.mark(layers.marks, ["metric"], ["plot_stale", "verdict", "report_plot"])
+    wire.run(page["measure_effect"].click, EFFECT, layers.measure)
+    wire.stop(EFFECT)
+    wire.mark(layers.marks, ["metric"], [*MAP, RUN.status, "verdict", "report_plot"])
+    pairs.connect(wire)
+    preview.connect(wire)
 
 
 @dataclass
@@ -48,10 +58,11 @@ class Shown:
 
 
 class Layers:
-    """The events of one running app."""
+    """The events of one running app; maps that were computed are kept for all its pages."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+        self._maps: OrderedDict[tuple[object, ...], Compared] = OrderedDict()
 
     def chosen(self, session: Session, metric: str) -> Changes:
         """Say what a metric means."""
@@ -59,14 +70,19 @@ class Layers:
         return {"metric_info": render.note(text.METRIC_INFO.get(metric, ""))}
 
     def marks(self, session: Session, settings: Settings, metric: str) -> Changes:
-        """Whether the map is out of date, and the report of the vector that is at hand."""
-        concept = session.draft(settings.concept).concept
-        stale = session.of(Shown).map_key not in (None, settings.plot_key(concept, metric))
-        changes: Changes = {"plot_stale": render.message(text.STALE_PLOT if stale else "", "warning")}
+        """The map that was computed for these settings, or whether the one on the page is out of date; and the report."""
+        concept, shown = session.draft(settings.concept).concept, session.of(Shown)
+        key = settings.plot_key(concept, metric)
+        kept = self._maps.get(key)
+        if kept is not None and shown.map_key != key and RUN.name not in session.jobs:
+            changes = self._draw(session, key, kept)
+        else:
+            stale = shown.map_key not in (None, key)
+            changes = {"plot_stale": render.message(text.STALE_PLOT if stale else "", "warning")}
         vector = self.workspace.ready(settings, concept)
-        if vector is None or vector is session.of(Shown).reported:
+        if vector is None or vector is shown.reported:
             return changes
-        session.of(Shown).reported = vector
+        shown.reported = vector
         return changes | _report(vector)
 
     def compute(self, session: Session, job: Job, settings: Settings, metric: str) -> Iterator[Changes]:
@@ -76,17 +92,20 @@ class Layers:
         if serious:
             raise SteeringError(f"The pairs of {concept.name} cannot be used. " + " ".join(serious))
 
-        def work(progress: Progress) -> Any:
-            parent, child = self.workspace.models(settings, part_of(progress, 0.0, 0.4))
-            return similarity(parent, child, concept, metric, progress=part_of(progress, 0.4, 1.0))
+        def work(progress: Progress) -> Compared:
+            parent, child = self.workspace.models(settings, part_of(progress, 0.0, 0.3))
+            texts = projections(parent, child, concept, progress=part_of(progress, 0.3, 0.4))
+            return Compared(
+                similarity(parent, child, concept, metric, progress=part_of(progress, 0.4, 1.0)),
+                texts,
+            )
 
-        found = yield from RUN.step(job, self.workspace, work)
-        session.of(Shown).map_key = settings.plot_key(concept, metric)
-        yield {
-            "plot": gr.update(value=plot_similarity(found), visible=True),
-            "plot_empty": gr.update(visible=False),
-            "plot_stale": "",
-        } | RUN.said(text.compared(found))
+        compared = yield from RUN.step(job, self.workspace, work)
+        key = settings.plot_key(concept, metric)
+        self._maps[key] = compared
+        while len(self._maps) > _MOST_MAPS:
+            self._maps.popitem(last=False)
+        yield self._draw(session, key, compared)
 
     def measure(self, session: Session, job: Job, settings: Settings) -> Iterator[Changes]:
         """Measure how much of the effect of the child's own vector the carried one keeps."""
@@ -99,8 +118,21 @@ class Layers:
             self.workspace.keep(settings, concept, with_effect(carried, found) if carried.report else carried)
             session.vector_key = settings.vector_key(concept)
 
-        yield from RUN.step(job, self.workspace, work)
-        yield RUN.said(text.MEASURED)
+        yield from EFFECT.step(job, self.workspace, work)
+        yield EFFECT.said(text.MEASURED)
+
+    def _draw(self, session: Session, key: tuple[object, ...], compared: Compared) -> Changes:
+        session.of(Shown).map_key = key
+        looked = pairs.open_map(session, compared)
+        figure = plot_similarity(compared.found, session.of(Looked).pair)
+        return {
+            "plot": gr.update(value=figure, visible=True),
+            "plot_empty": gr.update(visible=False),
+            "plot_stale": "",
+            "pair_panel": gr.update(visible=True),
+            **looked,
+            **RUN.said(text.compared(compared.found)),
+        }
 
 
 def _report(vector: SteeringVector) -> Changes:

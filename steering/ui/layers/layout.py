@@ -1,19 +1,24 @@
-"""The Layers tab: which layers of parent and child correspond, and how well the vector was carried."""
+"""The Layers tab: a map of layers and a pair of them, the layer profile with a preview, and the transfer report."""
 
 import gradio as gr
 
 from steering.similarity import METRICS
 from steering.ui import render
-from steering.ui.layers import text
+from steering.ui.layers import bars, picker, text
+from steering.ui.settings import LAMBDAS
 from steering.ui.text import STOP
 from steering.ui.wiring import Page
 
 
 def build() -> Page:
     """Lay the tab out."""
+    gr.HTML(f'<p class="lab-note">{text.LAYERS_INTRO}</p>', apply_default_css=False)
+    return _map() | _profile() | _report()
+
+
+def _map() -> Page:
     page: Page = {}
     names = list(METRICS)
-    gr.HTML(f'<p class="lab-note">{text.LAYERS_INTRO}</p>', apply_default_css=False)
     with gr.Row(elem_classes="lab-ask"):
         with gr.Column(scale=6, min_width=220):
             page["metric"] = gr.Dropdown(names, value=names[0], label=text.METRIC, elem_id="metric")
@@ -21,12 +26,60 @@ def build() -> Page:
         with gr.Column(scale=1, min_width=130):
             page["compute"] = gr.Button(text.COMPUTE, variant="primary", elem_id="compute")
             page["layers_stop"] = gr.Button(STOP, interactive=False, elem_id="layers-stop")
-    page["layers_status"] = gr.HTML(apply_default_css=False, elem_id="layers-status")
-    page["plot_stale"] = gr.HTML(apply_default_css=False, elem_id="plot-stale")
+    page["layers_status"] = _said("layers-status")
+    page["plot_stale"] = _said("plot-stale")
     page["plot_empty"] = gr.HTML(f'<div class="lab-empty"><p>{text.NO_PLOT}</p></div>', apply_default_css=False)
-    page["plot"] = gr.Plot(show_label=False, visible=False, elem_id="plot")
-    gr.HTML(f'<div class="lab-heading"><h2>{text.REPORT}</h2></div>', apply_default_css=False)
+    with gr.Row():
+        with gr.Column(scale=3, min_width=320):
+            page["plot"] = gr.Plot(show_label=False, visible=False, elem_id="plot")
+        with gr.Column(scale=2, min_width=300, visible=False, elem_id="pair-panel") as page["pair_panel"]:
+            page["pair"] = picker.component()
+            page["pair_plot"] = gr.Plot(show_label=False, elem_id="pair-plot")
+            page["pair_words"] = gr.HTML(apply_default_css=False, elem_id="pair-words")
+            with gr.Row(elem_classes="lab-tools"):
+                page["use_pair"] = gr.Button(text.USE_PAIR, variant="primary", min_width=120, elem_id="use-pair")
+                page["all_layers"] = gr.Button(text.ALL_LAYERS, min_width=120, elem_id="all-layers")
+            page["pair_status"] = _said("pair-status")
+    return page
+
+
+def _profile() -> Page:
+    page: Page = {}
+    _heading(text.PROFILE, text.PROFILE_INTRO)
+    with gr.Row():
+        with gr.Column(scale=1, min_width=300):
+            page["bars"] = bars.component()
+        with gr.Column(scale=1, min_width=300):
+            with gr.Row(elem_classes="lab-ask"):
+                page["preview_lam"] = gr.Slider(
+                    LAMBDAS[0], LAMBDAS[-1], 0.3, step=0.1, label=text.PREVIEW_LAM, scale=3, min_width=180
+                )
+                page["preview"] = gr.Button(text.PREVIEW, scale=1, min_width=90, elem_id="preview")
+                page["preview_stop"] = gr.Button(STOP, interactive=False, scale=1, min_width=80, elem_id="preview-stop")
+            page["preview_status"] = _said("preview-status")
+            page["preview_stale"] = _said("preview-stale")
+            empty = f'<div class="lab-empty"><p>{text.PREVIEW_EMPTY}</p></div>'
+            page["preview_texts"] = gr.HTML(empty, apply_default_css=False, elem_id="preview-texts")
+    # Its change starts a preview that nobody pressed a button for.
+    page["preview_asked"] = gr.Textbox(visible="hidden")
+    return page
+
+
+def _report() -> Page:
+    page: Page = {}
+    _heading(text.REPORT)
     page["verdict"] = gr.HTML(render.note(text.NO_REPORT), apply_default_css=False, elem_id="verdict")
-    page["measure_effect"] = gr.Button(text.MEASURE_EFFECT, elem_id="measure-effect", scale=0, min_width=220)
+    with gr.Row(elem_classes="lab-tools"):
+        page["measure_effect"] = gr.Button(text.MEASURE_EFFECT, elem_id="measure-effect", scale=0, min_width=220)
+        page["effect_stop"] = gr.Button(STOP, interactive=False, elem_id="effect-stop", scale=0, min_width=90)
+    page["effect_status"] = _said("effect-status")
     page["report_plot"] = gr.Plot(show_label=False, visible=False, elem_id="report-plot")
     return page
+
+
+def _heading(words: str, note: str = "") -> None:
+    gr.HTML(f'<div class="lab-heading"><h2>{words}</h2>{render.note(note)}</div>', apply_default_css=False)
+
+
+def _said(name: str) -> gr.HTML:
+    return gr.HTML(apply_default_css=False, elem_id=name, elem_classes="lab-said")

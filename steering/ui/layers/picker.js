@@ -1,0 +1,48 @@
+const inputs = ["parent", "child"].map((name) => element.querySelector("." + name));
+const heard = new WeakSet();
+
+function paint() {
+  const { sizes, pair } = props.value;
+  inputs.forEach((input, side) => {
+    input.max = sizes[side] - 1;
+    if (document.activeElement !== input) input.value = pair[side];
+  });
+}
+
+function choose(pair) {
+  const { sizes } = props.value;
+  const inside = pair.every((layer, side) => Number.isInteger(layer) && layer >= 0 && layer < sizes[side]);
+  if (!inside || pair.every((layer, side) => layer === props.value.pair[side])) return;
+  props.value = { ...props.value, pair };
+  paint();
+  mark(document.querySelector("#plot .js-plotly-plot"));
+  trigger("input");
+}
+
+// A shape is moved and not the figure drawn anew: that is quick, and nothing on the screen jumps.
+function mark(plot) {
+  if (!plot || !window.Plotly || !plot.layout || !plot.layout.shapes || !plot.layout.shapes.length) return;
+  const [parent, child] = props.value.pair;
+  const box = { x0: child - 0.5, x1: child + 0.5, y0: parent - 0.5, y1: parent + 0.5 };
+  if (Object.entries(box).every(([side, value]) => plot.layout.shapes[0][side] === value)) return;
+  window.Plotly.relayout(plot, Object.fromEntries(Object.entries(box).map(([side, value]) => ["shapes[0]." + side, value])));
+}
+
+// The plot may be drawn anew at any time, so it is listened to when the pointer comes to it.
+function listen(event) {
+  const plot = event.target.closest && event.target.closest("#plot .js-plotly-plot");
+  if (!plot || heard.has(plot) || !plot.on) return;
+  heard.add(plot);
+  plot.on("plotly_click", ({ points }) => choose([points[0].y, points[0].x]));
+  mark(plot);
+}
+
+for (const name of ["pointerover", "pointerdown"]) document.addEventListener(name, listen, true);
+for (const input of inputs) {
+  input.addEventListener("input", () => {
+    if (input.value.trim()) choose(inputs.map((one) => Number(one.value)));
+  });
+  input.addEventListener("blur", paint);
+}
+watch("value", paint);
+paint();
