@@ -25,7 +25,7 @@ def plot_agreement(cosines: Sequence[float], chance: float) -> go.Figure:
         fill="toself",
         fillcolor="rgba(128,128,128,0.3)",
         mode="none",
-        name=f"95 % of random directions (±{chance:.2f})",
+        name=f"95 % by chance (±{chance:.2f})",
         hoverinfo="skip",
     )
     figure.add_scatter(

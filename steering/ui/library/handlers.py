@@ -40,7 +40,7 @@ def connect(wire: Wire) -> None:
     picked = wire.js(page["lib_table"].select, _PICKED, outputs=["lib_chosen"])
     wire.on(picked.then, shelf.choose, ["lib_chosen", "lib_other"], (*_SHELF, *COMPARED))
     wire.on(page["lib_other"].input, compared, ["lib_chosen", "lib_other"], COMPARED)
-    wire.run(page["lib_save"].click, RUN, shelf.save, ["lib_name"], _SHELF)
+    wire.run(page["lib_save"].click, RUN, shelf.save, ["lib_name"], (*_SHELF, "lib_name"))
     wire.run(page["lib_upload"].upload, RUN, shelf.upload, ["lib_upload"], ["lib_card", "lib_uploaded"])
     wire.run(page["lib_check"].click, RUN, shelf.check, ["lib_chosen"], ["lib_card", "lib_use"])
     wire.run(page["lib_keep"].click, RUN, shelf.keep, ["lib_unit"], (*_SHELF, "lib_uploaded"))
@@ -131,7 +131,8 @@ class Shelf:
         session.vector_key = settings.vector_key(concept)
         entry = library.keep(vector, name or library.proposed_name(vector).replace(FILE, ""))
         session.of(Chosen).name = entry.name
-        yield self.shown(session) | RUN.said(text.saved(entry.path.name, str(entry.path.parent)))
+        said = RUN.said(text.saved(entry.path.name, str(entry.path.parent)))
+        yield self.shown(session) | {"lib_name": ""} | said
 
     def upload(self, session: Session, job: Job, settings: Settings, path: str | None) -> Iterator[Changes]:
         """Check a file that was uploaded against the child."""

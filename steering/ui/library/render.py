@@ -40,7 +40,7 @@ def card(found: Card) -> str:
     """The check card: what matches, what does not, and what nobody can know."""
     head = text.FITS if found.fits else text.STOPS.format(model=found.model)
     body = "".join(
-        f'<tr class="{one.status}"><th scope="row">{escape(one.what)}</th><td>{_status(one)}</td>'
+        f'<tr class="{one.status}"><th scope="row">{escape(one.what)}</th><td class="mark">{_status(one)}</td>'
         f"<td>{escape(one.expected)}</td><td>{escape(one.found)}</td></tr>"
         for one in sorted(found.findings, key=lambda one: not one.stops)
     )
@@ -58,7 +58,7 @@ def side_by_side(one: Entry, other: Entry) -> str:
     assert other.vector is not None
     left, right = provenance(one.vector), provenance(other.vector)
     body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{"" if left.get(name) == right.get(name) else "≠"}</td>'
+        f'<tr><th scope="row">{escape(name)}</th><td class="mark">{"" if left.get(name) == right.get(name) else "≠"}</td>'
         f"<td>{escape(left.get(name, '–'))}</td><td>{escape(right.get(name, '–'))}</td></tr>"
         for name in dict.fromkeys([*left, *right])
     )
@@ -80,7 +80,9 @@ def provenance(vector: SteeringVector) -> dict[str, str]:
         "for the model": f"{vector.model_name}, {vector.directions.shape[0]} layers of width {vector.directions.shape[1]}",
         "method": vector.method,
         "layers with signal": ranges(steered),
-        "length of a layer": f"{lengths[0]:.3g} to {lengths[-1]:.3g}" if lengths else "–",
+        "length of a layer": " to ".join(dict.fromkeys(f"{length:.3g}" for length in (lengths[0], lengths[-1])))
+        if lengths
+        else "–",
         "pairs": str(len(vector.pairs)) if vector.pairs else "unknown",
     }
     report: Mapping[str, Any] = vector.report or {}
@@ -88,7 +90,7 @@ def provenance(vector: SteeringVector) -> dict[str, str]:
         if name in report:
             said[{"layers": "layer map", "width": "width map"}.get(name, name)] = str(report[name])
     for name, value in vector.provenance.items():
-        if name not in ("transfer", "parent", "pairs"):
+        if name not in ("transfer", "parent", "pairs") and value != "":
             said[name.replace("_", " ")] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return said
 
@@ -115,7 +117,9 @@ def _status(finding: Finding) -> str:
 
 
 def _table(lines: Any) -> str:
-    body = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(words)}</td></tr>' for name, words in lines)
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td class="long">{escape(words)}</td></tr>' for name, words in lines
+    )
     return f'<div class="lab-table lib-words"><table><tbody>{body}</tbody></table></div>'
 
 

@@ -99,7 +99,7 @@ def document(
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
         f'content="{_ALONE}"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
         f"<style>{_STYLE.read_text('utf-8')}</style></head><body><header><h1>{title}</h1>"
-        f'<p class="asked"><span>{text.PROMPT}</span> {escape(asked)}</p></header><main>{"".join(parts)}</main></body></html>\n'
+        f'<p class="asked"><span>{text.PROMPT}</span>{escape(asked)}</p></header><main>{"".join(parts)}</main></body></html>\n'
     )
 
 
