@@ -146,10 +146,11 @@ def plot_tally(counts: Mapping[str, Mapping[str, int]], voters: int) -> go.Figur
             textposition="outside",
             hovertemplate=f"%{{y}}: %{{x}} of {voters} ({name})<extra></extra>",
         )
-    dress(figure, "votes", "answer", height=150 + (26 * len(counts) + 16) * max(1, len(answers)))
+    bars = (26 * len(counts) + 16) * max(1, len(answers))
+    dress(figure, "votes", "answer", height=bars + 160)
     figure.update_xaxes(range=[0, voters * 1.08], dtick=max(1, round(voters / 8)), **_GRID)
     figure.update_yaxes(type="category", autorange="reversed", automargin=True, showgrid=False)
-    figure.update_layout(barmode="group")
+    figure.update_layout(barmode="group", legend={"y": -60 / (bars + 40), "yref": "paper"})
     return figure
 
 

@@ -170,9 +170,11 @@ def notes(study: Study) -> list[str]:
     ]
     if study.tuning is not None:
         n, split = study.tuning.evaluation.n, study.tuning.evaluation.split
-        found.append(f"λ = {study.lam:+g} was chosen on {n} questions of the {split} split. {study.tuning.verdict}")
+        found.append(
+            f"λ = {_strength(study.lam)} was chosen on {n} questions of the {split} split. {study.tuning.verdict}"
+        )
     else:
-        found.append(f"No λ was tuned; controls are shown at λ = {study.lam:+g}.")
+        found.append(f"No λ was tuned; controls are shown at λ = {_strength(study.lam)}.")
     if study.vote is not None:
         data = study.vote.as_json()
         found.append(
@@ -249,7 +251,7 @@ def _column(what: str, column: Column, comparison: Comparison | None) -> tuple[s
     data = column.as_json()
     return (
         what,
-        f"{column.lam:+g}" if column.lam else "0",
+        _strength(column.lam),
         *_accuracy(data),
         *(_change(comparison) if comparison else ("", "", "")),
         f"{data['no_answer']:.2f}",
@@ -267,7 +269,7 @@ def _controls(several: Sequence[Control], seed: int) -> Iterator[tuple[str, ...]
     if len(several) > 1:
         mean = controls_json({"": several}, seed)[""]
         kind = several[0].name.rsplit(" ", 1)[0]
-        yield (f"{kind}, mean of {len(several)}", f"{several[0].column.lam:+g}", *_accuracy(mean), *[""] * 6)
+        yield (f"{kind}, mean of {len(several)}", _strength(several[0].column.lam), *_accuracy(mean), *[""] * 6)
         if "vote" in mean:
             yield (f"{kind}, mean vote of {len(several)}", "", *_accuracy(mean["vote"]), *[""] * 6)
     for control in several:
@@ -275,6 +277,10 @@ def _controls(several: Sequence[Control], seed: int) -> Iterator[tuple[str, ...]
         yield _column(one, control.column, control.comparison)
         if control.vote is not None:
             yield _vote(f"{control.name}, vote", control.vote)
+
+
+def _strength(lam: float) -> str:
+    return f"{lam:+g}" if lam else "0"
 
 
 def _accuracy(data: Mapping[str, Any]) -> tuple[str, str]:

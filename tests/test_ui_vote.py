@@ -180,7 +180,7 @@ def test_the_winner_is_marked_by_value_and_right_or_wrong_by_a_mark() -> None:
     assert (table.count("✓"), table.count("✕")) == (2, 1)
     assert "&lt;img src=x&gt;" in table
     assert EVIL not in table
-    assert "4, say 2 of 3 (agreement 67 %): ✓ right." in render.verdict(ballot, [], item)
+    assert "4 · 2 of 3, agreement 67 % · ✓ right" in render.verdict(ballot, [], item)
     unknown = Item("q", "?", "")
     growing = render.answers(grid, item, unread=text.WRITING)
     assert (growing.count(text.WRITING), growing.count("★"), growing.count("✓")) == (3, 0, 0)

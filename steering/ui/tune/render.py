@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from html import escape
 
+from steering.controls import RANDOM_SEEDS
 from steering.evaluation import Tuning
 from steering.reporting import HEADINGS, Study, notes, table
 from steering.ui.tune import text
+
+_ONE_OF_SEVERAL = tuple(f"random {number + 1}" for number in range(RANDOM_SEEDS))
 
 
 def grid(found: Tuning) -> str:
@@ -34,11 +37,11 @@ def grid(found: Tuning) -> str:
 
 def study(found: Study) -> str:
     """The report: what counts first, every λ of the reported questions folded, and what must be known to read it."""
-    rows = table(found)
-    seen = [row for row in rows if row[0] != "exploration"]
-    rest = [row for row in rows if row[0] == "exploration"]
+    rows = [tuple(words.replace("-0.", "−0.") for words in row) for row in table(found)]
+    rest = [row for row in rows if row[0] == "exploration" or row[0].startswith(_ONE_OF_SEVERAL)]
+    seen = [row for row in rows if row not in rest]
     tones = ["best" if row[0] == "tuned" else "" for row in seen]
-    every = rows_as_table(HEADINGS[1:], [row[1:] for row in rest])
+    every = rows_as_table(HEADINGS, rest)
     folded = f'<details class="lab-fold"><summary>{text.EXPLORATION}</summary>{every}</details>'
     said = "".join(f'<p class="lab-note">{escape(sentence)}</p>' for sentence in notes(found))
     return rows_as_table(HEADINGS, seen, tones) + folded + said

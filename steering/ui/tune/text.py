@@ -81,7 +81,7 @@ REPORT_INTRO = (
 REPORT_FIRST = "Run the tuning first: then this says how long the report will take."
 REPORT_STALE = "This report was made with other settings. Press Report to make it anew."
 REPORTED = "Report on {n} questions made in {duration}."
-EXPLORATION = "Every λ on the reported questions: to look at, not to choose from"
+EXPLORATION = "Every random vector, and every λ on the reported questions: to look at, not to choose from"
 DOWNLOADS = {".html": "Download as a page", ".md": "Download as Markdown", ".json": "Download as JSON"}
 
 COLUMNS = ("λ", "right", "share", "95 % interval", "change", "p, corrected")

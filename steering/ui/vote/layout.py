@@ -40,9 +40,9 @@ def build() -> Page:
         with gr.Column(scale=1, min_width=130):
             page["vote_ask"] = gr.Button(text.ASK, variant="primary", elem_id="vote-ask")
             page["vote_stop"] = gr.Button(STOP, interactive=False, elem_id="vote-stop")
-    with gr.Row(elem_classes="lab-examples"):
+    page["vote_samples"] = gr.Checkbox(True, label=text.SAMPLES, container=False)
+    with gr.Row(elem_classes="lab-tools"):
         page["vote_take"] = gr.Button(text.TAKE, size="sm", scale=0, min_width=190, elem_id="vote-take")
-        page["vote_samples"] = gr.Checkbox(True, label=text.SAMPLES, container=False, min_width=280)
     page["vote_about"] = gr.HTML(apply_default_css=False, elem_id="vote-about")
     page["vote_status"] = gr.HTML(apply_default_css=False, elem_id="vote-status", elem_classes="lab-quiet")
     page["vote_stale"] = gr.HTML(apply_default_css=False, elem_id="vote-stale", elem_classes="lab-quiet")

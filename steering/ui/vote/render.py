@@ -26,7 +26,7 @@ def answers(grid: Evaluation, item: Item, winner: str | None = None, *, unread: 
         unread: what stands instead of the answers of unfinished texts, whose ends are shown; "" for finished ones.
     """
     rows = "".join(_row(column.lam, column.answers[0], winner, grid.kind, item, unread) for column in grid.columns)
-    head = "".join(f'<th scope="col">{words}</th>' for words in text.COLUMNS)
+    head = "".join(f'<th scope="col">{words}</th>' for words in (*text.COLUMNS, text.SOURCES[grid.mode]))
     return (
         f'<div class="lab-table lab-answers"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
@@ -34,18 +34,16 @@ def answers(grid: Evaluation, item: Item, winner: str | None = None, *, unread: 
 
 def verdict(first: Ballot, rest: Sequence[tuple[str, str]], item: Item) -> str:
     """The vote over λ in large, and below it what others say: pairs of a name and a sentence."""
-    lines = "".join(f'<p class="lab-note"><b>{escape(name)}</b>: {escape(words)}.</p>' for name, words in rest)
-    words = f"{text.mode(first, named(first.winner, item))}{right(first.correct, item)}."
-    return (
-        f'<div class="lab-card verdict"><p><b>{escape(text.STEERED.capitalize())}</b>: {escape(words)}</p>{lines}</div>'
-    )
+    lines = "".join(f'<p class="lab-note"><b>{escape(name)}</b> · {escape(words)}</p>' for name, words in rest)
+    words = f"{text.mode(first, named(first.winner, item))}{right(first.correct, item)}"
+    return f'<div class="lab-card verdict"><p><b>{escape(text.STEERED.capitalize())}</b> · {escape(words)}</p>{lines}</div>'
 
 
 def right(correct: bool, item: Item) -> str:
     """Whether an answer is right, where that is known."""
     if not item.answer:
         return ""
-    return ": ✓ right" if correct else f": ✕ wrong, the right one is {named(item.answer, item)}"
+    return " · ✓ right" if correct else f" · ✕ wrong, the right one is {named(item.answer, item)}"
 
 
 def _row(lam: float, found: Answer, winner: str | None, kind: str, item: Item, unread: str) -> str:

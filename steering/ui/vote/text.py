@@ -39,8 +39,9 @@ WRITING = "being written"
 STOPPED = "stopped"
 
 STEERED, SAMPLED = "every λ", "unsteered, at random"
-COLUMNS = ("λ", "answer", "")
-"""Headings of the table: strength, answer that was read, and what was written."""
+COLUMNS = ("λ", "answer")
+SOURCES = {"generate": "what was written", "likelihood": "log-probability per character of each choice"}
+"""Headings of the table: strength, answer, and what it was read from, by the way of answering."""
 
 TASK_HEADING = "Votes on a whole task"
 TASK_INTRO = "The questions of the Tune λ tab. Rows that were scored there are not computed again."
@@ -71,8 +72,8 @@ def mode(ballot: Ballot, name: str) -> str:
     n = len(ballot.answers)
     if ballot.winner is None:
         return f"No answer could be read from any of {n}"
-    tied = "; a tie" if ballot.tied else ""
-    return f"{name}, say {ballot.votes} of {n} (agreement {share(ballot.agreement)}{tied})"
+    tied = ", a tie" if ballot.tied else ""
+    return f"{name} · {ballot.votes} of {n}, agreement {share(ballot.agreement)}{tied}"
 
 
 def counted(grid: Evaluation, found: Vote) -> tuple[str, ...]:
