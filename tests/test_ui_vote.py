@@ -133,7 +133,7 @@ def test_a_task_is_voted_on_from_the_rows_of_the_tuning(
     votes = vote(found.evaluation)
     right = sum(votes.correct)
     assert f"right on {100 * right / 6:.0f} % of 6 questions" in last(seen, "vote_counted")
-    assert f"{votes.as_json()['ties']} ties" in last(seen, "vote_counted")
+    assert f"{votes.as_json()['ties']} tie" in last(seen, "vote_counted")
     assert "validation split of own" in last(seen, "vote_counted")
     assert len(last(seen, "vote_plot")["value"].data[0].y) == 6
     settings = Settings.read(*values)

@@ -82,13 +82,13 @@ def counted(grid: Evaluation, found: Vote) -> tuple[str, ...]:
     low, high = found.interval
     low0, high0 = baseline.interval
     data = found.as_json()
+    ties = f"{data['ties']} {'tie' if data['ties'] == 1 else 'ties'}"
     return (
         f"The vote is right on {share(found.accuracy)} of {grid.n} questions (95 % interval {100 * low:.0f} to {share(high)}); "
         f"the baseline, λ = 0, on {share(baseline.accuracy)} ({100 * low0:.0f} to {share(high0)}).",
         f"Change, with its 95 % interval: {change(against)}. "
         f"{against.gained} questions gained, {against.lost} lost, p = {against.p:.2g} (exact McNemar).",
-        f"{len(found.voters)} λ vote, {data['ties']} ties, mean agreement {share(data['agreement'])}; {grid.split} split of "
-        f"{grid.task}.",
+        f"{len(found.voters)} λ vote, {ties}, mean agreement {share(data['agreement'])}; {grid.split} split of {grid.task}.",
     )
 
 
