@@ -47,7 +47,7 @@ def card(found: Card) -> str:
     return (
         f'<div class="lab-card lib-card {"fits" if found.fits else "stops"}"><p><b>{escape(found.file)}</b></p>'
         f"<p>{'✓' if found.fits else '✕'} {escape(head)}</p>"
-        f'<div class="lab-table lib-words"><table><thead><tr><th></th><th></th><th scope="col">{text.EXPECTED}</th>'
+        f'<div class="lib-words"><table><thead><tr><th></th><th></th><th scope="col">{text.EXPECTED}</th>'
         f'<th scope="col">{text.FOUND}</th></tr></thead><tbody>{body}</tbody></table></div></div>'
     )
 
@@ -63,7 +63,7 @@ def side_by_side(one: Entry, other: Entry) -> str:
         for name in dict.fromkeys([*left, *right])
     )
     return (
-        f'<div class="lab-table lib-words"><table><thead><tr><th></th><th></th>'
+        f'<div class="lib-words"><table><thead><tr><th></th><th></th>'
         f'<th scope="col">A: {escape(one.name)}</th><th scope="col">B: {escape(other.name)}</th></tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
@@ -120,7 +120,7 @@ def _table(lines: Any) -> str:
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td class="long">{escape(words)}</td></tr>' for name, words in lines
     )
-    return f'<div class="lab-table lib-words"><table><tbody>{body}</tbody></table></div>'
+    return f'<div class="lib-words"><table><tbody>{body}</tbody></table></div>'
 
 
 def _short(name: str) -> str:
