@@ -102,7 +102,7 @@ def test_a_vector_for_another_child_is_refused_with_what_was_expected(shelf: She
     seen = list(press(RUN, shelf.check, session, other, "mine"))
     card = last(seen, "lib_card")
     assert "✕ differs" in card
-    assert "<td>32</td><td>40</td>" in card
+    assert '<td class="long">32</td><td class="long">40</td>' in card
     assert not last(seen, "lib_use")["interactive"]
     assert text.CHECK_FIRST in shelf.use(session, *other)["lib_status"]
 

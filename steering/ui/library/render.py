@@ -41,7 +41,7 @@ def card(found: Card) -> str:
     head = text.FITS if found.fits else text.STOPS.format(model=found.model)
     body = "".join(
         f'<tr class="{one.status}"><th scope="row">{escape(one.what)}</th><td class="mark">{_status(one)}</td>'
-        f"<td>{escape(one.expected)}</td><td>{escape(one.found)}</td></tr>"
+        f'<td class="long">{escape(one.expected)}</td><td class="long">{escape(one.found)}</td></tr>'
         for one in sorted(found.findings, key=lambda one: not one.stops)
     )
     return (
@@ -59,7 +59,7 @@ def side_by_side(one: Entry, other: Entry) -> str:
     left, right = provenance(one.vector), provenance(other.vector)
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td class="mark">{"" if left.get(name) == right.get(name) else "≠"}</td>'
-        f"<td>{escape(left.get(name, '–'))}</td><td>{escape(right.get(name, '–'))}</td></tr>"
+        f'<td class="long">{escape(left.get(name, "–"))}</td><td class="long">{escape(right.get(name, "–"))}</td></tr>'
         for name in dict.fromkeys([*left, *right])
     )
     return (
