@@ -21,9 +21,6 @@ INK = "#6b7280"
 TOWARD, AWAY, THIRD = "#0072b2", "#d55e00", "#009e73"
 """Colours of lines that colour-blind readers tell apart (Okabe and Ito)."""
 
-CHOSEN = "#e6b800"
-"""Colour of the frame around a chosen cell: it is on neither end of the diverging scale, and shows on white and on black."""
-
 _TEXT = 90
 """Most characters of a text that fit beside the pointer."""
 
@@ -58,8 +55,15 @@ def plot_similarity(similarity: Similarity, chosen: tuple[int, int] | None = Non
             "title": {"text": symbol, "side": "top"},
             "tickvals": [-1, -0.5, 0, 0.5, 1],
             "ticktext": ["−1", "−0.5", "0", "+0.5", "+1"],
-            "thickness": 14,
+            "thickness": 12,
             "outlinewidth": 0,
+            # Above the map: beside it, it would take a third of a phone's width.
+            "orientation": "h",
+            "x": 0.5,
+            "xanchor": "center",
+            "y": 1,
+            "yanchor": "bottom",
+            "ypad": 6,
         },
     )
     if torch.isfinite(matrix).all():
@@ -82,26 +86,19 @@ def plot_similarity(similarity: Similarity, chosen: tuple[int, int] | None = Non
         hovertemplate=f"parent layer %{{y}}, best child layer %{{x}}, {symbol} = %{{text}}<extra></extra>",
         showlegend=True,
     )
-    dress(figure, "child layer", "parent layer", height=max(380, 17 * len(matrix) + 170))
+    dress(figure, "child layer", "parent layer", height=max(420, 17 * len(matrix) + 230))
+    figure.update_layout(margin={"t": 64})
     bare = {"showgrid": False, "zeroline": False}
     rows, columns = matrix.shape
     figure.update_xaxes(range=[-0.5, columns - 0.5], dtick=_tick(columns), **bare)
     figure.update_yaxes(range=[-0.5, rows - 0.5], dtick=_tick(rows), **bare)
     if chosen is not None:
-        figure.add_shape(frame(*chosen))
+        row, column = chosen
+        box = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
+        # Light within dark shows on every colour of the scale; the page moves all shapes when another cell is chosen.
+        for colour, width in (("black", 6), ("white", 2.5)):
+            figure.add_shape(type="rect", line={"color": colour, "width": width}, **box)
     return figure
-
-
-def frame(parent_layer: int, child_layer: int) -> dict[str, Any]:
-    """The frame around one cell, as a Plotly shape; the page moves it when another cell is chosen."""
-    return {
-        "type": "rect",
-        "x0": child_layer - 0.5,
-        "x1": child_layer + 0.5,
-        "y0": parent_layer - 0.5,
-        "y1": parent_layer + 0.5,
-        "line": {"color": CHOSEN, "width": 3},
-    }
 
 
 def plot_pair(projections: Projections, parent_layer: int, child_layer: int) -> go.Figure:

@@ -62,8 +62,9 @@ def test_the_best_path_never_goes_back() -> None:
 
 def test_the_chosen_cell_is_framed() -> None:
     assert not plot_similarity(similarity(torch.eye(3))).layout.shapes
-    shape = plot_similarity(similarity(torch.eye(3)), (2, 1)).layout.shapes[0]
-    assert (shape.x0, shape.x1, shape.y0, shape.y1) == (0.5, 1.5, 1.5, 2.5)
+    shapes = plot_similarity(similarity(torch.eye(3)), (2, 1)).layout.shapes
+    assert {(shape.x0, shape.x1, shape.y0, shape.y1) for shape in shapes} == {(0.5, 1.5, 1.5, 2.5)}
+    assert {shape.line.color for shape in shapes} == {"black", "white"}
 
 
 def test_a_pair_of_layers_is_a_dot_a_text_with_poles_that_differ_in_more_than_colour() -> None:

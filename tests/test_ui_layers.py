@@ -47,7 +47,7 @@ def test_the_effect_is_measured_on_demand_and_stays_in_the_report(layers: Layers
 def test_layers_are_compared_looked_at_and_used_alone(layers: Layers, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
     settings = Settings.read(*values)
-    assert "Press Compute first" in pairs.use(session, "relative", "all")["pair_status"]
+    assert "Press Compute first" in pairs.use(session, picker.show((0, 0), (3, 4)), "relative", "all")["pair_status"]
     seen = list(press(RUN, layers.compute, session, values, "scores"))
     figure = last(seen, "plot")["value"]
     assert (len(figure.data[0].z), len(figure.data[0].z[0])) == (3, 4)
@@ -66,7 +66,7 @@ def test_layers_are_compared_looked_at_and_used_alone(layers: Layers, folders: t
     assert "64 held-out texts, 95 % interval" in changes["pair_words"]
     assert pairs.looked_at(session, picker.show((3, 1), (3, 4))) == {}, "there is no such layer"
 
-    used = pairs.use(session, "best", "late")
+    used = pairs.use(session, picker.show((2, 1), (3, 4)), "best", "late")
     assert (used["layers"]["value"], used["profile"]["value"]) == ("2-to-1", "0 1 2x0")
     alone = Settings.read(*fields(*folders, layers="2-to-1", profile="0 1 2x0"))
     assert alone.vector_key(load_concept("sentiment")) != settings.vector_key(load_concept("sentiment"))

@@ -67,6 +67,7 @@ class Wire:
         *,
         model: bool = False,
         marks: bool = False,
+        latest: bool = False,
     ) -> Any:
         """Call a handler with the session and the values of the inputs.
 
@@ -77,10 +78,14 @@ class Wire:
             outputs: names of all components that it may change.
             model: whether it waits for its turn with the models.
             marks: whether all marks are brought up to date behind it.
+            latest: whether the newest of several events in quick succession counts; without it, what comes while the
+                handler works is lost, which is right for a button and wrong for a value that is dragged or typed.
         """
         lane: dict[str, Any] = {"concurrency_limit": 8}
         if model:
             lane = {"concurrency_id": "model", "concurrency_limit": 1}
+        if latest:
+            lane["trigger_mode"] = "always_last"
         event = trigger(
             self._bound(handler),
             [self.page[name] for name in inputs],

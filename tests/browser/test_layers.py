@@ -1,29 +1,89 @@
-"""The Layers tab: the map of layers and the report."""
+"""The Layers tab: the map, a pair of its layers, the profile's bars with their preview, and the report."""
 
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from browser.visits import pictures, tab
-from steering.ui import layers
+from steering.ui import layers, text
+from steering.ui.layers import text as words
 
 pytestmark = pytest.mark.browser
 
 
-def test_layers_are_drawn_with_hover_in_words_and_a_report(steered: dict[str, Any]) -> None:
+def cell(page: Page, parent: int, child: int) -> tuple[float, float]:
+    """Where a cell of the map of the bundled pair lies in the window."""
+    plot = page.locator("#plot .heatmaplayer image")
+    plot.scroll_into_view_if_needed()
+    place = plot.bounding_box()
+    assert place is not None
+    return place["x"] + place["width"] * (child + 0.5) / 30, place["y"] + place["height"] * (1 - (parent + 0.5) / 18)
+
+
+def menu(page: Page, label: str) -> Any:
+    return page.get_by_label(label, exact=True)
+
+
+def test_a_pair_of_layers_is_found_on_the_map_looked_at_and_used(steered: dict[str, Any]) -> None:
     page = steered["page"]
     tab(page, layers.ROOM.label)
     expect(page.locator("#verdict")).to_contain_text("R²")
     page.click("#compute")
     expect(page.locator("#layers-status")).to_contain_text("64 texts", timeout=90_000)
     page.locator("#plot .heatmaplayer image").wait_for()
-    place = page.locator("#plot .heatmaplayer image").bounding_box()
-    assert place is not None
-    assert place["width"] > 300
-    page.mouse.move(place["x"] + place["width"] * 0.41, place["y"] + place["height"] * 0.37)
-    expect(page.locator("#plot .hovertext")).to_contain_text("child layer")
-    expect(page.locator("#plot .hovertext")).to_contain_text("r = ")
     page.locator("#report-plot .scatterlayer").wait_for()
+    page.mouse.move(*cell(page, 12, 14))
+    expect(page.locator("#plot .hovertext")).to_contain_text("parent layer 12, child layer 14, r = ")
+    page.mouse.click(*cell(page, 12, 14))
+    expect(page.locator("#pair-words")).to_contain_text("Parent layer 12 → child layer 14")
+    expect(page.locator("#pair-words")).to_contain_text("64 held-out texts")
+    expect(page.locator("#pair .child")).to_have_value("14")
+    expect(page.locator("#pair-plot .xtitle")).to_have_text("projection in parent layer 12")
+    page.locator("#pair .child").focus()
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#pair-words")).to_contain_text("child layer 15")
+    frames = page.evaluate("document.querySelector('#plot .js-plotly-plot').layout.shapes.map((shape) => shape.x0)")
+    assert frames == [14.5, 14.5], "the frame goes with the fields"
     pictures(page, "layers")
+
+    page.click("#use-pair")
+    expect(page.locator("#relation")).to_contain_text("12-to-15")
+    expect(page.locator("#vector")).to_contain_text("Vector stale")
+    expect(page.locator('#bars [role="slider"][aria-valuenow="1.00"]')).to_have_count(1)
+    page.click("#all-layers")
+    expect(page.locator("#relation")).to_contain_text("relative")
+    expect(page.locator("#vector")).to_contain_text("Vector ready")
+    steered["watch"].check()
+
+
+def test_an_edit_of_the_bars_is_previewed_by_itself(steered: dict[str, Any]) -> None:
+    page = steered["page"]
+    tab(page, layers.ROOM.label)
+    bars = page.locator('#bars [role="slider"]')
+    expect(bars).to_have_count(30)
+    page.get_by_role("button", name="late", exact=True).click()
+    expect(page.locator("#preview-texts article")).to_have_count(2, timeout=60_000)
+    expect(page.locator("#preview-status")).to_contain_text("written in", timeout=60_000)
+    late = page.locator("#preview-texts article").nth(1).text_content()
+    bars.nth(15).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Home")
+    expect(bars.nth(16)).to_have_attribute("aria-valuenow", "0.00")
+    place = page.locator("#bars .bars").bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] + place["width"] * 0.02, place["y"] + place["height"] * 0.5)
+    page.mouse.down()
+    page.mouse.move(place["x"] + place["width"] * 0.45, place["y"] + place["height"] * 0.5)
+    page.mouse.up()
+    expect(bars.nth(6)).to_have_attribute("aria-valuenow", "0.50")
+    page.get_by_text(text.METHOD_SETTINGS).click()
+    expect(menu(page, text.PROFILE)).to_have_value(text.OWN_PROFILE)
+    expect(page.locator("#preview-texts article").nth(1)).not_to_have_text(late or "", timeout=60_000)
+    expect(page.locator("#preview-status")).to_contain_text("written in", timeout=60_000)
+    expect(page.locator("#preview-stale .lab-status")).to_have_count(0)
+    pictures(page, "layers-profile")
+    page.get_by_role("button", name="all", exact=True).click()
+    expect(menu(page, text.PROFILE)).to_have_value("all")
+    assert words.PREVIEW_EMPTY not in (page.locator("#preview-texts").text_content() or "")
     steered["watch"].check()

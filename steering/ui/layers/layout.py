@@ -50,16 +50,17 @@ def _profile() -> Page:
         with gr.Column(scale=1, min_width=300):
             page["bars"] = bars.component()
         with gr.Column(scale=1, min_width=300):
-            with gr.Row(elem_classes="lab-ask"):
-                page["preview_lam"] = gr.Slider(
-                    LAMBDAS[0], LAMBDAS[-1], 0.3, step=0.1, label=text.PREVIEW_LAM, scale=3, min_width=180
-                )
-                page["preview"] = gr.Button(text.PREVIEW, scale=1, min_width=90, elem_id="preview")
-                page["preview_stop"] = gr.Button(STOP, interactive=False, scale=1, min_width=80, elem_id="preview-stop")
+            page["preview_lam"] = gr.Slider(
+                LAMBDAS[0], LAMBDAS[-1], 0.3, step=0.1, label=text.PREVIEW_LAM, elem_id="preview-lam"
+            )
+            with gr.Row(elem_classes="lab-tools"):
+                page["preview"] = gr.Button(text.PREVIEW, min_width=120, elem_id="preview")
+                page["preview_stop"] = gr.Button(STOP, interactive=False, min_width=120, elem_id="preview-stop")
             page["preview_status"] = _said("preview-status")
             page["preview_stale"] = _said("preview-stale")
-            empty = f'<div class="lab-empty"><p>{text.PREVIEW_EMPTY}</p></div>'
-            page["preview_texts"] = gr.HTML(empty, apply_default_css=False, elem_id="preview-texts")
+            page["preview_texts"] = gr.HTML(
+                render.note(text.PREVIEW_EMPTY), apply_default_css=False, elem_id="preview-texts"
+            )
     # Its change starts a preview that nobody pressed a button for.
     page["preview_asked"] = gr.Textbox(visible="hidden")
     return page
@@ -70,7 +71,7 @@ def _report() -> Page:
     _heading(text.REPORT)
     page["verdict"] = gr.HTML(render.note(text.NO_REPORT), apply_default_css=False, elem_id="verdict")
     with gr.Row(elem_classes="lab-tools"):
-        page["measure_effect"] = gr.Button(text.MEASURE_EFFECT, elem_id="measure-effect", scale=0, min_width=220)
+        page["measure_effect"] = gr.Button(text.MEASURE_EFFECT, elem_id="measure-effect", scale=0, min_width=280)
         page["effect_stop"] = gr.Button(STOP, interactive=False, elem_id="effect-stop", scale=0, min_width=90)
     page["effect_status"] = _said("effect-status")
     page["report_plot"] = gr.Plot(show_label=False, visible=False, elem_id="report-plot")

@@ -22,8 +22,8 @@ OUTPUTS = ("pair_plot", "pair_words", "pair_status")
 def connect(wire: Wire) -> None:
     """Connect the pair that is looked at."""
     page = wire.page
-    wire.on(page["pair"].input, looked_at, ["pair"], OUTPUTS)
-    wire.on(page["use_pair"].click, use, ["layers", "profile"], ["layers", "profile", "pair_status"])
+    wire.on(page["pair"].input, looked_at, ["pair"], OUTPUTS, latest=True)
+    wire.on(page["use_pair"].click, use, ["pair", "layers", "profile"], ["layers", "profile", "pair_status"])
     wire.on(page["all_layers"].click, back, ["layers"], ["layers", "profile", "pair_status"])
 
 
@@ -80,14 +80,15 @@ def looked_at(session: Session, value: Any) -> Changes:
     return _shown(looked)
 
 
-def use(session: Session, layers: str, profile: str) -> Changes:
+def use(session: Session, value: Any, layers: str, profile: str) -> Changes:
     """Steer with this pair of layers alone."""
     looked = session.of(Looked)
-    if looked.compared is None:
+    pair = picker.read(value, looked.compared.sizes) if looked.compared else None
+    if looked.compared is None or pair is None:
         return {"pair_status": message(text.NO_MAP, "error")}
     if named_pair(layers) is None:
         looked.before = (layers, profile)
-    parent, child = looked.pair
+    parent, child = pair
     alone = profiles.alone(child, looked.compared.sizes[1])
     words = text.USED_PAIR.format(parent=parent, child=child)
     return _chosen(pair_name(parent, child), alone) | {"pair_status": message(words, "good")}

@@ -19,13 +19,14 @@ function choose(pair) {
   trigger("input");
 }
 
-// A shape is moved and not the figure drawn anew: that is quick, and nothing on the screen jumps.
+// The frame is moved and the figure not drawn anew: that is quick, and nothing on the screen jumps.
 function mark(plot) {
-  if (!plot || !window.Plotly || !plot.layout || !plot.layout.shapes || !plot.layout.shapes.length) return;
+  const shapes = plot && window.Plotly && plot.layout && plot.layout.shapes;
+  if (!shapes || !shapes.length) return;
   const [parent, child] = props.value.pair;
   const box = { x0: child - 0.5, x1: child + 0.5, y0: parent - 0.5, y1: parent + 0.5 };
-  if (Object.entries(box).every(([side, value]) => plot.layout.shapes[0][side] === value)) return;
-  window.Plotly.relayout(plot, Object.fromEntries(Object.entries(box).map(([side, value]) => ["shapes[0]." + side, value])));
+  if (Object.entries(box).every(([side, value]) => shapes[0][side] === value)) return;
+  window.Plotly.relayout(plot, { shapes: shapes.map((shape) => ({ ...shape, ...box })) });
 }
 
 // The plot may be drawn anew at any time, so it is listened to when the pointer comes to it.

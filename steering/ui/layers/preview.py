@@ -35,8 +35,9 @@ def connect(wire: Wire) -> None:
     """Connect bars and preview."""
     page, preview = wire.page, Preview(wire.workspace)
     values, outputs = ["prompt", "preview_lam"], ["preview_texts", "preview_stale"]
-    wire.on(page["bars"].input, preview.edited, ["bars", "preview_lam", *FIELDS], ["profile", "preview_asked"])
-    wire.on(page["preview_lam"].change, preview.moved, ["preview_lam", *FIELDS], ["preview_asked"])
+    edited, moved = ["bars", "preview_lam", *FIELDS], ["preview_lam", *FIELDS]
+    wire.on(page["bars"].input, preview.edited, edited, ["profile", "preview_asked"], latest=True)
+    wire.on(page["preview_lam"].change, preview.moved, moved, ["preview_asked"])
     for trigger in (page["preview"].click, page["preview_asked"].change):
         wire.run(trigger, RUN, preview.write, values, outputs)
     wire.stop(RUN)

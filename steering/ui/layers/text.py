@@ -98,7 +98,7 @@ def other_length(weights: int, layers: int) -> str:
 def previewed(seconds: float, prompt: str) -> str:
     """What a preview shows."""
     short = prompt if len(prompt) <= 60 else prompt[:59] + "…"
-    return f"“{short}”, written in {seconds:.1f} s."
+    return f"“{short}”, written in {seconds:.1f}\u00a0s."
 
 
 def signed(value: float) -> str:
