@@ -262,21 +262,30 @@ def compare(one: SteeringVector, other: SteeringVector) -> Comparison:
     Raises:
         MismatchError: they belong to different models.
     """
-    if one.model != other.model or one.directions.shape != other.directions.shape:
-        raise MismatchError(
-            f"A vector of {one.model_name} and one of {other.model_name} cannot be compared: they live in different spaces."
-        )
-    cosines = torch.nn.functional.cosine_similarity(one.directions.double(), other.directions.double(), dim=1)
-    both = torch.tensor([mine and theirs for mine, theirs in zip(one.signal, other.signal, strict=True)])
     return Comparison(
         concepts=(one.concept, other.concept),
         model_name=one.model_name,
-        cosines=torch.where(both, cosines, math.nan),
+        cosines=cosines(one, other),
         chance=chance_cosine(one.directions.shape[1]),
         quality=(one.quality, other.quality),
         pairs=(len(one.pairs), len(other.pairs)),
         signal=(sum(one.signal), sum(other.signal)),
     )
+
+
+def cosines(one: SteeringVector, other: SteeringVector) -> torch.Tensor:
+    """How far two vectors point the same way, `[n_layers]`, −1 to 1; not a number where one of them carries no signal.
+
+    Raises:
+        MismatchError: they belong to different models.
+    """
+    if one.model != other.model or one.directions.shape != other.directions.shape:
+        raise MismatchError(
+            f"One vector is for {one.model_name}, the other for {other.model_name}: they live in different spaces and "
+            "cannot be compared."
+        )
+    found = torch.nn.functional.cosine_similarity(one.directions.double(), other.directions.double(), dim=1)
+    return torch.where(one.directions.any(dim=1) & other.directions.any(dim=1), found, math.nan)
 
 
 def chance_cosine(width: int) -> float:

@@ -3,7 +3,6 @@
 Deleting moves a file aside, so that the last deletion can be taken back.
 """
 
-import math
 import os
 import re
 from collections.abc import Mapping
@@ -12,11 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 
 from steering.concepts import Concept, ContrastPair
-from steering.errors import MismatchError, SteeringError
+from steering.errors import SteeringError
 from steering.formats import Card, card, import_vector, read
 from steering.formats.baked import Foreign
 from steering.formats.card import Finding
@@ -210,21 +208,6 @@ def as_concept(vector: SteeringVector, name: str) -> Concept:
     """The pairs and poles that a vector came from, as a concept; without pairs where the file does not hold them."""
     pairs = tuple(ContrastPair(positive, negative) for positive, negative in vector.pairs)
     return Concept(name, *vector.labels, pairs, description=f"{vector.concept}, from a vector file.")
-
-
-def cosines(one: SteeringVector, other: SteeringVector) -> torch.Tensor:
-    """How far two vectors point the same way, `[n_layers]`, −1 to 1; not a number where one of them carries no signal.
-
-    Raises:
-        MismatchError: they belong to different models.
-    """
-    if one.model != other.model or one.directions.shape != other.directions.shape:
-        raise MismatchError(
-            f"One vector is for {one.model_name}, the other for {other.model_name}: they live in different spaces and "
-            "cannot be compared."
-        )
-    found = torch.nn.functional.cosine_similarity(one.directions.double(), other.directions.double(), dim=1)
-    return torch.where(one.directions.any(dim=1) & other.directions.any(dim=1), found, math.nan)
 
 
 def proposed_name(vector: SteeringVector) -> str:

@@ -1,7 +1,7 @@
-"""Figures of two designs compared: where their directions agree, and how good each is, layer by layer."""
+"""Figures of two designs or vectors compared: where they agree, and how good each is, layer by layer."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import plotly.graph_objects as go
 
@@ -22,15 +22,21 @@ LETTERS = ("A", "B")
 _GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": True, "zerolinecolor": "rgba(128,128,128,0.6)"}
 
 
-def plot_cosines(comparison: Comparison) -> go.Figure:
-    """Draw the cosine between both designs' directions at every layer, over the band in which random directions lie.
+def plot_cosines(
+    cosines: Sequence[float], chance: float, *, clear: Sequence[bool] | None = None, axis: str = "layer"
+) -> go.Figure:
+    """Draw the cosine between two vectors at every layer, over the band in which random directions lie.
 
-    The scale is fixed to −1 … 1 whatever the numbers are. Layers at which one design carries no signal stay empty;
-    marks are hollow where one of them tells pairs apart no better than a coin.
+    The scale is fixed to −1 … 1 whatever the numbers are. Layers at which one of the two carries no signal stay empty.
+
+    Args:
+        cosines: one a layer; not a number where there is none.
+        chance: 95 % of pairs of random directions stay within ± this.
+        clear: where both tell pairs apart better than a coin; the other marks are hollow.
+        axis: name of the axis of layers.
     """
-    values = [None if math.isnan(value) else value for value in comparison.cosines.tolist()]
+    values = [None if math.isnan(value) else value for value in cosines]
     layers = list(range(len(values)))
-    chance = comparison.chance
     figure = go.Figure()
     figure.add_scatter(
         x=[-0.5, len(layers) - 0.5, len(layers) - 0.5, -0.5],
@@ -38,7 +44,7 @@ def plot_cosines(comparison: Comparison) -> go.Figure:
         fill="toself",
         fillcolor="rgba(128,128,128,0.3)",
         mode="none",
-        name=f"95 % of random directions (±{chance:.2f})",
+        name=f"95 % by chance (±{chance:.2f})",
         hoverinfo="skip",
     )
     figure.add_scatter(
@@ -49,13 +55,13 @@ def plot_cosines(comparison: Comparison) -> go.Figure:
         mode="lines+markers",
         line={"color": THIRD, "width": 2},
         marker={
-            "symbol": ["square" if clear else "square-open" for clear in comparison.clear.tolist()],
+            "symbol": ["square" if sure else "square-open" for sure in clear or [True] * len(layers)],
             "size": 8,
             "color": THIRD,
         },
-        hovertemplate="parent layer %{x}: cosine between A and B %{text}<extra></extra>",
+        hovertemplate=f"{axis} %{{x}}: cosine between A and B %{{text}}<extra></extra>",
     )
-    dress(figure, "parent layer", "cosine", height=350)
+    dress(figure, axis, "cosine", height=350)
     _fit(figure, len(layers))
     ticks = [-1, -0.5, 0, 0.5, 1]
     figure.update_yaxes(range=[-1.05, 1.05], tickvals=ticks, ticktext=["−1", "−0.5", "0", "+0.5", "+1"], **_GRID)

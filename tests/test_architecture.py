@@ -59,7 +59,6 @@ ORDER = (
     "plots",
     "plots_tasks",
     "plots_designs",
-    "plots_vectors",
     "formats",
     "library",
     "sessions",

@@ -1,14 +1,16 @@
 """Testing designs by hand: what is said of a pair rests on directions that never saw it."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
+from conftest import loaded
 from test_vectors import KEEPING, LAYERS, METHODS, QUALITY, D, draw, planted
 
 from steering.concepts import Concept
-from steering.designs import Design, chance_cosine, compare, design, leave_out, read_design, votes
+from steering.designs import Design, chance_cosine, compare, cosines, design, leave_out, read_design, votes
 from steering.directions import NO_DIFFERENCE, LayerQuality
 from steering.errors import MismatchError, SteeringError
 from steering.models import LanguageModel
@@ -201,6 +203,16 @@ def test_layers_count_where_both_designs_are_better_than_a_coin(llama: LanguageM
     assert not compare(few, vector).clear.any(), "three of three may be luck"
 
 
+def test_cosines_of_two_vectors(llama: LanguageModel, vector_for: Callable[..., SteeringVector]) -> None:
+    one, other = vector_for(llama, 1), vector_for(llama, 2)
+    assert torch.allclose(cosines(one, one), torch.ones(llama.n_layers).double())
+    assert torch.equal(cosines(one, -other), -cosines(other, one))
+    silent = replace(one, directions=torch.cat([torch.zeros(1, llama.d_model), one.directions[1:]]))
+    assert cosines(one, silent).isnan().tolist() == [True] + [False] * (llama.n_layers - 1)
+    with pytest.raises(MismatchError, match="different spaces"):
+        cosines(one, vector_for(loaded("gpt2")))
+
+
 # Figures
 
 
@@ -208,11 +220,22 @@ def test_the_figure_of_cosines_has_a_fixed_scale_and_hollow_marks_where_a_design
     sure = [LayerQuality(1.0, 0.5, 0.9, 0)] * llama.n_layers
     vector = replace(extract(llama, QUALITY), quality=tuple(sure))
     found = compare(vector, weak(vector, 2))
-    band, line = plot_cosines(found).data
+    drawn = plot_cosines(found.cosines.tolist(), found.chance, clear=found.clear.tolist())
+    band, line = drawn.data
     assert max(band.y) == -min(band.y) == found.chance
     assert list(line.y) == pytest.approx([1.0] * llama.n_layers)
     assert list(line.marker.symbol) == ["square", "square", "square-open", "square"]
-    assert plot_cosines(found).layout.yaxis.range == (-1.05, 1.05)
+    assert drawn.layout.yaxis.range == (-1.05, 1.05)
+
+
+def test_every_layer_has_its_cosine_and_chance_its_band() -> None:
+    figure = plot_cosines([0.5, math.nan, -0.25], 0.1, clear=[True, True, False])
+    band, line = figure.data
+    assert set(band.y) == {-0.1, 0.1}
+    assert list(line.y) == [0.5, None, -0.25]
+    assert line.text[2] == "−0.25"
+    assert list(line.marker.symbol) == ["square", "square", "square-open"]
+    assert tuple(figure.layout.yaxis.range) == (-1.05, 1.05)
 
 
 @pytest.mark.parametrize("measure", QUALITIES)

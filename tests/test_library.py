@@ -102,13 +102,3 @@ def test_a_vector_becomes_a_concept_with_its_own_pairs(llama: LanguageModel, vec
     concept = library.as_concept(vector, "file: x")
     assert (concept.name, concept.positive_label, concept.negative_label) == ("file: x", "more", "less")
     assert [(pair.positive, pair.negative) for pair in concept.pairs] == [("up", "down")]
-
-
-def test_cosines_of_two_vectors(llama: LanguageModel, vector_for: Make) -> None:
-    one, other = vector_for(llama, 1), vector_for(llama, 2)
-    assert torch.allclose(library.cosines(one, one), torch.ones(llama.n_layers).double())
-    assert torch.equal(library.cosines(one, -other), -library.cosines(other, one))
-    silent = replace(one, directions=torch.cat([torch.zeros(1, llama.d_model), one.directions[1:]]))
-    assert library.cosines(one, silent).isnan().tolist() == [True] + [False] * (llama.n_layers - 1)
-    with pytest.raises(MismatchError, match="different spaces"):
-        library.cosines(one, vector_for(loaded("gpt2")))

@@ -118,7 +118,9 @@ class Comparing:
         yield {
             "design_verdict": render.design_verdict(found),
             "design_figures": gr.update(visible=True),
-            "design_cosines": plot_cosines(found),
+            "design_cosines": plot_cosines(
+                found.cosines.tolist(), found.chance, clear=found.clear.tolist(), axis="parent layer"
+            ),
             "design_quality": plot_quality(found, measure),
             "compare_stale": "",
         }

@@ -3,9 +3,9 @@
 import gradio as gr
 
 from steering import library
-from steering.designs import chance_cosine
+from steering.designs import chance_cosine, cosines
 from steering.errors import MismatchError, SteeringError
-from steering.plots_vectors import plot_agreement
+from steering.plots_designs import plot_cosines
 from steering.ui.library import render, text
 from steering.ui.render import message, note
 from steering.ui.runs import Changes
@@ -30,12 +30,12 @@ def compared(session: Session, name: str, other: str | None) -> Changes:
         return nothing | {"lib_compared": message(problem, "error")}
     sides = {"lib_sides": render.side_by_side(one, two)}
     try:
-        found = library.cosines(one.vector, two.vector)
+        found = cosines(one.vector, two.vector)
     except MismatchError as error:
         return nothing | sides | {"lib_compared": message(str(error), "warning")}
     known, chance = found[~found.isnan()], chance_cosine(one.vector.directions.shape[1])
     if not len(known):
         return nothing | sides | {"lib_compared": note(text.NO_LAYERS)}
     words = text.agreement(float(known.median()), len(known), chance, int((known.abs() < chance).sum()))
-    figure = plot_agreement(found.tolist(), chance)
+    figure = plot_cosines(found.tolist(), chance)
     return sides | {"lib_compared": note(words), "lib_cosines": gr.update(value=figure, visible=True)}
