@@ -19,7 +19,7 @@ def read_reports(paths: Sequence[Path]) -> list[Report]:
     Raises:
         SteeringError: one cannot be read, or holds something else.
     """
-    found = []
+    found: list[Report] = []
     for path in paths:
         try:
             data = json.loads(path.read_text("utf-8"))
