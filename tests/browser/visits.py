@@ -1,8 +1,10 @@
 """Visits to the app: opening it, and watching what a page must not do. Screenshots go to `tests/artefacts`."""
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import Browser, Page
 
 ARTEFACTS = Path(__file__).parent.parent / "artefacts"
@@ -11,6 +13,13 @@ SLOW = 420_000
 
 EVIL = '<img src=x onerror="window.hacked=true"><b>bold</b>'
 """Must stay text wherever it is shown."""
+
+
+def needs_a_free_machine() -> None:
+    """Skip a test of speed where other programs keep the processors busy: it would measure those."""
+    busy = os.getloadavg()[0]
+    if busy > 2 * (os.cpu_count() or 1):
+        pytest.skip(f"the machine is busy with other things: {busy:.1f} programs want {os.cpu_count()} processors")
 
 
 class Watch:
