@@ -166,10 +166,13 @@ def test_a_handler_without_changes_changes_nothing() -> None:
 
 
 def test_runs_share_one_lane() -> None:
-    demo = build_app()
-    runs = [function for function in demo.fns.values() if inspect.isgeneratorfunction(function.fn)]
-    assert len(runs) > 3
-    assert {(function.concurrency_id, function.concurrency_limit) for function in runs} == {("model", 1)}
+    def is_run(function: Any) -> bool:
+        handler = inspect.getclosurevars(function).nonlocals.get("handler")
+        return getattr(handler, "__qualname__", "") == "Wire.run.<locals>.work"
+
+    runs = [one for one in build_app().fns.values() if one.fn and is_run(one.fn)]
+    assert len(runs) > 8
+    assert {(one.concurrency_id, one.concurrency_limit) for one in runs} == {("model", 1)}
 
 
 def test_default_sampling_is_the_library_default() -> None:
