@@ -16,6 +16,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.output_widget import OutputWidget
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
 from playwright.sync_api import Page, sync_playwright
@@ -31,6 +32,16 @@ WIDTH = 860
 
 MOST_LABELS = 12
 """Most entries of a menu that are named where the menu cannot be opened."""
+
+
+class _View(OutputWidget):
+    """What a widget shows, known here alone.
+
+    Telling the kernel too, while a cell runs, writes to the socket that waits for the cell's end, and can make it wait forever.
+    """
+
+    def sync_state(self) -> None:
+        pass
 
 
 @contextmanager
@@ -60,6 +71,7 @@ def executed(path: Path, parameters: Mapping[str, Any] | None = None) -> Iterato
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": str(path.parent)}},
     )
+    client.widget_registry["@jupyter-widgets/output"]["OutputModel"] = _View
     # By default Plotly puts a copy of its whole library, 4 MB, into a notebook.
     with client.setup_kernel(env={**os.environ, "PLOTLY_RENDERER": "plotly_mimetype"}):
         for place, cell in enumerate(notebook.cells):
