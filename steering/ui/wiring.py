@@ -7,6 +7,7 @@ that a single model works at a time.
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -78,14 +79,14 @@ class Wire:
             outputs: names of all components that it may change.
             model: whether it waits for its turn with the models.
             marks: whether all marks are brought up to date behind it.
-            latest: whether the newest of several events in quick succession counts; without it, what comes while the
-                handler works is lost, which is right for a button and wrong for a value that is dragged or typed.
+            latest: whether of several events in quick succession the newest is handled, and last. Without it, what comes
+                while the handler works may be lost or overtaken: right for a button, wrong for a value that is dragged.
         """
         lane: dict[str, Any] = {"concurrency_limit": 8}
         if model:
             lane = {"concurrency_id": "model", "concurrency_limit": 1}
         if latest:
-            lane["trigger_mode"] = "always_last"
+            lane |= {"trigger_mode": "always_last", "concurrency_limit": 1}
         event = trigger(
             self._bound(handler),
             [self.page[name] for name in inputs],
@@ -153,7 +154,10 @@ class Wire:
             return self.changed(session, values[: len(FIELDS)], dict(zip(watched, values[len(FIELDS) :], strict=True)))
 
         events = [self.page[name].change for name in (*FIELDS, *watched)]
-        for trigger in (*events, *self._marked):
+        # One listener for all: of two fields that change together, the older state must not come in last.
+        together = partial(gr.on, events)
+        self.on(together, changed, [*FIELDS, *watched], outputs, latest=True)
+        for trigger in self._marked:
             self.on(trigger, changed, [*FIELDS, *watched], outputs)
 
     def changed(self, session: Session, fields: Sequence[Any], values: dict[str, Any]) -> Changes:
