@@ -59,20 +59,19 @@ def _row(report: Report) -> Iterator[tuple[str, str]]:
     yield "baseline", _accuracy(report["rows"][0])
     for row in sorted(report["rows"], key=lambda row: row["lam"]):
         if row["lam"]:
-            yield f"λ = {row['lam']:+g}", f"{row['accuracy']:.3f}"
+            yield f"λ = {row['lam']:+g}", _accuracy(row) + _p(row)
     again = next(row for row in report["rows"] if row["lam"] == tuned["lam"])
     yield "tuned λ", f"{tuned['lam']:+g}: {_accuracy(tuned)}{_change(again)}"
     yield "vote", _accuracy(vote) + _change(vote)
+    random, flipped = controls["random"], controls["flipped"]
+    yield "random vectors: at tuned λ; vote", f"{_accuracy(random)}; {_accuracy(random['vote'])}"
     yield (
-        "random: at tuned λ, vote",
-        f"{controls['random']['accuracy']:.3f}, {controls['random']['vote']['accuracy']:.3f}",
+        "flipped vector: at tuned λ; vote",
+        f"{_accuracy(flipped)}{_p(flipped)}; {_accuracy(flipped['vote'])}{_p(flipped['vote'])}",
     )
-    yield (
-        "flipped: at tuned λ, vote",
-        f"{controls['flipped']['accuracy']:.3f}, {controls['flipped']['vote']['accuracy']:.3f}",
-    )
-    yield "self-consistency vote", _accuracy(controls["self_consistency"]["vote"])
-    yield "asked in words", _accuracy(controls["prompt_only"]) + _change(controls["prompt_only"])
+    again = controls["self_consistency"]["vote"]
+    yield "self-consistency, vote", _accuracy(again) + _p(again)
+    yield "asked in words", _accuracy(controls["prompt_only"]) + _p(controls["prompt_only"])
 
 
 def _accuracy(data: Mapping[str, Any]) -> str:
@@ -80,4 +79,8 @@ def _accuracy(data: Mapping[str, Any]) -> str:
 
 
 def _change(data: Mapping[str, Any]) -> str:
-    return f", {data['change']['mean']:+.3f}, p = {data['p']:.2f}"
+    return f", {data['change']['mean']:+.3f}{_p(data)}".replace("-0.000", "0").replace("+0.000", "0")
+
+
+def _p(data: Mapping[str, Any]) -> str:
+    return f", p = {data['p']:.2f}"

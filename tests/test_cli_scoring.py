@@ -81,7 +81,8 @@ def test_many_reports_make_one_table(capsys: pytest.CaptureFixture[str], words: 
     for row, report in zip(rows, reports, strict=True):
         assert (row["task"], row["n"]) == ("own", "3")
         assert row["baseline"].startswith(f"{report['rows'][0]['accuracy']:.3f} (")
-        assert row["λ = +0.5"] == f"{report['rows'][-1]['accuracy']:.3f}"
+        assert row["λ = +0.5"].startswith(f"{report['rows'][-1]['accuracy']:.3f} (")
+        assert row["λ = +0.5"].endswith(f"p = {report['rows'][-1]['p']:.2f}")
         assert row["vote"].endswith(f"p = {report['vote']['p']:.2f}")
     with pytest.raises(SystemExit):
         main(["overview", *paths])
