@@ -1,4 +1,4 @@
-"""How the notebooks show tables and lines, in one look that also holds where a page's styles are taken away."""
+"""How the notebooks show tables, lines and dots, in one look that also holds where a page's styles are taken away."""
 
 import html
 
@@ -8,6 +8,8 @@ import plotly.graph_objects as go
 from IPython.display import HTML
 
 from steering.plots import AWAY, INK, THIRD, TOWARD, dress
+
+_RULES = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.6)"}
 
 
 def table(frame: pd.DataFrame) -> HTML:
@@ -34,13 +36,27 @@ def lines(frame: pd.DataFrame, x: str, y: str) -> go.Figure:
     figure = px.line(frame, markers=True, **look).update_traces(marker_size=7)
     dress(figure, x, y, height=380)
     figure.update_layout(legend_title_text="", xaxis_showgrid=False)
-    figure.update_yaxes(gridcolor="rgba(128,128,128,0.25)", zerolinecolor="rgba(128,128,128,0.6)")
-    return figure
+    return figure.update_yaxes(**_RULES)
+
+
+def dots(frame: pd.DataFrame, x: str, y: str) -> go.Figure:
+    """Draw a dot for every number, in one line for every row.
+
+    Args:
+        frame: numbers; its index names the rows.
+        x: what the numbers are.
+        y: what the rows are.
+    """
+    figure = px.strip(frame.T, orientation="h", color_discrete_sequence=[TOWARD]).update_traces(marker_size=10)
+    dress(figure, x, y, height=300)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure.update_xaxes(**_RULES)
 
 
 def _cell(value: object) -> str:
     if isinstance(value, str):
         words = html.escape(value).replace("\n", "<br>")
         return f'<td align="left" style="text-align: left">{words}</td>'
-    words = "" if pd.isna(value) else f"{value:.2f}" if isinstance(value, float) else str(value)
+    # Adding 0.0 turns -0.0 into 0.0.
+    words = "" if pd.isna(value) else f"{round(value, 2) + 0.0:.2f}" if isinstance(value, float) else str(value)
     return f'<td align="right">{words}</td>'
