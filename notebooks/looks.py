@@ -1,4 +1,4 @@
-"""How the notebooks show tables, lines and dots, in one look that also holds where a page's styles are taken away."""
+"""How the notebooks show tables and lines, in one look that also holds where a page's styles are taken away."""
 
 import html
 
@@ -37,20 +37,6 @@ def lines(frame: pd.DataFrame, x: str, y: str) -> go.Figure:
     dress(figure, x, y, height=380)
     figure.update_layout(legend_title_text="", xaxis_showgrid=False)
     return figure.update_yaxes(**_RULES)
-
-
-def dots(frame: pd.DataFrame, x: str, y: str) -> go.Figure:
-    """Draw a dot for every number, in one line for every row.
-
-    Args:
-        frame: numbers; its index names the rows.
-        x: what the numbers are.
-        y: what the rows are.
-    """
-    figure = px.strip(frame.T, orientation="h", color_discrete_sequence=[TOWARD]).update_traces(marker_size=10)
-    dress(figure, x, y, height=300)
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    return figure.update_xaxes(**_RULES)
 
 
 def _cell(value: object) -> str:

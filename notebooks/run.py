@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +31,8 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDTH = 860
 """Width of pictures in CSS pixels; they hold twice as many."""
 
-MOST_LABELS = 12
-"""Most entries of a menu that are named where the menu cannot be opened."""
+MOST_CHARACTERS = 200
+"""How much of a menu is told where it cannot be opened."""
 
 
 class _View(OutputWidget):
@@ -124,8 +125,7 @@ def first_view(output: NotebookNode, widgets: Mapping[str, Mapping[str, Any]]) -
 
 
 def _menu(name: str, labels: Sequence[str]) -> str:
-    more = f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
-    return f"{name}: {', '.join(labels[:MOST_LABELS])}{more}"
+    return f"{name}: {textwrap.shorten(', '.join(labels), MOST_CHARACTERS, placeholder=' …')}"
 
 
 def _draw(page: Page, figure: Mapping[str, Any]) -> str:
