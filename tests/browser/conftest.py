@@ -1,4 +1,4 @@
-"""One server and one browser for all tests here, and one page on which Generate was pressed."""
+"""One server and one browser for all tests here, and for every file a page on which Generate was pressed."""
 
 import os
 import shutil
@@ -67,7 +67,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def steered(browser: Browser, home: str) -> Iterator[dict[str, Any]]:
     """A page on which Generate was pressed once, and what was seen on the way."""
     page, watch = opened(browser, home)

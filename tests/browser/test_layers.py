@@ -22,7 +22,7 @@ def cell(page: Page, parent: int, child: int) -> tuple[float, float]:
 
 
 def menu(page: Page, label: str) -> Any:
-    return page.get_by_label(label, exact=True)
+    return page.get_by_role("combobox", name=label, exact=True)
 
 
 def test_a_pair_of_layers_is_found_on_the_map_looked_at_and_used(steered: dict[str, Any]) -> None:
