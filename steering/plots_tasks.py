@@ -17,21 +17,20 @@ _GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
 VERDICTS: Mapping[str, tuple[float, str]] = {"no answer": (0.5, "·"), "wrong": (0.0, "×"), "right": (1.0, "✓")}
 """What an answer is worth to the colour scale, and the mark that says it without colour."""
 
+_HERE, _ELSEWHERE = "most right answers here", "tuned on other questions"
+
 SHOWN_QUESTIONS = 40
 """Most questions in the picture of votes; more rows could not be read."""
 
 
-def plot_accuracy(
-    evaluation: Evaluation, tuned: float | None = None, star: str = "tuned on other questions"
-) -> go.Figure:
+def plot_accuracy(evaluation: Evaluation, tuned: float | None = None) -> go.Figure:
     """Draw the share of right answers at every λ with its 95 % interval, and the baseline as a line.
 
     Where answers were written, also the share of degenerate texts.
 
     Args:
         evaluation: a scored grid.
-        tuned: a λ that gets a mark; None for none.
-        star: what the mark means.
+        tuned: the λ that tuning chose, which gets a mark; None for none. The mark says on which questions it was chosen.
     """
     columns = sorted(evaluation.columns, key=lambda column: column.lam)
     lams = [column.lam for column in columns]
@@ -69,6 +68,7 @@ def plot_accuracy(
             hovertemplate="λ = %{x:+}, %{y:.1%} degenerate<extra></extra>",
         )
     if tuned is not None and tuned in lams:
+        star = _ELSEWHERE if evaluation.split == "test" else _HERE
         figure.add_scatter(
             x=[tuned],
             y=[evaluation.at(tuned).accuracy],

@@ -41,7 +41,8 @@ def test_accuracy_runs_from_left_to_right(evaluation: Evaluation) -> None:
     assert list(baseline.y) == [0.25, 0.25]
     assert list(degenerate.y) == [0, 0, 1]
     assert (star.x[0], star.y[0]) == (0.3, 0.75)
-    assert plot_accuracy(evaluation, 0.3, "best here").data[3].name == "best here"
+    assert star.name == "tuned on other questions"
+    assert plot_accuracy(replace(evaluation, split="validation"), 0.3).data[3].name == "most right answers here"
     assert len(plot_accuracy(evaluation).data) == 3
     assert len(plot_accuracy(replace(evaluation, mode="likelihood")).data) == 2, "choices that are weighed have no text"
 

@@ -3,7 +3,9 @@
 import inspect
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -13,11 +15,12 @@ from pages import fields
 from steering.concepts import load_concept
 from steering.decoding import Sampling
 from steering.errors import Progress, SteeringError
-from steering.ui import build_app, render, text
+from steering.ui import build_app, lane, render, text
 from steering.ui.drafts import Draft
-from steering.ui.jobs import Job, Report, Stopped, watched
+from steering.ui.jobs import Job, Report, Stopped, paced, watched
 from steering.ui.runs import Run, named
 from steering.ui.settings import Settings
+from steering.ui.wiring import Wire
 from steering.ui.workspace import Session, Shape, Workspace
 
 EVIL = '<img src=x onerror="document.title=1">'
@@ -127,6 +130,58 @@ def test_errors_of_the_work_are_raised_where_it_is_watched() -> None:
         list(watched(work, Job(), lambda report: report))
 
 
+def test_models_work_in_one_thread_whoever_asks() -> None:
+    """Two threads that compute make each other slow; see `lane`."""
+    seen = set()
+
+    def steps() -> Iterator[int]:
+        for number in range(3):
+            seen.add(threading.get_ident())
+            yield number
+
+    def ask() -> None:
+        list(watched(lambda _: seen.add(threading.get_ident()), Job(), lambda report: report))
+        assert list(lane.through(steps())) == [0, 1, 2]
+
+    pages = [threading.Thread(target=ask) for _ in range(4)]
+    for page in pages:
+        page.start()
+    for page in pages:
+        page.join()
+    assert len(seen) == 1
+    assert threading.get_ident() not in seen
+
+
+def test_an_error_in_the_lane_reaches_who_waits_and_not_the_next_one() -> None:
+    with pytest.raises(ZeroDivisionError):
+        lane.submit(lambda: 1 // 0).result()
+    assert lane.submit(lambda: 42).result() == 42
+
+
+def test_a_page_sees_the_first_step_the_last_one_and_some_between() -> None:
+    assert list(paced(iter(range(5)), Job())) == [0, 4]
+    slow = (time.sleep(0.1) or number for number in range(10))
+    seen = list(paced(slow, Job()))
+    assert (seen[0], seen[-1]) == (0, 9)
+    assert 2 < len(seen) < 6
+    assert list(paced(iter(()), Job())) == []
+
+
+def test_stop_ends_what_is_paced() -> None:
+    job, taken = Job(), []
+
+    def steps() -> Iterator[int]:
+        for number in range(100):
+            taken.append(number)
+            if number == 3:
+                job.stop.set()
+            yield number
+
+    with pytest.raises(Stopped):
+        list(paced(steps(), job))
+    assert taken == [0, 1, 2, 3]
+
+
 def _run(generator: Any) -> tuple[list[Any], Any]:
     seen = []
     while True:
@@ -163,6 +218,18 @@ def test_the_app_is_built_without_a_model_and_opens_no_endpoint() -> None:
 
 def test_a_handler_without_changes_changes_nothing() -> None:
     assert named({}, {}) == gr.skip()
+
+
+def test_a_run_that_yields_nothing_changes_nothing() -> None:
+    def silent(session: Session) -> Iterator[dict[str, Any]]:
+        del session
+        yield from ()
+
+    with gr.Blocks() as demo:
+        page = {"said": gr.HTML("words", elem_id="said"), "press": gr.Button()}
+        Wire(demo, page, Workspace()).on(page["press"].click, silent, outputs=["said"])
+    (function,) = (one.fn for one in demo.fns.values())
+    assert list(function(SimpleNamespace(session_hash="page"))) == [gr.skip()]
 
 
 def test_runs_share_one_lane() -> None:

@@ -126,10 +126,7 @@ def test_an_edit_of_the_bars_changes_the_profile_and_previews_only_what_is_ready
     assert "preview_asked" not in preview_of.edited(session, edit, 0.3, *values), "somebody waits for the models"
 
 
-def test_a_newer_edit_ends_the_preview_of_an_older_one(
-    preview_of: Preview, folders: tuple[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(preview, "_PAINT", -1.0)
+def test_a_newer_edit_ends_the_preview_of_an_older_one(preview_of: Preview, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
     seen = []
     for changes in press(preview.RUN, preview_of.write, session, values, "Hello", 0.3):

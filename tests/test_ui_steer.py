@@ -260,3 +260,17 @@ def test_models_on_this_machine_are_loaded_behind_the_page(
 
 def test_a_model_that_would_have_to_be_fetched_is_not_loaded_unasked(steering: Steering, session: Session) -> None:
     assert list(steering.load(session, "someone/large-model", "someone/small-model")) == []
+
+
+def test_loading_behind_the_page_does_not_talk_over_what_a_person_asked_for(folders: tuple[str, str]) -> None:
+    workspace, session = Workspace(), Session()
+    steering = Steering(workspace)
+    RUN.begin(session, workspace)
+    session.jobs.pop(RUN.name)  # It ended, and said how.
+    assert list(steering.load(session, *folders)) == []
+    late = Session()
+    seen = []
+    for changes in steering.load(late, *folders):
+        seen.append(changes)
+        RUN.begin(late, workspace)  # While the models are being loaded.
+    assert not any(text.loaded(*folders) in change["status"] for change in seen)

@@ -2,11 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from steering.errors import Progress
+from steering.ui import lane
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -16,6 +18,9 @@ _TICK = 0.1
 
 _BEAT = 1.0
 """Seconds after which the time on the page moves on although nothing was reported."""
+
+_PACE = 0.3
+"""Seconds between two pictures of what grows: live enough, and each one takes the processors from the model."""
 
 
 class Stopped(Exception):
@@ -66,12 +71,12 @@ class Job:
 
 
 def watched(work: Callable[[Progress], T], job: Job, show: Callable[[Report], S]) -> Generator[S, None, T]:
-    """Run a piece of work beside the page and report how far it is.
+    """Have a piece of work done in the lane, and report how far it is.
 
     The work gets a `Progress` callback that raises `Stopped` as soon as the job is to stop.
 
     Args:
-        work: called once, in a thread of its own.
+        work: called once.
         job: whose Stop button counts.
         show: turns a report into what is yielded.
 
@@ -86,27 +91,20 @@ def watched(work: Callable[[Progress], T], job: Job, show: Callable[[Report], S]
     """
     began = time.monotonic()
     newest: list[tuple[str, float, float]] = [("", 0.0, 0.0)]
-    result: list[T] = []
-    failure: list[BaseException] = []
 
     def progress(what: str, fraction: float) -> None:
         job.check()
         newest[0] = (what, fraction, time.monotonic() - began)
 
-    def run() -> None:
-        try:
-            job.check()
-            result.append(work(progress))
-        except BaseException as error:  # handed over to the thread that waits
-            failure.append(error)
+    def run() -> T:
+        job.check()
+        return work(progress)
 
-    thread = threading.Thread(target=run, name="steering-work", daemon=True)
-    thread.start()
+    future = lane.submit(run)
     shown: object = None
     beat = began
     try:
-        while thread.is_alive():
-            thread.join(_TICK)
+        while not wait([future], _TICK).done:
             what, fraction, seconds = newest[0]
             now, stopping = time.monotonic(), job.stop.is_set()
             if what and ((what, fraction, stopping) != shown or now - beat > _BEAT):
@@ -115,6 +113,28 @@ def watched(work: Callable[[Progress], T], job: Job, show: Callable[[Report], S]
     except GeneratorExit:
         job.stop.set()
         raise
-    if failure:
-        raise failure[0]
-    return result[0]
+    return future.result()
+
+
+def paced(steps: Iterator[T], job: Job) -> Iterator[T]:
+    """Take steps in the lane, and pass on as many as a page can show: the first, the last, and three a second.
+
+    Args:
+        steps: each holds all that the steps before it held.
+        job: whose Stop button counts.
+
+    Yields:
+        A step that is to be shown.
+
+    Raises:
+        Stopped: the job was stopped.
+    """
+    latest, left, shown = None, False, 0.0
+    for latest in lane.through(steps):
+        job.check()
+        left = time.monotonic() - shown < _PACE
+        if not left:
+            shown = time.monotonic()
+            yield latest
+    if left and latest is not None:
+        yield latest

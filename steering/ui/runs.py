@@ -59,6 +59,7 @@ class Run:
         """Note that a run was asked for, so that Stop reaches it even while it waits for its turn."""
         words = text.BUSY if workspace.busy() else text.STARTING + " …"
         session.jobs[self.name] = Job()
+        session.begun.add(self.name)
         return self.buttons(running=True) | self.said(words, "info")
 
     def end(self, session: Session) -> Changes:
@@ -97,14 +98,9 @@ class Run:
         session.jobs.pop(self.name, None)
         yield last | self.buttons(running=False)
 
-    def step(self, job: Job, workspace: Workspace, work: Callable[[Progress], Any]) -> Generator[Changes, None, Any]:
+    def step(self, job: Job, work: Callable[[Progress], Any]) -> Generator[Changes, None, Any]:
         """Do one piece of work with the models while nobody else does, and tell how far it is; returns its result."""
-
-        def alone(progress: Progress) -> Any:
-            with workspace.lane:
-                return work(progress)
-
-        return watched(alone, job, self.says)
+        return watched(work, job, self.says)
 
 
 def toast(words: str) -> None:

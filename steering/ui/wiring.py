@@ -175,8 +175,12 @@ class Wire:
         if inspect.isgeneratorfunction(handler):
 
             def stream(request: gr.Request, *values: Any) -> Iterator[Any]:
+                quiet = True
                 for changes in handler(self._session(request), *values):
+                    quiet = False
                     yield named(changes, self.page)
+                if quiet:  # Gradio empties the outputs of a generator that yields nothing.
+                    yield gr.skip()
 
             return stream
 

@@ -36,12 +36,14 @@ class Session:
     Attributes:
         drafts: edited concepts by the name they started from.
         jobs: runs under way by the tab they belong to.
+        begun: tabs on which a run was ever asked for.
         vector_key: what the newest vector was made with.
         rooms: what each tab remembers, by the class of its record.
     """
 
     drafts: dict[str, Draft] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
     vector_key: tuple[object, ...] | None = None
     rooms: dict[type, Any] = field(default_factory=dict)
 
@@ -71,12 +73,10 @@ class Workspace:
 
     Attributes:
         allowed: names of the models that may be loaded; empty allows any.
-        lane: held by whoever runs a model for long, so that no two runs add up in memory.
     """
 
     def __init__(self, allowed: Sequence[str] = ()) -> None:
         self.allowed = tuple(allowed)
-        self.lane = threading.Lock()
         self._lock = threading.RLock()
         self._models: dict[str, LanguageModel] = {}
         self._shapes: dict[str, Shape] = {}
@@ -112,9 +112,11 @@ class Workspace:
             if self.allowed and name not in self.allowed:
                 raise SteeringError(text.NOT_ALLOWED.format(name=name, allowed=", ".join(self.allowed)))
         with self._lock:
-            for name in [name for name in self._models if name not in wanted]:
+            unwanted = [name for name in self._models if name not in wanted]
+            for name in unwanted:
                 del self._models[name]
-        gc.collect()
+        if unwanted:
+            gc.collect()
         for number, name in enumerate(wanted):
             if name not in self._models:
                 model = load_model(name, progress=part_of(progress, number / len(wanted), (number + 1) / len(wanted)))

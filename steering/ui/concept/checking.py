@@ -91,7 +91,7 @@ class Checking:
             design = read_design(parent, concept, settings.method, progress=part_of(progress, 0.4, 0.8))
             return design, votes(design, progress=part_of(progress, 0.8, 1.0))
 
-        design, found = yield from RUN.step(job, self.workspace, work)
+        design, found = yield from RUN.step(job, work)
         session.rooms[Checked] = Checked(concept.pairs, design, found, _key(settings, concept), left=concept.pairs)
         words, kind = text.checked(found, design.model_name)
         yield (

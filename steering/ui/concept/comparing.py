@@ -14,7 +14,7 @@ from steering.errors import Progress, SteeringError, part_of
 from steering.generation import Grid, stream
 from steering.plots_designs import LETTERS, plot_cosines, plot_quality
 from steering.ui.concept import render, text
-from steering.ui.jobs import Job, Report
+from steering.ui.jobs import Job, Report, paced
 from steering.ui.render import message
 from steering.ui.runs import Changes, Run
 from steering.ui.settings import Settings
@@ -24,8 +24,6 @@ from steering.vectors import SteeringVector, extract
 
 RUN = Run("compare", ("compare",), "compare_stop", "compare_status")
 
-_PAINT = 0.15
-"""Seconds between two pictures of the growing texts."""
 
 _RESULT = ("design_texts", "design_verdict", "design_figures", "design_cosines", "design_quality", "compare_stale")
 
@@ -110,9 +108,7 @@ class Comparing:
         if not prompt.strip():
             raise SteeringError(text.EMPTY_PROMPT)
         both = [designs[letter] for letter in LETTERS]
-        found, grids = yield from RUN.step(
-            job, self.workspace, lambda progress: self._prepare(settings, both, prompt, lam, progress)
-        )
+        found, grids = yield from RUN.step(job, lambda progress: self._prepare(settings, both, prompt, lam, progress))
         kept = session.of(Kept)
         kept.comparison, kept.key = found, _key(settings, designs, prompt, lam)
         yield {
@@ -152,14 +148,12 @@ class Comparing:
         return found, grids
 
     def _write(self, job: Job, grids: Iterator[Grid], both: list[Concept], lam: float, most: int) -> Iterator[Changes]:
-        began = painted = time.monotonic()
+        began = time.monotonic()
         grid: Grid | None = None
-        for grid in grids:
-            job.check()
-            if time.monotonic() - painted > _PAINT:
-                painted = time.monotonic()
-                report = Report(text.WRITING, max(len(row.token_ids) for row in grid.rows) / most, painted - began)
-                yield {"design_texts": render.design_texts(grid, both, lam)} | RUN.says(report)
+        for grid in paced(grids, job):
+            share = max(len(row.token_ids) for row in grid.rows) / most
+            report = Report(text.WRITING, share, time.monotonic() - began)
+            yield {"design_texts": render.design_texts(grid, both, lam)} | RUN.says(report)
         assert grid is not None, "a stream has at least one step"
         yield {"design_texts": render.design_texts(grid, both, lam)} | RUN.said(text.WRITTEN)
 

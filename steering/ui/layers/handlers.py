@@ -100,7 +100,7 @@ class Layers:
                 texts,
             )
 
-        compared = yield from RUN.step(job, self.workspace, work)
+        compared = yield from RUN.step(job, work)
         key = settings.plot_key(concept, metric)
         self._maps[key] = compared
         while len(self._maps) > _MOST_MAPS:
@@ -118,7 +118,7 @@ class Layers:
             self.workspace.keep(settings, concept, with_effect(carried, found) if carried.report else carried)
             session.vector_key = settings.vector_key(concept)
 
-        yield from EFFECT.step(job, self.workspace, work)
+        yield from EFFECT.step(job, work)
         yield EFFECT.said(text.MEASURED)
 
     def _draw(self, session: Session, key: tuple[object, ...], compared: Compared) -> Changes:

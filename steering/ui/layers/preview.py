@@ -17,7 +17,7 @@ from steering.generation import Grid, stream
 from steering.intervention import Profile
 from steering.ui import profiles
 from steering.ui import render as page_render
-from steering.ui.jobs import Job, Report, Stopped
+from steering.ui.jobs import Job, Report, paced
 from steering.ui.layers import bars, render, text
 from steering.ui.runs import Changes, Run
 from steering.ui.settings import Settings
@@ -28,7 +28,6 @@ from steering.ui.workspace import Session, Workspace
 RUN = Run("preview", ("preview",), "preview_stop", "preview_status")
 
 TOKENS = 24
-_PAINT = 0.1
 
 
 def connect(wire: Wire) -> None:
@@ -115,22 +114,19 @@ class Preview:
     def _write(self, session: Session, job: Job, settings: Settings, prompt: str, lam: float) -> Iterator[Changes]:
         shown, concept, asked = session.of(Shown), session.draft(settings.concept).concept, session.of(Shown).asked
         rows = yield from RUN.step(
-            job, self.workspace, lambda progress: self._prepare(session, settings, concept, prompt, lam, progress)
+            job, lambda progress: self._prepare(session, settings, concept, prompt, lam, progress)
         )
         shown.key = None
-        began = painted = time.monotonic()
+        began = time.monotonic()
         grid: Grid | None = None
-        for grid in rows:
+        for grid in paced(rows, job):
             # Stop reaches whatever job is the newest: each edit begins one.
-            if session.jobs.get(RUN.name, job).stop.is_set():
-                raise Stopped
+            session.jobs.get(RUN.name, job).check()
             if shown.asked != asked:
                 return
-            if time.monotonic() - painted > _PAINT:
-                painted = time.monotonic()
-                written = max(len(row.token_ids) for row in grid.rows) / TOKENS
-                report = Report(text.WRITING, written, painted - began)
-                yield {"preview_texts": render.preview(grid), "preview_stale": ""} | RUN.says(report)
+            share = max(len(row.token_ids) for row in grid.rows) / TOKENS
+            report = Report(text.WRITING, share, time.monotonic() - began)
+            yield {"preview_texts": render.preview(grid), "preview_stale": ""} | RUN.says(report)
         assert grid is not None, "a stream has at least one step"
         shown.key = _key(settings, concept, prompt, lam)
         done = RUN.said(text.previewed(time.monotonic() - began, prompt))

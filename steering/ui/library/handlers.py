@@ -127,7 +127,7 @@ class Shelf:
         def work(progress: Progress) -> SteeringVector:
             return self.workspace.vector(settings, concept, progress)
 
-        vector = yield from RUN.step(job, self.workspace, work)
+        vector = yield from RUN.step(job, work)
         session.vector_key = settings.vector_key(concept)
         entry = library.keep(vector, name or library.proposed_name(vector).replace(FILE, ""))
         session.of(Chosen).name = entry.name
@@ -156,7 +156,7 @@ class Shelf:
             child = self.workspace.models(settings, progress)[1]
             return library.open_file(path, child, unit_length=unit_length)
 
-        vector = yield from RUN.step(job, self.workspace, work)
+        vector = yield from RUN.step(job, work)
         entry = library.keep(vector, path.stem)
         session.of(Chosen).name, session.of(Chosen).uploaded = entry.name, None
         said = RUN.said(text.saved(entry.path.name, str(entry.path.parent)))
@@ -235,7 +235,7 @@ class Shelf:
                 vector, path, format, lam=float(lam), child=child, scale=settings.scale, profile=settings.profile
             )
 
-        done = yield from RUN.step(job, self.workspace, work)
+        done = yield from RUN.step(job, work)
         said = text.written(done.path.name, done.layers, done.lam, done.scale)
         yield {"lib_file": str(done.path), "lib_notes": "".join(map(note, done.notes))} | RUN.said(said)
 
@@ -245,7 +245,7 @@ class Shelf:
             progress(text.READING, 0.9)
             return library.inspect(path, child)
 
-        return RUN.step(job, self.workspace, work)
+        return RUN.step(job, work)
 
 
 def load(session: Session, path: str | None, *, choices: Mapping[str, Sequence[str] | None]) -> Changes:

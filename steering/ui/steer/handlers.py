@@ -10,7 +10,7 @@ from steering.errors import Progress, SteeringError, part_of
 from steering.generation import Grid, assess, generate, stream
 from steering.next_tokens import next_tokens
 from steering.ui import render
-from steering.ui.jobs import Job, Report, Stopped
+from steering.ui.jobs import Job, Report, Stopped, paced
 from steering.ui.presets import PROMPTS
 from steering.ui.runs import Changes, Run
 from steering.ui.settings import DEFAULT, LAMBDAS, Settings
@@ -21,9 +21,6 @@ from steering.ui.workspace import Session, Workspace
 from steering.vectors import SteeringVector
 
 RUN = Run("steer", ("generate",), "stop", "status")
-
-_PAINT = 0.08
-"""Seconds between two pictures of a growing grid."""
 
 
 def connect(wire: Wire) -> None:
@@ -52,16 +49,15 @@ class Steering:
     def load(self, session: Session, parent: str, child: str) -> Iterator[Changes]:
         """Load the models behind the page where they lie on this machine, so that Generate need not."""
         settings = replace(DEFAULT, parent=parent, child=child)
-        if not all(self.workspace.shape(name) for name in (parent, child)):
+        if RUN.name in session.begun or not all(self.workspace.shape(name) for name in (parent, child)):
             return
-        job = Job()
         try:
-            yield from RUN.step(job, self.workspace, lambda progress: self.workspace.models(settings, progress))
+            yield from RUN.step(Job(), lambda progress: self.workspace.models(settings, progress))
+            ended = RUN.said(text.loaded(parent, child))
         except SteeringError as error:
-            yield RUN.said(str(error), "error")
-        else:
-            if RUN.name not in session.jobs:
-                yield RUN.said(text.loaded(parent, child))
+            ended = RUN.said(str(error), "error")
+        if RUN.name not in session.begun:  # The line belongs to what a person asked for.
+            yield ended
 
     def suggest(self, session: Session, concept: str, prompt: str) -> Changes:
         """Put a prompt that suits the concept, as long as nobody has written another one."""
@@ -91,20 +87,18 @@ class Steering:
         if not prompt.strip():
             raise SteeringError(text.EMPTY_PROMPT)
         vector, grids = yield from RUN.step(
-            job, self.workspace, lambda progress: self._prepare(session, settings, concept, prompt, progress)
+            job, lambda progress: self._prepare(session, settings, concept, prompt, progress)
         )
         yield {"stale": ""}
         written: Written | None = None
-        started = painted = time.monotonic()
+        started = time.monotonic()
         try:
-            for grid in grids:
+            for grid in paced(grids, job):
                 written = Written(grid, settings.grid_key(concept, prompt), phase="running")
                 texts.written[concept.name], texts.shown = written, concept.name
-                job.check()
-                if time.monotonic() - painted > _PAINT:
-                    painted = time.monotonic()
-                    share = max(len(row.token_ids) for row in grid.rows) / written.most
-                    yield {"viewer": show(written, concept)} | RUN.says(Report(text.WRITING, share, painted - started))
+                share = max(len(row.token_ids) for row in grid.rows) / written.most
+                report = Report(text.WRITING, share, time.monotonic() - started)
+                yield {"viewer": show(written, concept)} | RUN.says(report)
         except Stopped:
             if written is not None:
                 written.phase = "stopped"
@@ -129,7 +123,7 @@ class Steering:
             progress(text.WRITING_ONE, 0.9)
             return vector, generate(self.workspace.models(settings)[1], prompt, vector, [lam], **_ways(settings))
 
-        vector, one = yield from RUN.step(job, self.workspace, work)
+        vector, one = yield from RUN.step(job, work)
         grid = written.grid
         written.grid = replace(grid, rows=tuple(sorted((*grid.rows, *one.rows), key=lambda row: row.lam)))
         yield {"viewer": show(written, concept, choose=lam)} | RUN.says(Report(text.MEASURING, 1.0))
@@ -164,7 +158,7 @@ class Steering:
             )
             return measured, dict(zip(lambdas, moved, strict=True))
 
-        measured, moves = yield from RUN.step(job, self.workspace, work)
+        measured, moves = yield from RUN.step(job, work)
         better = {row.lam: row for row in measured.rows}
         written.grid = replace(written.grid, rows=tuple(better.get(row.lam, row) for row in written.grid.rows))
         written.moves = {**written.moves, **moves}

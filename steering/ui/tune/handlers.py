@@ -99,7 +99,7 @@ class Tune:
             task = load_task(form.source, "validation", limit=form.limit, seed=settings.sampling.seed)
             return preview(self.workspace.models(settings, progress)[1], task, form.style)
 
-        words = yield from RUN.step(job, self.workspace, work)
+        words = yield from RUN.step(job, work)
         yield {"tune_prompt": tables.prompt(words)} | RUN.said(text.PROMPT_SHOWN)
 
     def tune(self, session: Session, job: Job, settings: Settings, *fields: Any) -> Iterator[Changes]:
@@ -107,13 +107,13 @@ class Tune:
         shown, concept = session.of(Tuned), session.draft(settings.concept).concept
         form = Form.read(session.of(Uploads).files, *fields)
         scorer, vector = yield from RUN.step(
-            job, self.workspace, lambda progress: prepare(self.workspace, session, settings, form, progress)
+            job, lambda progress: prepare(self.workspace, session, settings, form, progress)
         )
         lambdas, grown, key = form.strengths(settings), list[Tuning](), form.key(settings, concept)
         missing = scorer.missing(vector, lambdas)
         began = time.monotonic()
         try:
-            for changes in RUN.step(job, self.workspace, lambda told: _grow(scorer, vector, lambdas, grown, told)):
+            for changes in RUN.step(job, lambda told: _grow(scorer, vector, lambdas, grown, told)):
                 yield changes | _fresh(shown, grown, key)
         except Stopped:
             yield _fresh(shown, grown, key)
@@ -129,7 +129,7 @@ class Tune:
         shown, concept = session.of(Tuned), session.draft(settings.concept).concept
         form = Form.read(session.of(Uploads).files, *fields)
         scorer, vector = yield from REPORT.step(
-            job, self.workspace, lambda progress: prepare(self.workspace, session, settings, form, progress)
+            job, lambda progress: prepare(self.workspace, session, settings, form, progress)
         )
 
         def work(progress: Progress) -> Study:
@@ -145,7 +145,7 @@ class Tune:
             )
 
         began = time.monotonic()
-        found = yield from REPORT.step(job, self.workspace, work)
+        found = yield from REPORT.step(job, work)
         shown.report_key = form.key(settings, concept)
         words = text.REPORTED.format(n=found.evaluation.n, duration=text.duration(time.monotonic() - began))
         yield _reported(found) | REPORT.said(words)
@@ -249,7 +249,7 @@ def _foretell(form: Form, settings: Settings, tuning: Tuning, seconds_per_row: f
 
 def _show(found: Tuning) -> Changes:
     return {
-        "tune_plot": gr.update(value=plot_accuracy(found.evaluation, found.best_lam, text.STAR), visible=True),
+        "tune_plot": gr.update(value=plot_accuracy(found.evaluation, found.best_lam), visible=True),
         "tune_empty": gr.update(visible=False),
         "tune_verdict": render.verdict(text.verdict(found)),
         "tune_use": gr.update(value=text.USE.format(lam=text.signed(found.best_lam)), visible=True),

@@ -69,7 +69,6 @@ RESUMES = (
 NO_PLOT = "Press Run to score every question at every λ. With the bundled models and task that takes about a minute."
 SCORING = "Scoring question {first} to {last} of {n} at {lams} λ"
 STALE = "These figures were made with other settings. Press Run to bring them up to date."
-STAR = "most right answers here"
 USE = "Use λ = {lam} on the Steer tab"
 
 REPORT_HEADING = "Report on unseen questions"

@@ -16,7 +16,7 @@ from steering.plots_tasks import SHOWN_QUESTIONS, plot_tally, plot_votes
 from steering.runs import Store
 from steering.tasks import Item
 from steering.ui import render
-from steering.ui.jobs import Job, Report, Stopped
+from steering.ui.jobs import Job, Report, Stopped, paced
 from steering.ui.runs import Changes, Run
 from steering.ui.settings import Settings
 from steering.ui.tune.form import FIELDS, Form, Uploads
@@ -33,8 +33,6 @@ RUN = Run("vote", ("vote_ask",), "vote_stop", "vote_status")
 COUNT = Run("vote_count", ("vote_count",), "vote_count_stop", "vote_count_status")
 
 _QUESTION = ("vote_question", "vote_choices", "vote_answer", "vote_kind")
-_PAINT = 0.15
-"""Seconds between two pictures of growing answers."""
 
 
 def connect(wire: Wire) -> None:
@@ -100,24 +98,19 @@ class Voting:
         setup = form.setup(settings)
         if not task.pool:
             setup = replace(setup, style=replace(setup.style, shots=0))
-        vector = yield from RUN.step(
-            job, self.workspace, lambda progress: self.workspace.vector(settings, concept, progress)
-        )
+        vector = yield from RUN.step(job, lambda progress: self.workspace.vector(settings, concept, progress))
         session.vector_key = settings.vector_key(concept)
         scorer = Scorer(self.workspace.models(settings)[1], task, setup, Store.open(resume=True))
         lambdas, near, item = form.strengths(settings), _near(session, settings, form), task.items[0]
         session.of(Voted).asked = (form.key(settings, concept), question, choices, answer, kind)
-        began = painted = time.monotonic()
+        began = time.monotonic()
         yield {"vote_stale": ""} | RUN.says(Report(text.ANSWERING.format(n=len(lambdas)), 0.0))
         grid: Evaluation | None = None
         try:
-            for grid in ask(scorer, vector, lambdas):
-                job.check()
-                if time.monotonic() - painted > _PAINT:
-                    painted = time.monotonic()
-                    most = max(column.answers[0].n_tokens for column in grid.columns) / scorer.sampling.max_new_tokens
-                    report = Report(text.ANSWERING.format(n=len(lambdas)), min(most, 1.0), painted - began)
-                    yield _unfinished(grid, item, text.WRITING) | RUN.says(report)
+            for grid in paced(ask(scorer, vector, lambdas), job):
+                most = max(column.answers[0].n_tokens for column in grid.columns) / scorer.sampling.max_new_tokens
+                report = Report(text.ANSWERING.format(n=len(lambdas)), min(most, 1.0), time.monotonic() - began)
+                yield _unfinished(grid, item, text.WRITING) | RUN.says(report)
         except Stopped:
             if grid is not None:
                 yield _unfinished(grid, item, text.STOPPED)
@@ -126,9 +119,7 @@ class Voting:
         yield _shown(grid, near, item)
         if samples:
             answered = grid
-            control = yield from RUN.step(
-                job, self.workspace, lambda progress: _sampled(scorer, vector, answered, near, progress)
-            )
+            control = yield from RUN.step(job, lambda progress: _sampled(scorer, vector, answered, near, progress))
             yield _shown(grid, near, item, control)
         yield RUN.said(text.finished(time.monotonic() - began))
 
@@ -146,7 +137,7 @@ class Voting:
             scorer = replace(scorer, progress=lambda what, fraction: telling(uncounted(what), fraction))
             return evaluation_of(scorer, vector, form.strengths(settings))
 
-        grid = yield from COUNT.step(job, self.workspace, work)
+        grid = yield from COUNT.step(job, work)
         found = vote(grid, near)
         session.of(Voted).counted = (form.key(settings, concept), part)
         sentences = text.counted(grid, found)
