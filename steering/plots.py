@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 import torch
 
 from steering.layer_maps import best_path
+from steering.numerals import signed
 from steering.similarity import Projections, Similarity
 
 INK = "#6b7280"
@@ -49,7 +50,7 @@ def plot_similarity(similarity: Similarity, chosen: tuple[int, int] | None = Non
         xgap=1,
         ygap=1,
         hoverongaps=False,
-        text=[[_words(value) for value in row] for row in matrix.tolist()],
+        text=[[signed(value) for value in row] for row in matrix.tolist()],
         hovertemplate=f"parent layer %{{y}}, child layer %{{x}}, {symbol} = %{{text}}<extra></extra>",
         colorbar={
             "title": {"text": symbol, "side": "top"},
@@ -79,7 +80,7 @@ def plot_similarity(similarity: Similarity, chosen: tuple[int, int] | None = Non
     figure.add_scatter(
         x=best_columns,
         y=best_rows,
-        text=[_words(value) for value in values],
+        text=[signed(value) for value in values],
         mode="markers",
         name="best child layer for each parent layer",
         marker={"size": 8, "color": "white", "line": {"color": "black", "width": 1.5}},
@@ -154,7 +155,7 @@ def plot_report(report: Mapping[str, Any]) -> go.Figure | None:
             x=list(range(len(values))),
             y=[value if one and _finite(value) else None for one, value in zip(fed, values, strict=True)],
             customdata=sources,
-            text=[_words(value) if _finite(value) else "" for value in values],
+            text=[signed(value) if _finite(value) else "" for value in values],
             name=name,
             mode="lines+markers",
             line={"color": colour, "dash": dash, "width": 2},
@@ -206,10 +207,6 @@ def _best(matrix: torch.Tensor) -> tuple[list[int], list[int], list[float]]:
             columns.append(column)
             values.append(float(numbers[column]))
     return rows, columns, values
-
-
-def _words(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
 
 
 def _tick(layers: int) -> int:

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from steering.designs import Comparison
 from steering.directions import LayerQuality
+from steering.numerals import signed
 from steering.plots import AWAY, INK, THIRD, TOWARD, dress
 from steering.significance import wilson
 
@@ -50,7 +51,7 @@ def plot_cosines(
     figure.add_scatter(
         x=layers,
         y=values,
-        text=["" if value is None else _signed(value) for value in values],
+        text=["" if value is None else signed(value) for value in values],
         name="cosine between A and B",
         mode="lines+markers",
         line={"color": THIRD, "width": 2},
@@ -83,7 +84,7 @@ def plot_quality(comparison: Comparison, measure: str = "told apart") -> go.Figu
     ):
         values = [read(layer) for layer in quality]
         tested = [pairs - layer.dropped for layer in quality]
-        bars, words = None, [_signed(value) for value in values]
+        bars, words = None, [signed(value) for value in values]
         if measure == "told apart":
             ends = [
                 wilson(round(value * n), n) if n else (value, value) for value, n in zip(values, tested, strict=True)
@@ -124,7 +125,3 @@ def _fit(figure: go.Figure, layers: int) -> None:
     tick = 1 if layers <= 10 else 2 if layers <= 20 else 4 if layers <= 48 else 8
     figure.update_layout(legend={"y": -0.28}, margin={"b": 84})
     figure.update_xaxes(range=[-0.5, layers - 0.5], dtick=tick, tick0=0, showgrid=False, zeroline=False)
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")

@@ -5,6 +5,7 @@ from typing import Any
 
 from steering.ui.runs import Changes, Run
 from steering.ui.sidebar import FIELDS
+from steering.ui.tune.form import Uploads
 from steering.ui.workspace import Session, Workspace
 
 
@@ -42,3 +43,17 @@ def press(
 def last(changes: list[Changes], name: str) -> Any:
     """The newest value of a component."""
     return [change[name] for change in changes if name in change][-1]
+
+
+def form(session: Session, **changes: Any) -> list[Any]:
+    """The Tune λ tab's values, in its order; the task is the file that the session brought, if it brought one."""
+    values = {
+        "source": next(iter(session.of(Uploads).files), "questions"),
+        "limit": 40,
+        "lambdas": "-0.5, 0.5",
+        "mode": "auto",
+        "shots": 0,
+        "frame": "auto",
+        "most": 0,
+    }
+    return [*(values | changes).values()]

@@ -14,6 +14,7 @@ PACKAGE = Path(steering.__file__).parent
 
 ORDER = (
     "errors",
+    "numerals",
     "storage",
     "bundled",
     "blocks",

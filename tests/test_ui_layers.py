@@ -8,6 +8,7 @@ from pages import fields, last, press
 
 from steering.concepts import load_concept
 from steering.generation import Grid, Health, Row
+from steering.numerals import signed
 from steering.ui.layers import bars, pairs, picker, preview, render, text
 from steering.ui.layers.handlers import EFFECT, RUN, Layers
 from steering.ui.layers.preview import Preview
@@ -57,7 +58,7 @@ def test_layers_are_compared_looked_at_and_used_alone(layers: Layers, folders: t
 
     best = max((value, row, column) for row, line in enumerate(figure.data[0].z) for column, value in enumerate(line))
     assert last(seen, "pair")["pair"] == [best[1], best[2]], "the map opens at its strongest cell"
-    assert f"r = {text.signed(best[0])}" in last(seen, "pair_words")
+    assert f"r = {signed(best[0])}" in last(seen, "pair_words")
     assert figure.layout.shapes[0].y0 == best[1] - 0.5
 
     changes = pairs.looked_at(session, picker.show((2, 1), (3, 4)))
@@ -110,7 +111,7 @@ def test_an_edit_of_the_bars_changes_the_profile_and_previews_only_what_is_ready
 
     seen = list(press(preview.RUN, preview_of.write, session, values, "Hello", 0.3))
     assert "λ = 0" in last(seen, "preview_texts")
-    assert "λ = +0.30" in last(seen, "preview_texts")
+    assert "λ = +0.3" in last(seen, "preview_texts")
     assert "Hello" in last(seen, "preview_status")
     settings = Settings.read(*values)
     assert preview_of.marks(session, settings, "Hello", 0.3)["preview_stale"] == ""
@@ -134,9 +135,9 @@ def test_a_newer_edit_ends_the_preview_of_an_older_one(preview_of: Preview, fold
             preview_of.edited(session, sent([0, 1, 0, 0]), 0.2, *values)
         seen.append(changes)
     texts = [changes["preview_texts"] for changes in seen if "preview_texts" in changes]
-    turned = next(place for place, words in enumerate(texts) if "λ = +0.20" in words)
+    turned = next(place for place, words in enumerate(texts) if "λ = +0.2" in words)
     assert 0 < turned < preview.TOKENS, "the older one was not written to its end"
-    assert all("λ = +0.20" in words for words in texts[turned:])
+    assert all("λ = +0.2" in words for words in texts[turned:])
     newest = Settings.read(*fields(*folders, profile="0 1 2x0"))
     assert text.PREVIEW_STALE not in preview_of.marks(session, newest, "Hello", 0.2)["preview_stale"]
     assert session.jobs == {}

@@ -2,14 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pages import fields, last, press
+from pages import fields, form, last, press
 
 from steering.errors import SteeringError
 from steering.evaluation import Evaluation, Tuning, tuned
 from steering.grids import GRIDS
+from steering.numerals import strength
 from steering.ui import render
 from steering.ui.settings import Settings
 from steering.ui.text import STOPPED
@@ -46,20 +46,6 @@ def session(tmp_path: Path) -> Session:
     return made
 
 
-def form(session: Session, **changes: Any) -> list[Any]:
-    """The form's values, in its order."""
-    values = {
-        "source": next(iter(session.of(Uploads).files), "questions"),
-        "limit": 40,
-        "lambdas": "-0.5, 0.5",
-        "mode": "auto",
-        "shots": 0,
-        "frame": "auto",
-        "most": 0,
-    }
-    return [*(values | changes).values()]
-
-
 def test_the_grid_grows_and_the_best_strength_goes_to_the_slider(
     tuning: Tune, session: Session, folders: tuple[str, str]
 ) -> None:
@@ -73,7 +59,7 @@ def test_the_grid_grows_and_the_best_strength_goes_to_the_slider(
     assert (found.evaluation.n, found.evaluation.split) == (12, "validation")
     assert list(chosen(session))[-1] == {"wanted_lam": found.best_lam}
     assert not list(chosen(Session()))
-    assert text.signed(found.best_lam) in last(seen, "tune_use")["value"]
+    assert strength(found.best_lam) in last(seen, "tune_use")["value"]
     assert "36 rows, in" in last(seen, "tune_status")
     assert "12 questions of the test split: at most 120 rows to compute, about" in last(seen, "tune_report_note")
     for piece in ("◆ baseline", "★ most right", f"{sum(found.evaluation.baseline.correct)} of 12"):

@@ -6,18 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import fields, last, press
+from pages import fields, form, last, press
 
 from steering.errors import SteeringError
 from steering.evaluation import Evaluation, ask
 from steering.judging import Column, judge
+from steering.numerals import strength
 from steering.scoring import Outcome
 from steering.tasks import Item
 from steering.ui.settings import Settings
 from steering.ui.text import STOPPED
 from steering.ui.tune import handlers as tuning
-from steering.ui.tune.form import Uploads
-from steering.ui.tune.text import signed
 from steering.ui.vote import handlers, render, text
 from steering.ui.vote.handlers import COUNT, RUN, Voting, take
 from steering.ui.vote.question import Taken, named, typed
@@ -51,36 +50,22 @@ def session(tmp_path: Path) -> Session:
     return made
 
 
-def form(session: Session, **changes: Any) -> list[Any]:
-    """The Tune λ tab's values, in its order."""
-    values = {
-        "source": next(iter(session.of(Uploads).files), "questions"),
-        "limit": 40,
-        "lambdas": "-0.5, 0.5",
-        "mode": "auto",
-        "shots": 0,
-        "frame": "auto",
-        "most": 8,
-    }
-    return [*(values | changes).values()]
-
-
 def test_a_question_is_answered_in_writing_at_every_strength(
     voting: Voting, session: Session, folders: tuple[str, str]
 ) -> None:
     asked = ("How many bowls of soup?", "", "24", "number")
     values = fields(*folders)
-    seen = list(press(RUN, voting.ask, session, values, *asked, True, *form(session)))
+    seen = list(press(RUN, voting.ask, session, values, *asked, True, *form(session, most=8)))
     table = last(seen, "vote_answers")
-    for words in (f"{signed(-0.5)}</th>", "0 ◆ baseline</th>", "+0.5</th>"):
+    for words in (f"{strength(-0.5)}</th>", "0 ◆ baseline</th>", "+0.5</th>"):
         assert words in table
     assert "Every λ" in last(seen, "vote_verdict")
     assert text.SAMPLED.capitalize() in last(seen, "vote_verdict")
     assert [bar.name for bar in last(seen, "vote_tally")["value"].data] == [text.STEERED, text.SAMPLED]
     settings = Settings.read(*values)
-    assert voting.marks(session, settings, *asked, "validation", *form(session))["vote_stale"] == ""
+    assert voting.marks(session, settings, *asked, "validation", *form(session, most=8))["vote_stale"] == ""
     other = ("How many people?", *asked[1:])
-    assert text.STALE in voting.marks(session, settings, *other, "validation", *form(session))["vote_stale"]
+    assert text.STALE in voting.marks(session, settings, *other, "validation", *form(session, most=8))["vote_stale"]
 
 
 def test_a_stopped_question_keeps_what_was_written(
@@ -95,7 +80,7 @@ def test_a_stopped_question_keeps_what_was_written(
     asked = ("How many bowls of soup?", "", "", "number")
     with monkeypatch.context() as patch:
         patch.setattr(handlers, "ask", stop_behind)
-        seen = list(press(RUN, voting.ask, session, fields(*folders), *asked, True, *form(session)))
+        seen = list(press(RUN, voting.ask, session, fields(*folders), *asked, True, *form(session, most=8)))
     assert last(seen, "vote_answers").count(f"<td>{text.STOPPED}</td>") == 3
     assert STOPPED in last(seen, "vote_status")
 
@@ -110,7 +95,7 @@ def test_choices_are_weighed_and_named(voting: Voting, session: Session, folders
 
 
 def test_questions_are_taken_from_the_validation_part_one_after_the_other(session: Session) -> None:
-    seen = [take(session, *form(session)) for _ in range(7)]
+    seen = [take(session, *form(session, most=8)) for _ in range(7)]
     assert [changes["vote_question"] for changes in seen] == [f"validation {place % 6}?" for place in range(7)]
     assert seen[1]["vote_choices"].splitlines() == CHOICES
     assert (seen[1]["vote_answer"], "number 2 of 6" in seen[1]["vote_status"]) == ("B", True)
@@ -126,10 +111,10 @@ def test_a_task_is_voted_on_from_the_rows_of_the_tuning(
 ) -> None:
     values = fields(*folders)
     tune = tuning.Tune(voting.workspace)
-    list(press(tuning.RUN, tune.tune, session, values, *form(session)))
+    list(press(tuning.RUN, tune.tune, session, values, *form(session, most=8)))
     found = session.of(tuning.Tuned).tuning
     assert found is not None
-    seen = list(press(COUNT, voting.count, session, values, "validation", *form(session)))
+    seen = list(press(COUNT, voting.count, session, values, "validation", *form(session, most=8)))
     votes = vote(found.evaluation)
     right = sum(votes.correct)
     assert f"right on {100 * right / 6:.0f} % of 6 questions" in last(seen, "vote_counted")
@@ -138,10 +123,12 @@ def test_a_task_is_voted_on_from_the_rows_of_the_tuning(
     assert len(last(seen, "vote_plot")["value"].data[0].y) == 6
     settings = Settings.read(*values)
     asked = ("?", "", "", "number")
-    assert voting.marks(session, settings, *asked, "validation", *form(session))["vote_count_stale"] == ""
-    assert text.TASK_STALE in voting.marks(session, settings, *asked, "test", *form(session))["vote_count_stale"]
-    nearest = f"λ = {signed(found.best_lam)}, as tuned there" if found.best_lam else "nearest to λ = 0"
-    assert nearest in voting.marks(session, settings, *asked, "test", *form(session))["vote_about"]
+    assert voting.marks(session, settings, *asked, "validation", *form(session, most=8))["vote_count_stale"] == ""
+    assert (
+        text.TASK_STALE in voting.marks(session, settings, *asked, "test", *form(session, most=8))["vote_count_stale"]
+    )
+    nearest = f"λ = {strength(found.best_lam)}, as tuned there" if found.best_lam else "nearest to λ = 0"
+    assert nearest in voting.marks(session, settings, *asked, "test", *form(session, most=8))["vote_about"]
     wrong = voting.marks(session, settings, *asked, "test", *form(session, lambdas="x"))
     assert "is not a number" in wrong["vote_about"]
 

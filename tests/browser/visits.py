@@ -28,14 +28,9 @@ class Watch:
     def __init__(self, page: Page, home: str) -> None:
         self.complaints: list[str] = []
         self.strangers: list[str] = []
-        page.on("console", lambda message: self._hear(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self._hear(str(error)))
+        page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(f"{error}\n{error.stack}"))
         page.on("request", lambda request: self._look(request.url, home))
-
-    def _hear(self, words: str) -> None:
-        # What Plotly says of a figure that is hidden while it fits itself to the window; it draws it when it is shown.
-        if "axis scaling" not in words:
-            self.complaints.append(words)
 
     def _look(self, url: str, home: str) -> None:
         if urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).netloc != urlsplit(home).netloc:

@@ -7,9 +7,10 @@ from html import escape
 from steering.concepts import Concept, ContrastPair, Problem
 from steering.designs import Comparison, LeftOut, Votes
 from steering.generation import Grid, Row
+from steering.numerals import signed, strength
 from steering.plots_designs import LETTERS
 from steering.ui.concept import text
-from steering.ui.concept.votes import AGREES, FIGHTS, signed
+from steering.ui.concept.votes import AGREES, FIGHTS
 from steering.ui.drafts import Draft
 from steering.ui.render import note, verdict
 from steering.ui.text import MODIFIED
@@ -88,7 +89,7 @@ def design_texts(grid: Grid, both: Sequence[Concept], lam: float) -> str:
         both: A and B.
         lam: strength of A and B.
     """
-    heading = text.TEXTS.format(lam=signed(lam).rstrip("0").rstrip("."), prompt=grid.prompt)
+    heading = text.TEXTS.format(lam=strength(lam), prompt=grid.prompt)
     names = [(text.BASELINE, "λ = 0")] + [
         (text.DESIGN.format(letter=letter), concept.name) for letter, concept in zip(LETTERS, both, strict=True)
     ]
@@ -124,7 +125,7 @@ def _changes(found: LeftOut, others: int) -> str:
 
 
 def _points(share: float) -> str:
-    return f"{round(100 * share, 1) + 0.0:+.1f}".replace("-", "−")
+    return signed(round(100 * share, 1) + 0.0, digits=1)
 
 
 def _bars(votes: Votes, number: int) -> str:

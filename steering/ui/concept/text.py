@@ -4,6 +4,7 @@ import math
 import statistics
 
 from steering.designs import Comparison, LeftOut, Votes
+from steering.numerals import signed
 
 TAB = "Concept"
 
@@ -167,12 +168,8 @@ def compared(found: Comparison) -> list[str]:
     else:
         verdict = "The designs point against each other."
     numbers = (
-        f"Median cosine {_signed(middle)} over the {len(clear)} layers at which both tell pairs apart better than a coin, "
-        f"from {_signed(clear[0])} to {_signed(clear[-1])}; 95 % of random directions of this width stay within "
+        f"Median cosine {signed(middle)} over the {len(clear)} layers at which both tell pairs apart better than a coin, "
+        f"from {signed(clear[0])} to {signed(clear[-1])}; 95 % of random directions of this width stay within "
         f"±{found.chance:.2f}."
     )
     return [verdict, numbers, signal]
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")

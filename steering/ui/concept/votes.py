@@ -11,6 +11,7 @@ import gradio as gr
 
 from steering.concepts import ContrastPair
 from steering.designs import Votes
+from steering.numerals import signed
 from steering.ui.concept import text
 
 _ASSETS = files("steering.ui.concept")
@@ -84,8 +85,3 @@ def difference(pair: ContrastPair) -> tuple[str, str, str]:
     opening = " ".join(positive[: min(start, _OPENING)]) + (" …" if start > _OPENING else "")
     own, other = (" ".join(words[start : len(words) - end])[:_MOST] for words in (positive, negative))
     return opening, own, other
-
-
-def signed(value: float) -> str:
-    """A number with its sign and two digits."""
-    return f"{value:+.2f}".replace("-", "−")

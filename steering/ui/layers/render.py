@@ -3,6 +3,7 @@
 from html import escape
 
 from steering.generation import Grid, Row
+from steering.numerals import strength
 from steering.similarity import Agreement
 from steering.ui.layers import text
 
@@ -16,7 +17,7 @@ def pair(cell: str, found: Agreement | None, labels: tuple[str, str]) -> str:
 def preview(grid: Grid) -> str:
     """Baseline and steered text side by side, as far as they are written."""
     baseline, steered = grid.rows[0], grid.rows[-1]
-    heading = text.STEERED.format(lam=text.signed(steered.lam))
+    heading = text.STEERED.format(lam=strength(steered.lam))
     return f'<div class="lab-twin">{_text(text.BASELINE, baseline)}{_text(heading, steered)}</div>'
 
 

@@ -1,5 +1,6 @@
 """Every sentence and label of the Layers tab."""
 
+from steering.numerals import signed
 from steering.similarity import Agreement, Similarity
 
 TAB = "Layers"
@@ -99,8 +100,3 @@ def previewed(seconds: float, prompt: str) -> str:
     """What a preview shows."""
     short = prompt if len(prompt) <= 60 else prompt[:59] + "…"
     return f"“{short}”, written in {seconds:.1f}\u00a0s."
-
-
-def signed(value: float) -> str:
-    """A number with its sign, to two digits."""
-    return f"{value:+.2f}".replace("-", "−")

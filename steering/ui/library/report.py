@@ -14,6 +14,7 @@ import torch
 import transformers
 
 from steering.concepts import Concept
+from steering.numerals import strength
 from steering.plots import plot_report, plot_similarity
 from steering.similarity import Similarity
 from steering.transfer import describe
@@ -131,7 +132,7 @@ def _row(row: Mapping[str, Any]) -> str:
         f'<span class="badge {badge["tone"]}" title="{escape(badge["title"])}">{escape(badge["words"])}</span>'
         for badge in row["badges"]
     )
-    lam = f"{row['lam']:+g}".replace("-", "−") if row["lam"] else "0"
+    lam = strength(row["lam"])
     return (
         f'<article class="{row["state"]}"><h3>λ = {lam} <small>{row["mark"]} {escape(row["word"])}</small></h3>'
         f'<p class="text">{escape(row["text"])}</p><p class="badges">{badges}</p></article>'

@@ -12,6 +12,7 @@ import gradio as gr
 from steering.errors import Progress, SteeringError, part_of
 from steering.evaluation import Tuning, evaluation_of, tuned
 from steering.grids import GRIDS, Scorer
+from steering.numerals import strength
 from steering.plots_tasks import plot_accuracy
 from steering.prompting import preview
 from steering.reporting import Study, most_rows, study, write_report
@@ -252,7 +253,7 @@ def _show(found: Tuning) -> Changes:
         "tune_plot": gr.update(value=plot_accuracy(found.evaluation, found.best_lam), visible=True),
         "tune_empty": gr.update(visible=False),
         "tune_verdict": render.verdict(text.verdict(found)),
-        "tune_use": gr.update(value=text.USE.format(lam=text.signed(found.best_lam)), visible=True),
+        "tune_use": gr.update(value=text.USE.format(lam=strength(found.best_lam)), visible=True),
         "tune_table": tables.grid(found),
         "tune_stale": "",
     }

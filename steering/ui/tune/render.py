@@ -5,6 +5,7 @@ from html import escape
 
 from steering.controls import RANDOM_SEEDS
 from steering.evaluation import Tuning
+from steering.numerals import strength
 from steering.reporting import HEADINGS, Study, notes, table
 from steering.ui.tune import text
 
@@ -22,7 +23,7 @@ def grid(found: Tuning) -> str:
         marks = ["◆ baseline"] * (column.lam == 0) + ["★ most right"] * (column.lam == found.best_lam)
         rows.append(
             (
-                " ".join([text.signed(column.lam), *marks]),
+                " ".join([strength(column.lam), *marks]),
                 f"{sum(column.correct)} of {evaluation.n}",
                 text.share(column.accuracy),
                 f"{100 * data['low']:.0f} to {text.share(data['high'])}",

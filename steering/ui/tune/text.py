@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from steering.evaluation import Evaluation, Tuning
 from steering.grids import NEW_TOKENS
 from steering.judging import Column
+from steering.numerals import strength
 from steering.significance import Comparison
 
 TAB = "Tune λ"
@@ -88,11 +89,6 @@ WRITTEN_COLUMNS = ("no answer", "repeats itself")
 """Headings of the table; the last two where answers were written."""
 
 
-def signed(lam: float) -> str:
-    """A strength as the page writes it."""
-    return f"{lam:+g}".replace("-", "−") if lam else "0"
-
-
 def share(value: float) -> str:
     """A share in whole percent."""
     return f"{100 * value:.0f} %"
@@ -124,7 +120,7 @@ def verdict(found: Tuning) -> tuple[str, ...]:
     if found.best_lam == 0:
         first = f"No λ does better than the baseline, λ = 0: {of(grid.baseline)}."
     else:
-        best = f"Most right answers at λ = {signed(found.best_lam)}: {of(grid.at(found.best_lam))}."
+        best = f"Most right answers at λ = {strength(found.best_lam)}: {of(grid.at(found.best_lam))}."
         first = f"{best} The baseline, λ = 0, has {of(grid.baseline)}."
     chosen = (
         f"Task {grid.task}, {grid.split} split, n = {grid.n}, {len(grid.columns)} λ. The best of several looks better than it "

@@ -6,8 +6,8 @@ from html import escape
 from steering.answers import SAME, letter
 from steering.evaluation import Evaluation
 from steering.judging import Answer
+from steering.numerals import strength
 from steering.tasks import Item
-from steering.ui.tune.text import signed
 from steering.ui.vote import text
 from steering.ui.vote.question import named
 from steering.voting import Ballot
@@ -49,7 +49,7 @@ def right(correct: bool, item: Item) -> str:
 def _row(lam: float, found: Answer, winner: str | None, kind: str, item: Item, unread: str) -> str:
     wins = found.answer is not None and winner is not None and SAME[kind](found.answer, winner)
     known = f" {'✓' if found.outcome == 'right' else '✕'}" if item.answer else ""
-    name = f"{signed(lam)} ◆ baseline" if lam == 0 else signed(lam)
+    name = f"{strength(lam)} ◆ baseline" if lam == 0 else strength(lam)
     said = unread or f"{'★ ' * wins}{named(found.answer, item)}{known}"
     return (
         f'<tr class="{"best" if wins else ""}"><th scope="row">{name}</th><td>{escape(said)}</td>'

@@ -1,7 +1,8 @@
 """Every sentence and label of the Vote tab."""
 
 from steering.evaluation import Evaluation
-from steering.ui.tune.text import change, duration, share, signed
+from steering.numerals import strength
+from steering.ui.tune.text import change, duration, share
 from steering.voting import Ballot, Vote
 
 TAB = "Vote"
@@ -55,8 +56,8 @@ SHOWN = "The picture shows the first {n} of them."
 
 def about(lambdas: tuple[float, ...], near: float) -> str:
     """Where λ and the way of asking come from, and what decides a tie."""
-    grid = f"{len(lambdas)} λ from {signed(lambdas[0])} to {signed(lambdas[-1])}"
-    decides = f"λ = {signed(near)}, as tuned there" if near else "λ = 0"
+    grid = f"{len(lambdas)} λ from {strength(lambdas[0])} to {strength(lambdas[-1])}"
+    decides = f"λ = {strength(near)}, as tuned there" if near else "λ = 0"
     return (
         f"{grid} and the way questions are put come from the Tune λ tab. A tie goes to the answer nearest to {decides}."
     )
