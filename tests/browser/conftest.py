@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from browser.visits import ARTEFACTS, SLOW, opened, text_of
-from steering.ui import text
+from browser.visits import ARTEFACTS, SLOW, opened, text_of, write_short_texts
 
 ROOT = Path(__file__).parent.parent.parent
 FLAGS = [
@@ -71,9 +70,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def steered(browser: Browser, home: str) -> Iterator[dict[str, Any]]:
     """A page on which Generate was pressed once, and what was seen on the way."""
     page, watch = opened(browser, home)
-    page.get_by_text(text.GENERATION_SETTINGS).click()
-    page.get_by_label(f"number input for {text.MAX_NEW_TOKENS}").fill("24")
-    page.keyboard.press("Tab")
+    write_short_texts(page)
     page.click("#generate")
     seen: dict[str, Any] = {"page": page, "watch": watch, "lengths": [], "status": []}
     deadline = time.monotonic() + SLOW / 1000

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from browser.visits import EVIL, opened, pictures, tab
+from browser.visits import EVIL, opened, pictures, tab, write_short_texts
 from steering.ui import concept, steer
 from steering.ui.concept import text as words
 from steering.ui.steer.text import STALE_GRID
@@ -66,6 +66,7 @@ Our neighbours are kind {EVIL} | Our neighbours are cold {EVIL}"""
 
 def test_a_design_is_tested_by_hand_in_six_clicks(browser: Browser, home: str) -> None:
     page, watch = opened(browser, home)
+    write_short_texts(page, 24)
     tab(page, concept.ROOM.label)
     page.click("#paste button")
     page.fill("#pasted textarea", PASTED)

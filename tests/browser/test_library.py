@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.visits import EVIL, SLOW, opened, pictures, tab
+from browser.visits import EVIL, SLOW, Watch, opened, pictures, scrolls_sideways, tab
 from steering.ui import library, steer
 from steering.ui.library import text
 
@@ -47,7 +47,19 @@ def test_a_vector_is_saved_checked_used_and_deleted(browser: Browser, home: str)
     page.context.close()
 
 
-def test_a_page_is_taken_away_and_brought_back(browser: Browser, home: str) -> None:
+def opens_alone(browser: Browser, report: Path) -> None:
+    """Make sure that a report needs neither the app nor a network, on a phone in the dark."""
+    page = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", offline=True).new_page()
+    watch = Watch(page, "")
+    page.goto(report.as_uri())
+    expect(page.locator("article")).to_have_count(13)
+    expect(page.locator(".figure .main-svg").first).to_be_visible()
+    assert not scrolls_sideways(page)
+    watch.check()
+    page.context.close()
+
+
+def test_a_page_is_taken_away_and_brought_back(browser: Browser, home: str, tmp_path: Path) -> None:
     page, watch = opened(browser, home)
     page.locator("#prompt textarea").fill(EVIL)
     tab(page, library.ROOM.label)
@@ -59,7 +71,10 @@ def test_a_page_is_taken_away_and_brought_back(browser: Browser, home: str) -> N
     assert csv.startswith("lambda,text")
     name, session = fetched(page, "#take-session")
     assert json.loads(session)["prompt"] == EVIL
-    assert fetched(page, "#take-report")[0] == "sentiment-report.html"
+    report, html = fetched(page, "#take-report")
+    assert report == "sentiment-report.html"
+    (tmp_path / report).write_text(html, "utf-8")
+    opens_alone(browser, tmp_path / report)
     fresh, other = opened(browser, home)
     tab(fresh, library.ROOM.label)
     changed = session.replace('"seed": 0', '"seed": 11')
@@ -74,22 +89,3 @@ def test_a_page_is_taken_away_and_brought_back(browser: Browser, home: str) -> N
     other.check()
     page.context.close()
     fresh.context.close()
-
-
-def test_the_report_opens_alone(browser: Browser, home: str, tmp_path: Path) -> None:
-    page, watch = opened(browser, home)
-    tab(page, library.ROOM.label)
-    report = tmp_path / "report.html"
-    report.write_text(fetched(page, "#take-report")[1], "utf-8")
-    page.context.close()
-    alone = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", offline=True).new_page()
-    complaints: list[str] = []
-    alone.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    alone.on("pageerror", lambda error: complaints.append(str(error)))
-    alone.goto(report.as_uri())
-    expect(alone.locator("article")).to_have_count(13)
-    expect(alone.locator(".figure .main-svg").first).to_be_visible()
-    assert not alone.evaluate("document.documentElement.scrollWidth > window.innerWidth")
-    assert complaints == []
-    alone.context.close()
-    watch.check()

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from browser.visits import ARTEFACTS, EVIL, Watch, needs_a_free_machine, opened, scrolls_sideways, tab, text_of
+from browser.visits import ARTEFACTS, EVIL, Watch, dress, needs_a_free_machine, opened, scrolls_sideways, tab, text_of
 from steering.generation import Grid, Health, Row
 from steering.ui.app import ROOMS, Lab
 from steering.ui.presets import PROMPTS, preset
@@ -17,11 +17,9 @@ from steering.ui.steer import viewer
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("width", [390, 768, 1366])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (768, "light"), (1366, "dark")])
 def test_first_page_is_filled_and_fits(browser: Browser, home: str, width: int, theme: str) -> None:
     page, watch = opened(browser, home, width=width, height=844 if width < 500 else 900, theme=theme)
-    page.wait_for_timeout(500)
     found = preset(CONCEPT)
     assert found is not None
     assert text_of(page, "baseline") == found.grid.at(0.0).text
@@ -30,7 +28,10 @@ def test_first_page_is_filled_and_fits(browser: Browser, home: str, width: int, 
     expect(page.locator("#viewer .moves tbody tr")).to_have_count(8)
     expect(page.locator("#viewer .chip")).to_have_count(13)
     expect(page.locator(".sidebar.open")).to_have_count(0 if width <= 768 else 1)
-    page.screenshot(path=ARTEFACTS / f"first-{width}-{theme}.png", full_page=True)
+    expect(page.locator("#first-paint")).to_have_count(0)
+    for look in (theme, "light" if theme == "dark" else "dark"):
+        dress(page, look)
+        page.screenshot(path=ARTEFACTS / f"first-{width}-{look}.png", full_page=True)
     for room in (*ROOMS[1:], ROOMS[0]):
         tab(page, room.label)
         page.wait_for_timeout(150)
@@ -40,12 +41,12 @@ def test_first_page_is_filled_and_fits(browser: Browser, home: str, width: int, 
 
 
 def test_steered_text_is_there_at_once(browser: Browser, home: str) -> None:
-    """Best of three, because a busy machine paints late; and the slider that is painted first works."""
+    """And the slider that is painted first works. Other programs only ever add to the time, so one quick visit is enough."""
     needs_a_free_machine()
     found = preset(CONCEPT)
     assert found is not None
-    times = []
-    for _ in range(3):
+    times: list[float] = []
+    while not times or (min(times) >= 1500 and len(times) < 5):
         page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
         watch = Watch(page, home)
         page.goto(home, wait_until="commit")
@@ -58,18 +59,20 @@ def test_steered_text_is_there_at_once(browser: Browser, home: str) -> None:
         expect(page.locator("#first-paint")).to_have_count(0)
         watch.check()
         page.context.close()
+    print(f"the steered text stood there after {min(times):.0f} ms")
     assert min(times) < 1500, times
 
 
 def test_no_tab_has_a_serious_barrier_that_is_ours(browser: Browser, home: str) -> None:
-    """Axe's rules; what it finds inside Gradio's own widgets is Gradio's."""
+    """Axe's rules; what it finds inside Gradio's own widgets is Gradio's. In the dark, contrast alone can differ."""
     axe = Axe()
-    for theme in ("light", "dark"):
-        page, _ = opened(browser, home, theme=theme)
+    page, _ = opened(browser, home)
+    for theme, rules in (("light", {}), ("dark", {"runOnly": ["color-contrast"]})):
+        dress(page, theme)
         for room in ROOMS:
             tab(page, room.label)
             page.wait_for_timeout(150)
-            found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
+            found = axe.run(page, options={"resultTypes": ["violations"], **rules}).response["violations"]
             ours = [
                 (violation["id"], node["html"][:160])
                 for violation in found
@@ -78,7 +81,7 @@ def test_no_tab_has_a_serious_barrier_that_is_ours(browser: Browser, home: str) 
                 if _ours(page, node["target"][-1])
             ]
             assert ours == [], (room.id, theme)
-        page.context.close()
+    page.context.close()
 
 
 def _ours(page: Page, target: str) -> bool:
@@ -104,7 +107,7 @@ def test_an_address_opens_the_page_as_it_says(browser: Browser, home: str) -> No
     page.context.close()
 
 
-def test_another_concept_brings_its_texts_and_its_prompt(browser: Browser, home: str) -> None:
+def test_another_concept_brings_its_texts_and_its_prompt_and_a_mistake_is_said(browser: Browser, home: str) -> None:
     page, watch = opened(browser, home)
     page.click("#concept input")
     page.get_by_role("option", name="courage").click()
@@ -114,6 +117,14 @@ def test_another_concept_brings_its_texts_and_its_prompt(browser: Browser, home:
     assert found is not None
     assert text_of(page, "steered") == found.grid.at(0.3).text
     expect(page.locator("#stale .lab-status")).to_have_count(0)
+
+    page.fill("#child input", "no-such-model")
+    page.keyboard.press("Enter")
+    page.locator("#child input").blur()
+    expect(page.locator("#relation")).to_contain_text("no-such-model")
+    page.click("#generate")
+    expect(page.locator("#status")).to_contain_text("Unknown model 'no-such-model'", timeout=60_000)
+    expect(page.locator("#generate")).to_be_enabled()
     watch.check()
     page.context.close()
 
@@ -144,16 +155,3 @@ def test_markup_from_a_model_stays_text(browser: Browser) -> None:
         page.close()
     finally:
         demo.close()
-
-
-def test_a_mistake_is_said_beside_the_button(browser: Browser, home: str) -> None:
-    page, watch = opened(browser, home)
-    page.fill("#child input", "no-such-model")
-    page.keyboard.press("Enter")
-    page.locator("#child input").blur()
-    expect(page.locator("#relation")).to_contain_text("no-such-model")
-    page.click("#generate")
-    expect(page.locator("#status")).to_contain_text("Unknown model 'no-such-model'", timeout=60_000)
-    expect(page.locator("#generate")).to_be_enabled()
-    watch.check()
-    page.context.close()

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
+from steering.ui import text
+
 ARTEFACTS = Path(__file__).parent.parent / "artefacts"
 SLOW = 420_000
 """Milliseconds for the first run: on a machine that never ran the lab, the models are converted and aligned in it."""
@@ -53,6 +55,13 @@ def opened(
     return page, watch
 
 
+def write_short_texts(page: Page, most_tokens: int = 12) -> None:
+    """Have the page write texts of a few tokens."""
+    page.get_by_text(text.GENERATION_SETTINGS).click()
+    page.get_by_label(f"number input for {text.MAX_NEW_TOKENS}").fill(str(most_tokens))
+    page.keyboard.press("Tab")
+
+
 def scrolls_sideways(page: Page) -> bool:
     """Whether the page is wider than its window."""
     return bool(page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
@@ -72,19 +81,24 @@ def tab(page: Page, name: str) -> None:
     wanted.click()
 
 
-def dress(page: Page, width: int, theme: str) -> None:
-    """Give the page another width and theme, and open or close the sidebar as a visitor would find it there."""
+def resize(page: Page, width: int) -> None:
+    """Give the page another width, and open or close the sidebar as a visitor would find it there."""
     page.set_viewport_size({"width": width, "height": 844 if width < 500 else 900})
     if bool(page.locator(".sidebar.open").count()) == (width <= 768):
         page.locator(".sidebar .toggle-button").click()
+    page.wait_for_timeout(500)
+
+
+def dress(page: Page, theme: str) -> None:
+    """Make the page light or dark."""
     page.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")
-    page.wait_for_timeout(400)
 
 
 def pictures(page: Page, name: str) -> None:
     """Take the four pictures of a tab (wide and narrow, light and dark), and make sure that none scrolls sideways."""
     for width in (390, 1366):
+        resize(page, width)
+        assert not scrolls_sideways(page), (name, width)
         for theme in ("dark", "light"):
-            dress(page, width, theme)
-            assert not scrolls_sideways(page), (name, width)
+            dress(page, theme)
             page.screenshot(path=ARTEFACTS / f"{name}-{width}-{theme}.png", full_page=True)
