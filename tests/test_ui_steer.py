@@ -7,7 +7,9 @@ import pytest
 from pages import fields, last, press
 
 from steering.concepts import bundled_concepts, load_concept
+from steering.errors import Progress
 from steering.generation import Grid, Health, Row
+from steering.models import LanguageModel
 from steering.ui.cards import cards
 from steering.ui.drafts import Draft
 from steering.ui.presets import PROMPTS, preset
@@ -262,15 +264,19 @@ def test_a_model_that_would_have_to_be_fetched_is_not_loaded_unasked(steering: S
     assert list(steering.load(session, "someone/large-model", "someone/small-model")) == []
 
 
-def test_loading_behind_the_page_does_not_talk_over_what_a_person_asked_for(folders: tuple[str, str]) -> None:
+def test_loading_behind_the_page_does_not_talk_over_what_a_person_asked_for(
+    folders: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     workspace, session = Workspace(), Session()
     steering = Steering(workspace)
     RUN.begin(session, workspace)
     session.jobs.pop(RUN.name)  # It ended, and said how.
     assert list(steering.load(session, *folders)) == []
-    late = Session()
-    seen = []
-    for changes in steering.load(late, *folders):
-        seen.append(changes)
-        RUN.begin(late, workspace)  # While the models are being loaded.
-    assert not any(text.loaded(*folders) in change["status"] for change in seen)
+    late, load = Session(), workspace.models
+
+    def asked_meanwhile(settings: Settings, progress: Progress) -> tuple[LanguageModel, LanguageModel]:
+        RUN.begin(late, workspace)
+        return load(settings, progress)
+
+    monkeypatch.setattr(workspace, "models", asked_meanwhile)
+    assert not any(text.loaded(*folders) in change["status"] for change in steering.load(late, *folders))
