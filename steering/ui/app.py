@@ -85,6 +85,7 @@ def build_app(parent: str = PARENT, child: str = CHILD, concept: str = CONCEPT, 
         page["viewer"].value = precomputed(concept) or page["viewer"].value
         page["prompt"].value = PROMPTS.get(concept, page["prompt"].value)
         wire = Wire(demo, page, workspace)
+        wire.js(demo.load, style.FIT_FIGURES)
         cards.connect(wire)
         address.connect(wire)
         for room in ROOMS:

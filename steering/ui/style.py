@@ -7,6 +7,9 @@ from gradio.themes.utils.fonts import LocalFont
 
 CSS = (files("steering.ui") / "page.css").read_text("utf-8")
 
+FIT_FIGURES = (files("steering.ui") / "figures.js").read_text("utf-8")
+"""JavaScript for the page's load: figures keep to the width of their place."""
+
 
 def theme() -> gr.themes.Base:
     """The theme. Its fonts are limited to the weights whose files hold every letter that we use."""

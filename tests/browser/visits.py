@@ -1,7 +1,6 @@
 """Visits to the app: opening it, and watching what a page must not do. Screenshots go to `tests/artefacts`."""
 
 import os
-import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,13 +24,6 @@ def needs_a_free_machine() -> None:
         pytest.skip(f"the machine is busy with other things: {busy:.1f} programs want {os.cpu_count()} processors")
 
 
-_PLOTLY, _OURS = "/assets/PlotlyPlot", "eval at"
-"""Where an error was thrown: in Plotly's own file, or in a piece of JavaScript that this project gives to Gradio."""
-
-_FITTING = "axis scaling"
-"""What Plotly says when it fits a figure to a place that has no size at that moment."""
-
-
 class Watch:
     """What a page must not do: complain in the console, or ask another machine for something."""
 
@@ -43,11 +35,7 @@ class Watch:
         page.on("request", lambda request: self._look(request.url, home))
 
     def _hear(self, words: str, where: str) -> None:
-        if _FITTING in words or (_PLOTLY in where and _OURS not in where):
-            # Rare, and gone when the figure is drawn again: told in the summary, with its words.
-            warnings.warn(f"Plotly complained by itself: {words} ({where})", stacklevel=1)
-        else:
-            self.complaints.append(f"{words} ({where})")
+        self.complaints.append(f"{words} ({where})")
 
     def _look(self, url: str, home: str) -> None:
         if urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).netloc != urlsplit(home).netloc:
@@ -109,10 +97,20 @@ def dress(page: Page, theme: str) -> None:
     page.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")
 
 
+def wait_for_figures_that_fit(page: Page) -> None:
+    """Wait until every figure that is shown is as wide as its place."""
+    page.wait_for_function(
+        """[...document.querySelectorAll(".js-plotly-plot")].every(
+            ({ clientWidth, _fullLayout }) => !clientWidth || Math.abs(clientWidth - _fullLayout.width) <= 1)""",
+        timeout=5000,
+    )
+
+
 def pictures(page: Page, name: str) -> None:
-    """Take the four pictures of a tab (wide and narrow, light and dark), and make sure that none scrolls sideways."""
+    """Take the four pictures of a tab (wide and narrow, light and dark): figures fit, and nothing scrolls sideways."""
     for width in (390, 1366):
         resize(page, width)
+        wait_for_figures_that_fit(page)
         assert not scrolls_sideways(page), (name, width)
         for theme in ("dark", "light"):
             dress(page, theme)
