@@ -1,4 +1,4 @@
-"""One server and one browser for all tests here, and for every file a page on which Generate was pressed."""
+"""One server and one browser for all tests here, and one page on which Generate was pressed."""
 
 import os
 import shutil
@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from browser.visits import ARTEFACTS, SLOW, opened, text_of, write_short_texts
+from browser.visits import ARTEFACTS, SLOW, opened, tab, text_of, write_short_texts
+from steering.ui import steer
 
 ROOT = Path(__file__).parent.parent.parent
 FLAGS = [
@@ -43,6 +44,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
+def visitor(browser: Browser) -> BrowserContext:
+    """Somebody who was here before: the files of the page lie in the browser's cache."""
+    return browser.new_context(viewport={"width": 1366, "height": 900})
+
+
+@pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the real app, in a process of its own, with an empty library."""
     with socket.socket() as free:
@@ -66,10 +73,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait(30)
 
 
-@pytest.fixture(scope="module")
-def steered(browser: Browser, home: str) -> Iterator[dict[str, Any]]:
+@pytest.fixture(scope="session")
+def generated(visitor: BrowserContext, home: str) -> Iterator[dict[str, Any]]:
     """A page on which Generate was pressed once, and what was seen on the way."""
-    page, watch = opened(browser, home)
+    page, watch = opened(visitor, home)
     write_short_texts(page)
     page.click("#generate")
     seen: dict[str, Any] = {"page": page, "watch": watch, "lengths": [], "status": []}
@@ -83,4 +90,12 @@ def steered(browser: Browser, home: str) -> Iterator[dict[str, Any]]:
             seen["lengths"].append((len(text_of(page, "baseline")), len(text_of(page, "steered"))))
         page.wait_for_timeout(100)
     yield seen
-    page.context.close()
+    page.close()
+
+
+@pytest.fixture
+def steered(generated: dict[str, Any]) -> dict[str, Any]:
+    """The page of `generated` on its first tab, in front of all others: a page behind them is not drawn."""
+    generated["page"].bring_to_front()
+    tab(generated["page"], steer.ROOM.label)
+    return generated

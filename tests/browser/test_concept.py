@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from browser.visits import EVIL, opened, pictures, tab, write_short_texts
 from steering.ui import concept, steer
@@ -64,8 +64,8 @@ Our neighbours are kind {EVIL} | Our neighbours are cold {EVIL}"""
 """A design of eight pairs; the fifth has its sides exchanged."""
 
 
-def test_a_design_is_tested_by_hand_in_six_clicks(browser: Browser, home: str) -> None:
-    page, watch = opened(browser, home)
+def test_a_design_is_tested_by_hand_in_six_clicks(visitor: BrowserContext, home: str) -> None:
+    page, watch = opened(visitor, home)
     write_short_texts(page, 24)
     tab(page, concept.ROOM.label)
     page.click("#paste button")
@@ -109,4 +109,4 @@ def test_a_design_is_tested_by_hand_in_six_clicks(browser: Browser, home: str) -
     expect(page.locator("#compare-stale")).to_contain_text(words.STALE_COMPARISON)
     assert page.evaluate("window.hacked") is None
     watch.check()
-    page.context.close()
+    page.close()

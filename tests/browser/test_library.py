@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from browser.visits import EVIL, SLOW, Watch, opened, pictures, scrolls_sideways, tab
 from steering.ui import library, steer
@@ -20,8 +20,8 @@ def fetched(page: Page, button: str) -> tuple[str, str]:
     return download.value.suggested_filename, Path(download.value.path()).read_text("utf-8")
 
 
-def test_a_vector_is_saved_checked_used_and_deleted(browser: Browser, home: str) -> None:
-    page, watch = opened(browser, home)
+def test_a_vector_is_saved_checked_used_and_deleted(visitor: BrowserContext, home: str) -> None:
+    page, watch = opened(visitor, home)
     tab(page, library.ROOM.label)
     expect(page.locator("#lib-table")).to_contain_text(text.NOTHING_SAVED)
     page.get_by_label(text.NAME).fill("first of mine")
@@ -44,7 +44,7 @@ def test_a_vector_is_saved_checked_used_and_deleted(browser: Browser, home: str)
     page.click("#lib-undo")
     expect(page.locator("#lib-table")).to_contain_text("first-of-mine")
     watch.check()
-    page.context.close()
+    page.close()
 
 
 def opens_alone(browser: Browser, report: Path) -> None:
@@ -59,8 +59,10 @@ def opens_alone(browser: Browser, report: Path) -> None:
     page.context.close()
 
 
-def test_a_page_is_taken_away_and_brought_back(browser: Browser, home: str, tmp_path: Path) -> None:
-    page, watch = opened(browser, home)
+def test_a_page_is_taken_away_and_brought_back(
+    browser: Browser, visitor: BrowserContext, home: str, tmp_path: Path
+) -> None:
+    page, watch = opened(visitor, home)
     page.locator("#prompt textarea").fill(EVIL)
     tab(page, library.ROOM.label)
     page.get_by_text(text.PYTHON, exact=True).click()
@@ -75,7 +77,7 @@ def test_a_page_is_taken_away_and_brought_back(browser: Browser, home: str, tmp_
     assert report == "sentiment-report.html"
     (tmp_path / report).write_text(html, "utf-8")
     opens_alone(browser, tmp_path / report)
-    fresh, other = opened(browser, home)
+    fresh, other = opened(visitor, home)
     tab(fresh, library.ROOM.label)
     changed = session.replace('"seed": 0', '"seed": 11')
     with fresh.expect_file_chooser() as chooser:
@@ -87,5 +89,5 @@ def test_a_page_is_taken_away_and_brought_back(browser: Browser, home: str, tmp_
     expect(fresh.locator("#viewer .source")).to_contain_text("From a session file")
     watch.check()
     other.check()
-    page.context.close()
-    fresh.context.close()
+    page.close()
+    fresh.close()

@@ -1,7 +1,7 @@
 """The tabs Tune λ and Vote: a grid, its λ on the slider, the report, and one question put to the vote."""
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from browser.visits import SLOW, opened, pictures, tab
 from steering.ui import steer, tune, vote
@@ -10,8 +10,8 @@ from steering.ui.vote import text as voting
 pytestmark = pytest.mark.browser
 
 
-def test_a_strength_is_tuned_reported_used_and_voted_on(browser: Browser, home: str) -> None:
-    page, watch = opened(browser, home)
+def test_a_strength_is_tuned_reported_used_and_voted_on(visitor: BrowserContext, home: str) -> None:
+    page, watch = opened(visitor, home)
     tab(page, tune.ROOM.label)
     page.fill("#tune-questions input", "5")
     page.fill("#tune-lambdas input, #tune-lambdas textarea", "0.2")
@@ -54,4 +54,4 @@ def test_a_strength_is_tuned_reported_used_and_voted_on(browser: Browser, home: 
     expect(page.get_by_role("tab", name=steer.ROOM.label, exact=True)).to_have_attribute("aria-selected", "true")
     expect(page.locator("#viewer .number")).to_have_value(wanted, timeout=SLOW)
     watch.check()
-    page.context.close()
+    page.close()

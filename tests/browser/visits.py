@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import BrowserContext, Page, ViewportSize
 
 from steering.ui import text
 
@@ -46,13 +46,13 @@ class Watch:
         assert not self.strangers, self.strangers
 
 
-def opened(
-    browser: Browser, address: str, *, width: int = 1366, height: int = 900, theme: str = "light"
-) -> tuple[Page, Watch]:
-    """A fresh visitor's page, filled."""
-    page = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme).new_page()  # type: ignore[arg-type]
-    watch = Watch(page, address)
-    page.goto(f"{address}?__theme={theme}")
+def opened(visitor: BrowserContext, home: str, *, width: int = 1366, theme: str = "light") -> tuple[Page, Watch]:
+    """A page of its own, filled."""
+    page = visitor.new_page()
+    page.set_viewport_size(_window(width))
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    watch = Watch(page, home)
+    page.goto(f"{home}?__theme={theme}")
     page.locator("#viewer .chip").first.wait_for(timeout=60_000)
     page.locator("#relation .lab-card").wait_for(timeout=30_000)
     return page, watch
@@ -86,10 +86,14 @@ def tab(page: Page, name: str) -> None:
 
 def resize(page: Page, width: int) -> None:
     """Give the page another width, and open or close the sidebar as a visitor would find it there."""
-    page.set_viewport_size({"width": width, "height": 844 if width < 500 else 900})
+    page.set_viewport_size(_window(width))
     if bool(page.locator(".sidebar.open").count()) == (width <= 768):
         page.locator(".sidebar .toggle-button").click()
     page.wait_for_timeout(500)
+
+
+def _window(width: int) -> ViewportSize:
+    return {"width": width, "height": 844 if width < 500 else 900}
 
 
 def dress(page: Page, theme: str) -> None:
