@@ -1,6 +1,6 @@
 """The page when it opens, on every width and in both themes; and what is said when something is wrong."""
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import gradio as gr
 import pytest
@@ -98,9 +98,9 @@ def test_every_tab_fits_and_has_no_serious_barrier_that_is_ours(visitor: Browser
 def test_an_address_opens_the_page_as_it_says(visitor: BrowserContext, home: str) -> None:
     page = visitor.new_page()
     watch = Watch(page, home)
-    page.goto(f"{home}?concept=courage&lam=-0.4&prompt=Who+is+there%3F&width=nonsense&temperature=0.5")
+    prompt = PROMPTS["honesty"]  # another concept's example, and asked for all the same
+    page.goto(f"{home}?concept=courage&lam=-0.4&prompt={quote(prompt)}&width=nonsense&temperature=0.5")
     page.locator("#prompt textarea").wait_for()
-    expect(page.locator("#prompt textarea")).to_have_value("Who is there?")
     expect(page.locator("#concept input")).to_have_value("courage")
     expect(page.locator("#viewer .card.steered .lam")).to_have_text("λ = −0.4")
     expect(page.locator("#viewer .pole.positive")).to_contain_text("brave")
@@ -108,7 +108,8 @@ def test_an_address_opens_the_page_as_it_says(visitor: BrowserContext, home: str
     page.click("#copy-link")
     page.wait_for_function("location.search.includes('courage')")
     again = parse_qs(urlsplit(page.url).query)
-    assert again == {"concept": ["courage"], "lam": ["-0.4"], "prompt": ["Who is there?"], "temperature": ["0.5"]}
+    assert again == {"concept": ["courage"], "lam": ["-0.4"], "prompt": [prompt], "temperature": ["0.5"]}
+    expect(page.locator("#prompt textarea")).to_have_value(prompt)
     watch.check()
     page.close()
 

@@ -32,7 +32,7 @@ def connect(wire: Wire) -> None:
     wire.run(exact.then, RUN, steering.exact, ["prompt", "exact_lam"], ["viewer"])
     wire.stop(RUN)
     wire.mark(steering.marks, ["prompt"], ["stale", "viewer"])
-    wire.on(page["concept"].change, steering.suggest, ["concept", "prompt"], ["prompt"])
+    wire.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"])
     for name in (name for name in page if name.startswith("example_")):
         wire.js(page[name].click, f"() => {page[name].value!r}", outputs=["prompt"])
     wire.js(page["wanted_lam"].change, _GO_TO, ["wanted_lam"])
