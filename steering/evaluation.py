@@ -18,6 +18,7 @@ from steering.generation import Row, stream
 from steering.grids import Scorer, Setup, digest, strengths
 from steering.judging import Column, judge
 from steering.models import LanguageModel
+from steering.numerals import strength
 from steering.prompting import Request, requests
 from steering.runs import Store
 from steering.scoring import Outcome
@@ -282,8 +283,8 @@ def _verdict(evaluation: Evaluation) -> str:
     worse = [entry for entry in found if entry[0] < SIGNIFICANT and entry[2] < 0]
     if better:
         p, lam, change = max(better, key=lambda entry: entry[2])
-        return f"λ = {lam:+g} is better than the baseline by {change:.3f} (p = {p:.2g}; {count})."
+        return f"λ = {strength(lam)} is better than the baseline by {change:.3f} (p = {p:.2g}; {count})."
     if worse:
-        listed = ", ".join(f"{lam:+g}" for _, lam, _ in worse)
+        listed = ", ".join(strength(lam) for _, lam, _ in worse)
         return f"No λ is better than the baseline beyond chance; worse is λ = {listed} ({count})."
     return f"No λ differs from the baseline beyond chance ({count})."

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from steering.errors import SteeringError
+from steering.numerals import signed, strength
 
 Report = Mapping[str, Any]
 """What `reporting.write_report` put into a .json file."""
@@ -59,9 +60,9 @@ def _row(report: Report) -> Iterator[tuple[str, str]]:
     yield "baseline", _accuracy(report["rows"][0])
     for row in sorted(report["rows"], key=lambda row: row["lam"]):
         if row["lam"]:
-            yield f"λ = {row['lam']:+g}", _accuracy(row) + _p(row)
+            yield f"λ = {strength(row['lam'])}", _accuracy(row) + _p(row)
     again = next(row for row in report["rows"] if row["lam"] == tuned["lam"])
-    yield "tuned λ", f"{tuned['lam']:+g}: {_accuracy(tuned)}{_change(again)}"
+    yield "tuned λ", f"{strength(tuned['lam'])}: {_accuracy(tuned)}{_change(again)}"
     yield "vote", _accuracy(vote) + _change(vote)
     random, flipped = controls["random"], controls["flipped"]
     yield "random vectors: at tuned λ; vote", f"{_accuracy(random)}; {_accuracy(random['vote'])}"
@@ -79,7 +80,8 @@ def _accuracy(data: Mapping[str, Any]) -> str:
 
 
 def _change(data: Mapping[str, Any]) -> str:
-    return f", {data['change']['mean']:+.3f}{_p(data)}".replace("-0.000", "0").replace("+0.000", "0")
+    change = round(data["change"]["mean"], 3)
+    return f", {signed(change, 3) if change else 0}{_p(data)}"
 
 
 def _p(data: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from steering.evaluation import Evaluation
+from steering.numerals import strength
 from steering.plots import AWAY, THIRD, TOWARD, dress
 from steering.voting import Vote
 
@@ -87,7 +88,7 @@ def plot_votes(evaluation: Evaluation, vote: Vote) -> go.Figure:
     """Draw questions × λ: right or wrong by mark and colour, the answer in the hover text, and the vote in the last column."""
     columns = sorted(evaluation.columns, key=lambda column: column.lam)
     ballots = vote.ballots[:SHOWN_QUESTIONS]
-    names = [f"{column.lam:+g}" if column.lam else "0" for column in columns]
+    names = [strength(column.lam) for column in columns]
     outcomes, said = [], []
     for place, ballot in enumerate(ballots):
         outcomes.append([column.answers[place].outcome for column in columns])

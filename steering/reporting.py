@@ -16,6 +16,7 @@ from steering.evaluation import Evaluation, Tuning, evaluation_of, tuned
 from steering.grids import Scorer, Setup, strengths
 from steering.judging import Column
 from steering.models import LanguageModel
+from steering.numerals import signed, strength
 from steering.runs import Store
 from steering.significance import Comparison
 from steering.storage import atomic
@@ -171,10 +172,10 @@ def notes(study: Study) -> list[str]:
     if study.tuning is not None:
         n, split = study.tuning.evaluation.n, study.tuning.evaluation.split
         found.append(
-            f"λ = {_strength(study.lam)} was chosen on {n} questions of the {split} split. {study.tuning.verdict}"
+            f"λ = {strength(study.lam)} was chosen on {n} questions of the {split} split. {study.tuning.verdict}"
         )
     else:
-        found.append(f"No λ was tuned; controls are shown at λ = {_strength(study.lam)}.")
+        found.append(f"No λ was tuned; controls are shown at λ = {strength(study.lam)}.")
     if study.vote is not None:
         data = study.vote.as_json()
         found.append(
@@ -251,7 +252,7 @@ def _column(what: str, column: Column, comparison: Comparison | None) -> tuple[s
     data = column.as_json()
     return (
         what,
-        _strength(column.lam),
+        strength(column.lam),
         *_accuracy(data),
         *(_change(comparison) if comparison else ("", "", "")),
         f"{data['no_answer']:.2f}",
@@ -269,7 +270,7 @@ def _controls(several: Sequence[Control], seed: int) -> Iterator[tuple[str, ...]
     if len(several) > 1:
         mean = controls_json({"": several}, seed)[""]
         kind = several[0].name.rsplit(" ", 1)[0]
-        yield (f"{kind}, mean of {len(several)}", _strength(several[0].column.lam), *_accuracy(mean), *[""] * 6)
+        yield (f"{kind}, mean of {len(several)}", strength(several[0].column.lam), *_accuracy(mean), *[""] * 6)
         if "vote" in mean:
             yield (f"{kind}, mean vote of {len(several)}", "", *_accuracy(mean["vote"]), *[""] * 6)
     for control in several:
@@ -279,14 +280,14 @@ def _controls(several: Sequence[Control], seed: int) -> Iterator[tuple[str, ...]
             yield _vote(f"{control.name}, vote", control.vote)
 
 
-def _strength(lam: float) -> str:
-    return f"{lam:+g}" if lam else "0"
-
-
 def _accuracy(data: Mapping[str, Any]) -> tuple[str, str]:
     return f"{data['accuracy']:.3f}", f"{data['low']:.3f} to {data['high']:.3f}"
 
 
 def _change(comparison: Comparison) -> tuple[str, str, str]:
-    interval = f"{comparison.low:+.3f} to {comparison.high:+.3f}" if comparison.low == comparison.low else "unknown"
-    return f"{comparison.change:+.3f}", interval, f"{comparison.p:.3f}"
+    interval = (
+        f"{signed(comparison.low, 3)} to {signed(comparison.high, 3)}"
+        if comparison.low == comparison.low
+        else "unknown"
+    )
+    return signed(comparison.change, 3), interval, f"{comparison.p:.3f}"

@@ -49,7 +49,7 @@ def test_accuracy_runs_from_left_to_right(evaluation: Evaluation) -> None:
 
 def test_votes_show_every_answer(evaluation: Evaluation) -> None:
     picture = plot_votes(evaluation, vote(evaluation)).data[0]
-    assert list(picture.x) == ["-0.3", "0", "+0.3", "vote"]
+    assert list(picture.x) == ["−0.3", "0", "+0.3", "vote"]
     assert [list(row) for row in picture.text] == [
         ["✓", "✓", "✓", "✓"],
         ["✓", "×", "✓", "✓"],

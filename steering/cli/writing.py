@@ -24,6 +24,7 @@ from steering.decoding import Sampling
 from steering.errors import SteeringError
 from steering.generation import assess, generate
 from steering.intervention import POSITIONS
+from steering.numerals import strength
 from steering.retention import measure, with_effect
 from steering.transfer import combine, describe
 from steering.vectors import extract, save_vector
@@ -204,7 +205,8 @@ def generate_command(
         "provenance": dict(grid.provenance),
     }
     text = "\n\n".join(
-        f"λ = {row.lam:+g}{'  (degenerate)' if row.health.degenerate else ''}\n{row.text.strip()}" for row in grid.rows
+        f"λ = {strength(row.lam)}{'  (degenerate)' if row.health.degenerate else ''}\n{row.text.strip()}"
+        for row in grid.rows
     )
     show(data, text, as_json)
 

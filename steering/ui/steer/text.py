@@ -1,5 +1,7 @@
 """Every sentence and label of the Steer tab."""
 
+from steering.numerals import strength
+
 TAB = "Steer"
 
 PROMPT = "Prompt"
@@ -35,7 +37,7 @@ def finished(texts: int, seconds: float) -> str:
 
 def wrote_one(lam: float) -> str:
     """What was done, when one λ was added."""
-    return f"A text at λ = {lam:+g} was added."
+    return f"A text at λ = {strength(lam)} was added."
 
 
 def loaded(parent: str, child: str) -> str:
