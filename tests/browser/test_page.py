@@ -8,7 +8,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from browser.visits import (
-    ARTEFACTS,
     EVIL,
     Watch,
     dress,
@@ -17,6 +16,7 @@ from browser.visits import (
     resize,
     scrolls_sideways,
     tab,
+    take,
     text_of,
 )
 from steering.generation import Grid, Health, Row
@@ -42,7 +42,7 @@ def test_first_page_is_filled_and_fits(visitor: BrowserContext, home: str, width
     expect(page.locator("#first-paint")).to_have_count(0)
     for look in (theme, "light" if theme == "dark" else "dark"):
         dress(page, look)
-        page.screenshot(path=ARTEFACTS / f"first-{width}-{look}.png", full_page=True)
+        take(page, f"first-{width}-{look}")
     assert not scrolls_sideways(page)
     watch.check()
     page.close()

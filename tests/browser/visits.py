@@ -101,6 +101,11 @@ def dress(page: Page, theme: str) -> None:
     page.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")
 
 
+def take(page: Page, name: str) -> None:
+    """Take a screenshot of the whole page, with everything that moves at its end."""
+    page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True, animations="disabled")
+
+
 def wait_for_figures_that_fit(page: Page) -> None:
     """Wait until every figure that is shown is as wide as its place."""
     page.wait_for_function(
@@ -118,4 +123,4 @@ def pictures(page: Page, name: str) -> None:
         assert not scrolls_sideways(page), (name, width)
         for theme in ("dark", "light"):
             dress(page, theme)
-            page.screenshot(path=ARTEFACTS / f"{name}-{width}-{theme}.png", full_page=True)
+            take(page, f"{name}-{width}-{theme}")
