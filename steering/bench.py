@@ -18,9 +18,9 @@ from steering.alignment import align
 from steering.concepts import load_concept
 from steering.decoding import Sampling, decode
 from steering.errors import Progress, silent
+from steering.extraction import extract
 from steering.intervention import plan
 from steering.models import LanguageModel, load_model
-from steering.vectors import extract
 
 PROMPT = "Describe the weather today."
 LAMBDAS = tuple(step / 20 for step in range(-6, 7))

@@ -13,9 +13,10 @@ import torch
 from steering.concepts import Concept
 from steering.directions import DIRECTION_METHODS, FOLDS, LayerQuality, differing, direction, held_out
 from steering.errors import MismatchError, Progress, SteeringError, silent
+from steering.extraction import no_signal, read_sides, rounding
 from steering.models import LanguageModel
 from steering.significance import CONFIDENCE, mean_interval, wilson
-from steering.vectors import SteeringVector, no_signal, read_sides, rounding
+from steering.vectors import SteeringVector
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def design(
     concept: str = "",
     model_name: str = "",
 ) -> Design:
-    """A design from both sides' activations, float64 `[n_pairs, n_layers, d_model]`; see `vectors.fit`.
+    """A design from both sides' activations, float64 `[n_pairs, n_layers, d_model]`; see `extraction.fit`.
 
     Raises:
         SteeringError: unknown method.

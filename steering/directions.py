@@ -1,6 +1,6 @@
 """One layer's direction: the methods that find it from contrast pairs, and how well it stands for pairs it never saw.
 
-Pure functions of differences, positive side minus negative side, at one layer. `vectors` puts the layers together.
+Pure functions of differences, positive side minus negative side, at one layer. `extraction` puts the layers together.
 """
 
 from collections.abc import Callable, Sequence

@@ -10,9 +10,10 @@ from typing import Any
 from steering.concepts import Concept
 from steering.effects import LAMBDA, disturbance, effect, own_text
 from steering.errors import Progress, part_of, silent
+from steering.extraction import extract
 from steering.models import LanguageModel
 from steering.transfer import transfer
-from steering.vectors import SteeringVector, extract, random_like
+from steering.vectors import SteeringVector, random_like
 
 _LOUDEST = 5.0
 """A vector that disturbs nothing is not turned up more than this many times to match one that does."""

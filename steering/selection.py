@@ -12,11 +12,11 @@ from steering.alignment import ROWS_PER_DIMENSION, align
 from steering.concepts import Concept
 from steering.effects import expected_effect, score_gradient
 from steering.errors import Progress, SteeringError, part_of, silent
+from steering.extraction import extract
 from steering.intervention import plan
 from steering.models import LanguageModel
 from steering.pairing import FIRST_POSITION
 from steering.transfer import carry
-from steering.vectors import extract
 
 
 @dataclass(frozen=True)

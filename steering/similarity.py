@@ -15,8 +15,8 @@ from steering.concepts import Concept, lint
 from steering.cross_maps import carry_everywhere, measured_r2, paired_sample
 from steering.effects import neutral_prompts, score_gradient
 from steering.errors import Progress, SteeringError, part_of, silent
+from steering.extraction import extract, fit
 from steering.models import LanguageModel
-from steering.vectors import extract, fit
 
 _FOLDS = 4
 _SHUFFLES = 20

@@ -25,6 +25,7 @@ ORDER = (
     "activations",
     "directions",
     "vectors",
+    "extraction",
     "pairing",
     "layer_maps",
     "moments",
@@ -106,7 +107,7 @@ def test_every_module_has_a_place_in_the_order() -> None:
 
 
 def test_the_core_is_seen() -> None:
-    assert {"errors", "storage", "models", "activations", "vectors", "intervention", "generation"} <= set(
+    assert {"errors", "storage", "models", "activations", "vectors", "extraction", "intervention", "generation"} <= set(
         map(part, SOURCES)
     )
     assert "steering.errors.SteeringError" in set(imports(PACKAGE / "storage.py"))

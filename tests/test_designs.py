@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 import torch
 from conftest import loaded
-from test_vectors import KEEPING, LAYERS, METHODS, QUALITY, D, draw, planted
+from test_extraction import KEEPING, LAYERS, METHODS, QUALITY, D, draw, planted
 
 from steering.concepts import Concept
 from steering.designs import Design, chance_cosine, compare, cosines, design, leave_out, read_design, votes
 from steering.directions import NO_DIFFERENCE, LayerQuality
 from steering.errors import MismatchError, SteeringError
+from steering.extraction import extract, fit
 from steering.models import LanguageModel
 from steering.plots_designs import QUALITIES, plot_cosines, plot_quality
-from steering.vectors import SteeringVector, extract, fit
+from steering.vectors import SteeringVector
 
 N = 14
 FIGHTER = 7

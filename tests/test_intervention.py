@@ -11,9 +11,10 @@ from tiny import byte_tokenizer, tiny_model
 from steering.activations import residual_norms
 from steering.blocks import editing
 from steering.errors import MismatchError, SteeringError
+from steering.extraction import extract
 from steering.intervention import PROFILES, Intervention, plan, relative_size, steer
 from steering.models import LanguageModel
-from steering.vectors import SteeringVector, extract
+from steering.vectors import SteeringVector
 
 Make = Callable[..., SteeringVector]
 
@@ -355,7 +356,7 @@ def test_what_belongs_to_another_model_is_refused(llama: LanguageModel, vector_f
 
 def test_an_extracted_vector_raises_what_it_was_extracted_from(model: LanguageModel) -> None:
     """Along its own direction, the last token moves up with λ at every layer that is read."""
-    from test_vectors import QUALITY
+    from test_extraction import QUALITY
 
     vector = extract(model, QUALITY)
     last = hidden(model, plan(model, vector), [-0.2, 0.0, 0.2])[-1][:, -1] @ vector.directions[-1]

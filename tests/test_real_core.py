@@ -8,10 +8,12 @@ import torch
 
 from steering.activations import record
 from steering.concepts import load_concept
+from steering.directions import DIRECTION_METHODS
+from steering.extraction import extract
 from steering.generation import assess, generate
 from steering.models import LanguageModel, load_model
 from steering.retention import effect
-from steering.vectors import DIRECTION_METHODS, SteeringVector, extract, random_like
+from steering.vectors import SteeringVector, random_like
 
 pytestmark = pytest.mark.real
 

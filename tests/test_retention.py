@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from conftest import loaded
-from test_vectors import QUALITY
+from test_extraction import QUALITY
 
 from steering.concepts import Concept, ContrastPair
 from steering.effects import (
@@ -20,11 +20,12 @@ from steering.effects import (
     score_gradient,
 )
 from steering.errors import SteeringError
+from steering.extraction import extract
 from steering.intervention import plan, steer
 from steering.models import LanguageModel
 from steering.retention import measure, retention, with_effect
 from steering.transfer import describe, transfer
-from steering.vectors import SteeringVector, extract
+from steering.vectors import SteeringVector
 
 Make = Callable[..., SteeringVector]
 

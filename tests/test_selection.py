@@ -6,10 +6,10 @@ from tiny import byte_tokenizer, tiny_model
 from steering.concepts import load_concept
 from steering.effects import effect
 from steering.errors import SteeringError
+from steering.extraction import extract
 from steering.models import LanguageModel
 from steering.selection import Comparison, Way, compare
 from steering.transfer import transfer
-from steering.vectors import extract
 
 CONCEPTS = tuple(load_concept(name) for name in ("sentiment", "time", "formality"))
 

@@ -12,9 +12,9 @@ from steering.concepts import load_concept
 from steering.cross_maps import carry_everywhere, paired_sample, r2_everywhere
 from steering.effects import score_gradient
 from steering.errors import SteeringError
+from steering.extraction import extract
 from steering.models import LanguageModel, load_model
 from steering.similarity import METRICS, Projections, agreement, cka, projections, scores, similarity
-from steering.vectors import extract
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,14 @@ from steering.alignment import align
 from steering.concepts import Concept, ContrastPair, load_concept
 from steering.decoding import Sampling
 from steering.errors import MismatchError, SteeringError
+from steering.extraction import extract
 from steering.generation import generate
 from steering.intervention import plan, steer
 from steering.layer_maps import LAYER_MAPS, best_path, index, layer_map, named_pair, pair_name, relative
 from steering.models import LanguageModel
 from steering.pairing import FIRST_POSITION, visit_pairs
 from steering.transfer import carry, combine, describe, ranges, transfer
-from steering.vectors import extract, random_like
+from steering.vectors import random_like
 from steering.width_maps import WIDTH_MAPS
 
 CONCEPT = load_concept("sentiment")

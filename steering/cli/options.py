@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from steering.directions import DIRECTION_METHODS
 from steering.intervention import PROFILES, SCALES
 from steering.layer_maps import LAYER_MAPS
-from steering.vectors import DIRECTION_METHODS
 from steering.width_maps import WIDTH_MAPS
 
 Command = Callable[..., Any]

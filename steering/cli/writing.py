@@ -22,12 +22,13 @@ from steering.cli.steps import load, progress, show, vector_for
 from steering.concepts import load_concept
 from steering.decoding import Sampling
 from steering.errors import SteeringError
+from steering.extraction import extract
 from steering.generation import assess, generate
 from steering.intervention import POSITIONS
 from steering.numerals import strength
 from steering.retention import measure, with_effect
 from steering.transfer import combine, describe
-from steering.vectors import extract, save_vector
+from steering.vectors import save_vector
 
 
 @click.command()

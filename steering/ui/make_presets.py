@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from steering.concepts import bundled_concepts, load_concept
+from steering.extraction import extract
 from steering.generation import assess, generate
 from steering.grid_files import grid_json
 from steering.models import load_model
@@ -18,7 +19,6 @@ from steering.storage import atomic
 from steering.transfer import transfer
 from steering.ui.presets import FOLDER, PROMPTS
 from steering.ui.settings import DEFAULT, LAMBDAS
-from steering.vectors import extract
 
 
 def make(folder: Path, names: Sequence[str]) -> None:

@@ -7,10 +7,10 @@ import gradio as gr
 from steering import bundled
 from steering.concepts import bundled_concepts
 from steering.decoding import Sampling
+from steering.directions import DIRECTION_METHODS
 from steering.intervention import POSITIONS, SCALES
 from steering.layer_maps import LAYER_MAPS, named_pair
 from steering.ui import profiles, text
-from steering.vectors import DIRECTION_METHODS
 from steering.width_maps import WIDTH_MAPS
 
 FIELDS = (

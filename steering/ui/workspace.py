@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from steering import bundled
 from steering.concepts import Concept, load_concept
 from steering.errors import Progress, SteeringError, part_of, silent
+from steering.extraction import extract
 from steering.models import LanguageModel, load_model
 from steering.storage import cache_dir
 from steering.transfer import transfer
@@ -22,7 +23,7 @@ from steering.ui import text
 from steering.ui.drafts import Draft
 from steering.ui.jobs import Job
 from steering.ui.settings import Settings
-from steering.vectors import SteeringVector, extract
+from steering.vectors import SteeringVector
 
 T = TypeVar("T")
 

@@ -18,11 +18,12 @@ import torch
 from steering.answers import read_number
 from steering.bundled import CATALOGUE, bundled_folder, weight_files
 from steering.concepts import load_concept
+from steering.extraction import extract
 from steering.formats import export_vector, import_vector
 from steering.formats.tensors import READ, WRITE
 from steering.intervention import Intervention, plan, steer
 from steering.models import LanguageModel, load_model
-from steering.vectors import SteeringVector, extract, save_vector
+from steering.vectors import SteeringVector, save_vector
 from steering.voting import elect
 
 pytestmark = pytest.mark.real

@@ -11,6 +11,7 @@ import gradio as gr
 from steering.concepts import Concept, load_concept
 from steering.designs import Comparison, compare
 from steering.errors import Progress, SteeringError, part_of
+from steering.extraction import extract
 from steering.generation import Grid, stream
 from steering.plots_designs import LETTERS, plot_cosines, plot_quality
 from steering.ui.concept import render, text
@@ -20,7 +21,7 @@ from steering.ui.runs import Changes, Run
 from steering.ui.settings import Settings
 from steering.ui.wiring import Wire
 from steering.ui.workspace import Session, Workspace
-from steering.vectors import SteeringVector, extract
+from steering.vectors import SteeringVector
 
 RUN = Run("compare", ("compare",), "compare_stop", "compare_status")
 

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from steering import library
+from steering.directions import DIRECTION_METHODS
 from steering.errors import Progress, SteeringError, part_of
 from steering.formats import Card, export_vector
 from steering.ui.drafts import Draft
@@ -23,7 +24,7 @@ from steering.ui.settings import FILE, Settings
 from steering.ui.sidebar import FIELDS
 from steering.ui.wiring import Wire
 from steering.ui.workspace import Session, Workspace
-from steering.vectors import DIRECTION_METHODS, SteeringVector
+from steering.vectors import SteeringVector
 
 RUN = Run("library", ("lib_save", "lib_upload", "lib_check", "lib_write"), "lib_stop", "lib_status")
 
