@@ -4,10 +4,9 @@ Only what differs from the page as it opens is written. Edited pairs are not in 
 """
 
 import json
-from typing import Any
 
 from steering.ui import text
-from steering.ui.sidebar import FIELDS
+from steering.ui.sidebar import FIELDS, offered
 from steering.ui.wiring import Wire
 
 NAMES = ("prompt", *FIELDS)
@@ -17,7 +16,7 @@ NAMES = ("prompt", *FIELDS)
 def connect(wire: Wire) -> None:
     """Read the address when the page opens, and write it when a link is asked for."""
     first = {name: wire.page[name].value for name in NAMES}
-    choices = {name: _choices(wire.page[name]) for name in NAMES}
+    choices = {name: offered(wire.page[name]) for name in NAMES}
     names, shared = json.dumps(NAMES), json.dumps({"first": first, "choices": choices}, ensure_ascii=False)
     wire.js(
         wire.demo.load,
@@ -30,13 +29,6 @@ def connect(wire: Wire) -> None:
         f"(...values) => {{ const names = {names}, known = {shared}; {_WRITE} }}",
         NAMES,
     )
-
-
-def _choices(component: Any) -> list[str] | None:
-    """What a menu offers; None where anything may be written."""
-    if getattr(component, "allow_custom_value", True):
-        return None
-    return [value for _, value in component.choices]
 
 
 _READ = """

@@ -1,6 +1,7 @@
 """The sidebar: which models, which concept, how they are joined, and how text is generated."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import gradio as gr
 
@@ -86,3 +87,10 @@ def _menu(
     label: str, info: str, names: Sequence[str | tuple[str, str]], value: str, *, free: bool = False
 ) -> gr.Dropdown:
     return gr.Dropdown(names, value=value, label=label, info=info, allow_custom_value=free)
+
+
+def offered(component: Any) -> list[str] | None:
+    """What a menu offers; None where anything may be written."""
+    if getattr(component, "allow_custom_value", True):
+        return None
+    return [value for _, value in component.choices]

@@ -1,10 +1,9 @@
-"""Events of the Library tab: keeping, checking, using, comparing and exporting vectors, and taking the page away."""
+"""Events of the shelf of vectors: keeping, checking, using, comparing and exporting them."""
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from steering.ui.drafts import Draft
 from steering.ui.jobs import Job
 from steering.ui.library import render, takeaway, text
 from steering.ui.library.comparing import COMPARED, compared
+from steering.ui.library.download import deliver, hand_out
 from steering.ui.render import message, note
 from steering.ui.runs import Changes, Run
 from steering.ui.settings import FILE, Settings
@@ -48,32 +48,10 @@ def connect(wire: Wire) -> None:
     wire.on(page["lib_use"].click, shelf.use, [*FIELDS], (*FIELDS, "lib_status"), marks=True)
     wire.on(page["lib_delete"].click, shelf.delete, ["lib_chosen"], (*_SHELF, *COMPARED, "lib_status"))
     wire.on(page["lib_undo"].click, shelf.undo, outputs=(*_SHELF, "lib_status"))
-    _hand_out(wire, page["lib_download"].click, shelf.download, ["lib_chosen"], "lib_status")
+    hand_out(wire, page["lib_download"].click, shelf.download, ["lib_chosen"], "lib_status")
     written = wire.run(page["lib_write"].click, RUN, shelf.write, ["lib_format", "lib_lam"], ["lib_notes", "lib_file"])
-    wire.js(written.then, _DOWNLOAD, ["lib_file"], ["lib_file"])
+    deliver(wire, written)
     wire.stop(RUN)
-
-    def csv(session: Session, *fields: Any) -> str:
-        return takeaway.texts_file(session, Settings.read(*fields))
-
-    def session(session: Session, prompt: str, *fields: Any) -> str:
-        return takeaway.session_file(session, fields, prompt)
-
-    def report(session: Session, prompt: str, *fields: Any) -> str:
-        return takeaway.report_file(session, wire.workspace, Settings.read(*fields), prompt)
-
-    _hand_out(wire, page["take_csv"].click, csv, FIELDS, "take_status")
-    _hand_out(wire, page["take_session"].click, session, ["prompt", *FIELDS], "take_status")
-    _hand_out(wire, page["take_report"].click, report, ["prompt", *FIELDS], "take_status")
-    choices = {name: _choices(page[name]) for name in FIELDS}
-    wire.on(
-        page["take_load"].upload,
-        partial(load, choices=choices),
-        ["take_load"],
-        ("take_status", *FIELDS, "prompt", "viewer"),
-        marks=True,
-    )
-    wire.mark(partial(python, wire.workspace), ["prompt"], ["take_script", "take_stale"])
 
 
 @dataclass
@@ -249,52 +227,10 @@ class Shelf:
         return RUN.step(job, work)
 
 
-def load(session: Session, path: str | None, *, choices: Mapping[str, Sequence[str] | None]) -> Changes:
-    """Bring a session back from its file."""
-    if not path:
-        return {}
-    try:
-        changes, said = takeaway.load(session, Path(path), choices)
-    except SteeringError as error:
-        return {"take_status": message(str(error), "error")}
-    return changes | {"take_status": message(said, "good")}
-
-
-def python(workspace: Workspace, session: Session, settings: Settings, prompt: str) -> Changes:
-    """Keep the script up to date."""
-    try:
-        script, stale = takeaway.script_of(session, workspace, settings, prompt)
-    except SteeringError as error:
-        return {"take_stale": message(str(error), "error")}
-    return {"take_script": script, "take_stale": message(text.PYTHON_STALE if stale else "", "warning")}
-
-
-def _hand_out(
-    wire: Wire, trigger: Callable[..., Any], make: Callable[..., str], inputs: Sequence[str], status: str
-) -> None:
-    """Have a button write a file anew and the browser download it; what goes wrong is said beside the button."""
-
-    def made(session: Session, *values: Any) -> Changes:
-        try:
-            return {"lib_file": make(session, *values), status: ""}
-        except SteeringError as error:
-            return {"lib_file": None, status: message(str(error), "error")}
-
-    event = wire.on(trigger, made, inputs, ["lib_file", status])
-    wire.js(event.then, _DOWNLOAD, ["lib_file"], ["lib_file"])
-
-
 def _said(found: Card) -> Changes:
     return RUN.said(
         text.FITS if found.fits else text.STOPS.format(model=found.model), "good" if found.fits else "error"
     )
-
-
-def _choices(component: Any) -> list[str] | None:
-    """What a field of the sidebar offers; None where anything may be written, as for concepts that a session brings."""
-    if getattr(component, "allow_custom_value", True) or component.elem_id == "concept":
-        return None
-    return [value for _, value in component.choices]
 
 
 def _free_path(name: str) -> Path:
@@ -302,15 +238,3 @@ def _free_path(name: str) -> Path:
 
 
 _PICKED = """() => document.querySelector("#lib-table .shelf").dataset.chosen"""
-
-_DOWNLOAD = """(file) => {
-  const one = Array.isArray(file) ? file[0] : file;
-  if (!one) return null;
-  const link = document.createElement("a");
-  link.href = one.url;
-  link.download = one.orig_name || "";
-  document.body.append(link);
-  link.click();
-  link.remove();
-  return null;
-}"""
