@@ -93,14 +93,16 @@ def test_llama_cpp_moves_its_logits_as_we_do(tmp_path: Path, there: Callable[...
         return correlation(moved(answer), moves)
 
     same, full = with_rows(read.directions), correlation(moved(answer), ours)
+    raw = float(torch.corrcoef(torch.stack([moved(answer).flatten(), ours.flatten()]))[0, 1])
     zeros = torch.zeros(1, child().d_model)
     early = with_rows(torch.cat([read.directions[1:], zeros]))
     late = with_rows(torch.cat([zeros, read.directions[:-1]]))
     print(
         f"\nllama.cpp {answer['version']}: correlation of logit changes {same:.4f} with the same blocks, {full:.4f} with "
-        f"block 0 too, {early:.4f} and {late:.4f} with rows one block early and late; {done.notes[0]}"
+        f"block 0 too ({raw:.4f} if each prompt's mean change is left in), {early:.4f} and {late:.4f} with rows one block "
+        f"early and late; {done.notes[0]}"
     )
-    assert full >= 0.95
+    assert min(full, raw) >= 0.95
     assert same >= 0.95
     assert same > max(early, late), "the rows act at other blocks than ours"
 
