@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from timeit import repeat
 from urllib.parse import urlsplit
 
 import pytest
+import torch
 from playwright.sync_api import BrowserContext, Page, ViewportSize
 
 from steering.ui import text
@@ -22,6 +24,14 @@ def needs_a_free_machine() -> None:
     busy = os.getloadavg()[0]
     if busy > 2 * (os.cpu_count() or 1):
         pytest.skip(f"the machine is busy with other things: {busy:.1f} programs want {os.cpu_count()} processors")
+
+
+def needs_a_quick_machine() -> None:
+    """Skip a test whose limit is for two quick cores, where they cannot multiply matrices at 100 GFLOP/s at this moment."""
+    square = torch.ones(1024, 1024)
+    speed = 2 * 1024**3 / min(repeat(lambda: square @ square, number=1, repeat=20)) / 1e9
+    if speed < 100:
+        pytest.skip(f"the machine computes at {speed:.0f} GFLOP/s, and the limit is for 100")
 
 
 class Watch:
