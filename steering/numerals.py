@@ -9,3 +9,12 @@ def signed(value: float, digits: int = 2) -> str:
 def strength(lam: float) -> str:
     """A strength λ, such as +0.2; 0 has no sign."""
     return f"{lam:+g}".replace("-", "−") if lam else "0"
+
+
+def number(words: str) -> float:
+    """Read a number as people write it, or as it is written here.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return float(words.replace("−", "-"))

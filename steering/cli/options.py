@@ -10,6 +10,7 @@ import click
 from steering.directions import DIRECTION_METHODS
 from steering.intervention import PROFILES, SCALES
 from steering.layer_maps import LAYER_MAPS
+from steering.numerals import number
 from steering.width_maps import WIDTH_MAPS
 
 Command = Callable[..., Any]
@@ -25,7 +26,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
         if isinstance(value, tuple):
             return value
         try:
-            return tuple(float(part) for part in str(value).split(",") if part.strip())
+            return tuple(number(part) for part in str(value).split(",") if part.strip())
         except ValueError:
             self.fail(f"{value!r} is not a list of numbers such as -0.3,0,0.3", param, ctx)
 

@@ -10,6 +10,7 @@ from typing import Any
 from steering.concepts import Concept
 from steering.errors import SteeringError
 from steering.grids import Setup, strengths
+from steering.numerals import number
 from steering.prompting import Style
 from steering.tasks import GENERATED
 from steering.ui.settings import Settings
@@ -91,7 +92,7 @@ def _numbers(words: str) -> tuple[float, ...] | None:
     found = []
     for word in words.replace(",", " ").replace(";", " ").split():
         try:
-            found.append(float(word.replace("−", "-")))
+            found.append(number(word))
         except ValueError:
             raise SteeringError(text.BAD_LAMBDAS.format(word=word)) from None
     return tuple(found) or None
