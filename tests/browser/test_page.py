@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import gradio as gr
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from browser.visits import (
     EVIL,
@@ -71,17 +71,24 @@ def test_steered_text_is_there_at_once(browser: Browser, home: str) -> None:
     assert min(times) < 1500, times
 
 
+def too_wide(page: Page, name: str) -> bool:
+    """Whether a tab is wider than the window."""
+    tab(page, name)
+    page.wait_for_timeout(150)
+    return scrolls_sideways(page)
+
+
 def test_every_tab_fits_and_has_no_serious_barrier_that_is_ours(visitor: BrowserContext, home: str) -> None:
     """Axe's rules for our pieces of HTML; the rest is Gradio's own widgets. In the dark, contrast alone can differ."""
     axe, ours = Axe(), {"include": [[".html-container"]]}
     page, watch = opened(visitor, home)
+    resize(page, 768)
+    assert [room.id for room in ROOMS if too_wide(page, room.label)] == []
     for width, theme, rules in ((1366, "light", {}), (390, "dark", {"runOnly": ["color-contrast"]})):
         resize(page, width)
         dress(page, theme)
         for room in ROOMS:
-            tab(page, room.label)
-            page.wait_for_timeout(150)
-            assert not scrolls_sideways(page), (room.id, width)
+            assert not too_wide(page, room.label), (room.id, width)
             options = {"resultTypes": ["violations"], **rules}
             found = axe.run(page, context=ours, options=options).response["violations"]
             serious = [
