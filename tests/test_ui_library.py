@@ -19,7 +19,7 @@ from steering.ui.drafts import Draft
 from steering.ui.library import report, script, takeaway, text
 from steering.ui.library.comparing import compared
 from steering.ui.library.handlers import RUN, Chosen, Shelf
-from steering.ui.library.handlers_page import load, python
+from steering.ui.library.takeaway_handlers import load, python
 from steering.ui.settings import FILE, Settings
 from steering.ui.sidebar import FIELDS
 from steering.ui.steer.handlers import RUN as STEER

@@ -1,12 +1,12 @@
 """The Library tab: vectors that are kept, and everything that can be taken away from the page."""
 
-from steering.ui.library import handlers, handlers_page, layout, text
+from steering.ui.library import handlers, layout, takeaway_handlers, text
 from steering.ui.wiring import Room, Wire
 
 
 def _connect(wire: Wire) -> None:
     handlers.connect(wire)
-    handlers_page.connect(wire)
+    takeaway_handlers.connect(wire)
 
 
 ROOM = Room("library", text.TAB, layout.build, _connect)
