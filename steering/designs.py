@@ -144,7 +144,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DesignComparison:
     """Two designs in one model.
 
     Attributes:
@@ -257,13 +257,13 @@ def leave_out(design: Design, pair: int, layers: torch.Tensor | None = None) -> 
     return LeftOut(pair, cosines, with_it[others], without_it[others])
 
 
-def compare(one: SteeringVector, other: SteeringVector) -> Comparison:
+def compare_designs(one: SteeringVector, other: SteeringVector) -> DesignComparison:
     """Compare the vectors of two designs, layer by layer.
 
     Raises:
         MismatchError: they belong to different models.
     """
-    return Comparison(
+    return DesignComparison(
         concepts=(one.concept, other.concept),
         model_name=one.model_name,
         cosines=cosines(one, other),

@@ -44,7 +44,7 @@ def overview(reports: Sequence[Report]) -> pd.DataFrame:
     return pd.DataFrame([dict(_row(report)) for report in reports]).fillna("")
 
 
-def as_markdown(table: pd.DataFrame) -> str:
+def overview_markdown(table: pd.DataFrame) -> str:
     """The table as Markdown."""
     lines = [table.columns, ["---"] * table.shape[1], *table.itertuples(index=False)]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

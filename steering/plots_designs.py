@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import plotly.graph_objects as go
 
-from steering.designs import Comparison
+from steering.designs import DesignComparison
 from steering.directions import LayerQuality
 from steering.numerals import signed
 from steering.plots import AWAY, INK, THIRD, TOWARD, dress
@@ -69,7 +69,7 @@ def plot_cosines(
     return figure
 
 
-def plot_quality(comparison: Comparison, measure: str = "told apart") -> go.Figure:
+def plot_quality(comparison: DesignComparison, measure: str = "told apart") -> go.Figure:
     """Draw one measure of quality of both designs at every layer; they differ in dash and marker as well as in colour.
 
     Args:

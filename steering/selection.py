@@ -49,7 +49,7 @@ WAYS = (
 
 
 @dataclass(frozen=True)
-class Comparison:
+class TransferComparison:
     """Expected share of the native effect that is kept, for every way and concept.
 
     Attributes:
@@ -99,14 +99,14 @@ class Comparison:
         }
 
 
-def compare(
+def compare_transfers(
     parent: LanguageModel,
     child: LanguageModel,
     concepts: Sequence[Concept],
     ways: Sequence[Way] = WAYS,
     *,
     progress: Progress = silent,
-) -> Comparison:
+) -> TransferComparison:
     """Try ways to carry on many concepts.
 
     The native effect is that of the child's own vector by the default method, whatever method carries, so that all shares are
@@ -145,4 +145,4 @@ def compare(
             )
         )
     names = tuple(concept.name for concept in concepts)
-    return Comparison(parent.name, child.name, names, tuple(ways), tuple(kept))
+    return TransferComparison(parent.name, child.name, names, tuple(ways), tuple(kept))

@@ -10,7 +10,7 @@ from conftest import loaded
 from test_extraction import KEEPING, LAYERS, METHODS, QUALITY, D, draw, planted
 
 from steering.concepts import Concept
-from steering.designs import Design, chance_cosine, compare, cosines, design, leave_out, read_design, votes
+from steering.designs import Design, chance_cosine, compare_designs, cosines, design, leave_out, read_design, votes
 from steering.directions import NO_DIFFERENCE, LayerQuality
 from steering.errors import MismatchError, SteeringError
 from steering.extraction import extract, fit
@@ -167,8 +167,8 @@ def test_a_pair_that_is_not_there_is_refused() -> None:
 
 def test_a_design_agrees_with_itself_and_is_opposite_to_its_opposite(llama: LanguageModel) -> None:
     vector = extract(llama, QUALITY)
-    assert compare(vector, vector).cosines.tolist() == pytest.approx([1.0] * llama.n_layers)
-    opposite = compare(vector, -vector)
+    assert compare_designs(vector, vector).cosines.tolist() == pytest.approx([1.0] * llama.n_layers)
+    opposite = compare_designs(vector, -vector)
     assert opposite.cosines.tolist() == pytest.approx([-1.0] * llama.n_layers)
     assert opposite.quality == (vector.quality, vector.quality)
     assert (opposite.pairs, opposite.signal) == ((8, 8), (llama.n_layers, llama.n_layers))
@@ -178,7 +178,7 @@ def test_vectors_of_two_models_are_not_compared(llama: LanguageModel) -> None:
     from conftest import loaded
 
     with pytest.raises(MismatchError, match="different spaces"):
-        compare(extract(llama, QUALITY), extract(loaded("gpt2"), QUALITY))
+        compare_designs(extract(llama, QUALITY), extract(loaded("gpt2"), QUALITY))
 
 
 @pytest.mark.parametrize("width", [4, 24, 96])
@@ -197,11 +197,11 @@ def weak(vector: SteeringVector, layer: int) -> SteeringVector:
 def test_layers_count_where_both_designs_are_better_than_a_coin(llama: LanguageModel) -> None:
     sure = [LayerQuality(1.0, 0.5, 0.9, 0)] * llama.n_layers
     vector = replace(extract(llama, QUALITY), quality=tuple(sure))
-    assert compare(vector, vector).clear.tolist() == [True] * llama.n_layers
-    assert compare(vector, weak(vector, 1)).clear.tolist() == [True, False, True, True]
-    assert compare(weak(vector, 0), vector).clear.tolist() == [False, True, True, True]
+    assert compare_designs(vector, vector).clear.tolist() == [True] * llama.n_layers
+    assert compare_designs(vector, weak(vector, 1)).clear.tolist() == [True, False, True, True]
+    assert compare_designs(weak(vector, 0), vector).clear.tolist() == [False, True, True, True]
     few = replace(vector, pairs=vector.pairs[:3])
-    assert not compare(few, vector).clear.any(), "three of three may be luck"
+    assert not compare_designs(few, vector).clear.any(), "three of three may be luck"
 
 
 def test_cosines_of_two_vectors(llama: LanguageModel, vector_for: Callable[..., SteeringVector]) -> None:
@@ -220,7 +220,7 @@ def test_cosines_of_two_vectors(llama: LanguageModel, vector_for: Callable[..., 
 def test_the_figure_of_cosines_has_a_fixed_scale_and_hollow_marks_where_a_design_is_weak(llama: LanguageModel) -> None:
     sure = [LayerQuality(1.0, 0.5, 0.9, 0)] * llama.n_layers
     vector = replace(extract(llama, QUALITY), quality=tuple(sure))
-    found = compare(vector, weak(vector, 2))
+    found = compare_designs(vector, weak(vector, 2))
     drawn = plot_cosines(found.cosines.tolist(), found.chance, clear=found.clear.tolist())
     band, line = drawn.data
     assert max(band.y) == -min(band.y) == found.chance
@@ -242,7 +242,7 @@ def test_every_layer_has_its_cosine_and_chance_its_band() -> None:
 @pytest.mark.parametrize("measure", QUALITIES)
 def test_designs_differ_in_more_than_colour_and_hover_in_words(llama: LanguageModel, measure: str) -> None:
     vector = extract(llama, QUALITY)
-    one, other = plot_quality(compare(vector, vector), measure).data
+    one, other = plot_quality(compare_designs(vector, vector), measure).data
     assert one.line.dash != other.line.dash
     assert one.marker.symbol != other.marker.symbol
     assert f"A: {measure}" in one.hovertemplate

@@ -8,15 +8,15 @@ from steering.effects import effect
 from steering.errors import SteeringError
 from steering.extraction import extract
 from steering.models import LanguageModel
-from steering.selection import Comparison, Way, compare
+from steering.selection import TransferComparison, Way, compare_transfers
 from steering.transfer import transfer
 
 CONCEPTS = tuple(load_concept(name) for name in ("sentiment", "time", "formality"))
 
 
-def table(*kept: tuple[float, ...]) -> Comparison:
+def table(*kept: tuple[float, ...]) -> TransferComparison:
     ways = tuple(Way(rows=rows) for rows in range(1, len(kept) + 1))
-    return Comparison("big", "small", tuple("abc"[: len(kept[0])]), ways, kept)
+    return TransferComparison("big", "small", tuple("abc"[: len(kept[0])]), ways, kept)
 
 
 def test_a_concept_has_no_say_in_its_own_choice() -> None:
@@ -36,7 +36,7 @@ def test_shares_are_those_of_measured_effects() -> None:
     parent = LanguageModel(tiny_model("llama", layers=3, width=32), byte_tokenizer(), "parent")
     child = LanguageModel(tiny_model("gpt2", layers=4, width=40), byte_tokenizer(), "child")
     ways = (Way(), Way(width="truncate"), Way(layers="best"))
-    found = compare(parent, child, CONCEPTS, ways)
+    found = compare_transfers(parent, child, CONCEPTS, ways)
     assert found.concepts == ("sentiment", "time", "formality")
     for way, kept in zip(ways, found.kept, strict=True):
         for concept, share in zip(CONCEPTS, kept, strict=True):
@@ -52,4 +52,4 @@ def test_shares_are_those_of_measured_effects() -> None:
 def test_one_concept_cannot_be_left_out() -> None:
     model = LanguageModel(tiny_model("llama", layers=2, width=32), byte_tokenizer(), "model")
     with pytest.raises(SteeringError, match="at least two concepts"):
-        compare(model, model, CONCEPTS[:1])
+        compare_transfers(model, model, CONCEPTS[:1])

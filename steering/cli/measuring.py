@@ -11,7 +11,7 @@ from steering.cli.steps import load_pair, progress, show
 from steering.concepts import bundled_concepts, load_concept
 from steering.errors import SteeringError
 from steering.retention import retention
-from steering.selection import compare
+from steering.selection import compare_transfers
 from steering.similarity import METRICS, similarity
 
 
@@ -72,7 +72,7 @@ def compare_command(parent: str, child: str, concepts: tuple[str, ...], as_json:
     """Compare ways to carry, and judge the best on concepts left out of the choice."""
     chosen = [load_concept(concept) for concept in concepts or bundled_concepts()]
     large, small = load_pair(parent, child)
-    result = compare(large, small, chosen, progress=progress)
+    result = compare_transfers(large, small, chosen, progress=progress)
     data = result.as_json()
     lines = [f"{'way to carry':56} {'mean kept':>9} {'least':>6}"]
     lines += [

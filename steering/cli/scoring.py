@@ -23,8 +23,7 @@ from steering.evaluation import tune
 from steering.grids import Setup
 from steering.intervention import POSITIONS
 from steering.models import LanguageModel
-from steering.overview import as_markdown as as_markdown_table
-from steering.overview import overview, read_reports
+from steering.overview import overview, overview_markdown, read_reports
 from steering.prompting import MODES, Style, preview
 from steering.reporting import as_markdown, check_report, study, write_report
 from steering.tasks import load_task, task_names
@@ -159,7 +158,7 @@ def evaluate_command(
 def overview_command(reports: tuple[Path, ...], as_json: bool) -> None:
     """Put many .json reports of `evaluate --report` into one table."""
     table = overview(read_reports(reports))
-    show({"rows": table.to_dict("records")}, as_markdown_table(table), as_json)
+    show({"rows": table.to_dict("records")}, overview_markdown(table), as_json)
 
 
 @click.command(name="bench-scoring")

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from steering.concepts import Concept, load_concept
-from steering.designs import Comparison, compare
+from steering.designs import DesignComparison, compare_designs
 from steering.errors import Progress, SteeringError, part_of
 from steering.extraction import extract
 from steering.generation import Grid, stream
@@ -55,7 +55,7 @@ class Kept:
     """
 
     designs: dict[str, Concept] = field(default_factory=dict)
-    comparison: Comparison | None = None
+    comparison: DesignComparison | None = None
     key: tuple[object, ...] | None = None
 
 
@@ -125,7 +125,7 @@ class Comparing:
 
     def _prepare(
         self, settings: Settings, both: list[Concept], prompt: str, lam: float, progress: Progress
-    ) -> tuple[Comparison, Iterator[Grid]]:
+    ) -> tuple[DesignComparison, Iterator[Grid]]:
         parent, child = self.workspace.models(settings, part_of(progress, 0.0, 0.3))
         own: list[SteeringVector] = []
         carried: list[SteeringVector] = []
@@ -134,7 +134,7 @@ class Comparing:
             own.append(extract(parent, concept, settings.method, progress=part_of(stage, 0.0, 0.5)))
             carried.append(self.workspace.vector(settings, concept, part_of(stage, 0.5, 1.0)))
         progress(text.PREPARING_DESIGNS, 0.9)
-        found = compare(*own)
+        found = compare_designs(*own)
         grids = stream(
             child,
             prompt,

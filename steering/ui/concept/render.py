@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from steering.concepts import Concept, ContrastPair, Problem
-from steering.designs import Comparison, LeftOut, Votes
+from steering.designs import DesignComparison, LeftOut, Votes
 from steering.generation import Grid, Row
 from steering.numerals import signed, strength
 from steering.plots_designs import LETTERS
@@ -76,7 +76,7 @@ def design(letter: str, concept: Concept | None) -> str:
     return f'<div class="lab-card state {state}"><p><b>{text.DESIGN.format(letter=letter)}</b></p>{body}</div>'
 
 
-def design_verdict(found: Comparison) -> str:
+def design_verdict(found: DesignComparison) -> str:
     """What two designs have in common, in words."""
     return verdict(text.compared(found))
 

@@ -3,7 +3,7 @@
 import math
 import statistics
 
-from steering.designs import Comparison, LeftOut, Votes
+from steering.designs import DesignComparison, LeftOut, Votes
 from steering.numerals import signed
 
 TAB = "Concept"
@@ -146,7 +146,7 @@ def turns(degrees: float) -> str:
     return f"Without it the direction turns by {degrees:.1f}° (mean over these layers)."
 
 
-def compared(found: Comparison) -> list[str]:
+def compared(found: DesignComparison) -> list[str]:
     """What two designs have in common, the verdict first."""
     signal = (
         f"A has {found.pairs[0]} pairs and carries signal at {found.signal[0]} layers of {found.model_name}; "
