@@ -53,7 +53,7 @@ results: $(VENV)/.models
 
 # The finished grids that the page opens with, made again with the bundled models.
 presets: $(VENV)/.models
-	$(BIN)/python -m steering.ui.make_presets
+	$(BIN)/python -m steering.ui.state.make_presets
 
 # Runs the notebooks, and keeps in them what they show.
 notebooks: $(VENV)/.dev $(VENV)/.models

@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from steering.ui import app as ui
+from steering import ui
 
 
 def main() -> None:

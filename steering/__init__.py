@@ -1,20 +1,22 @@
 """Take a concept from a parent model, carry it into a child model, and steer the child with strength λ.
 
-concepts + models -> activations -> extraction -> alignment -> transfer
-    -> intervention -> generation -> evaluation -> plots -> ui
+models -> concepts -> vectors -> transfer -> steer -> measure -> tasks -> evaluation -> interop, plots, library -> cli, ui
 """
 
+import sys
+
+from steering import steer
 from steering.concepts import Concept, load_concept
 from steering.errors import SteeringError
-from steering.evaluation import evaluate, tune
-from steering.extraction import extract
-from steering.generation import Grid, Row, assess, generate, stream
+from steering.evaluation import evaluate, tune, vote
+from steering.measure import retention, similarity
 from steering.models import LanguageModel, load_model
-from steering.retention import retention
-from steering.similarity import similarity
+from steering.steer import Grid, Row, assess, generate, stream
 from steering.transfer import transfer
-from steering.vectors import SteeringVector, load_vector, save_vector
-from steering.voting import vote
+from steering.vectors import SteeringVector, extract, load_vector, save_vector
+
+# Scripts that the page wrote before its packages had their present names import `Sampling` from here.
+sys.modules["steering.decoding"] = steer
 
 __all__ = [
     "Concept",

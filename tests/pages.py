@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from steering.ui.runs import Changes, Run
-from steering.ui.sidebar import FIELDS
-from steering.ui.tune.form import Uploads
-from steering.ui.workspace import Session, Workspace
+from steering.ui.events.long_tasks import Changes, Run
+from steering.ui.questions.form import Uploads
+from steering.ui.state.settings import FIELDS
+from steering.ui.state.workspace import Session, Workspace
 
 
 def fields(parent: str = "a", child: str = "b", **changes: Any) -> list[Any]:

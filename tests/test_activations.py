@@ -10,13 +10,21 @@ from conftest import loaded
 from tiny import byte_tokenizer, tiny_model
 from tokenizers import normalizers
 
-from steering import activations
-from steering.activations import anchor_texts, batches, block_outputs, read_anchors, read_blocks, record, residual_norms
-from steering.blocks import editing
 from steering.errors import SteeringError
-from steering.intervention import plan, steer
-from steering.models import LanguageModel, pad
-from steering.vectors import SteeringVector
+from steering.models import activations
+from steering.models.activations import (
+    anchor_texts,
+    batches,
+    block_outputs,
+    read_anchors,
+    read_blocks,
+    record,
+    residual_norms,
+)
+from steering.models.blocks import editing
+from steering.models.loading import LanguageModel, pad
+from steering.steer.intervention import plan, steer
+from steering.vectors.vector import SteeringVector
 
 # Of different lengths, in no order, one twice, one longer than a sliding window, one that ends like padding.
 TEXTS = (
@@ -104,7 +112,7 @@ def test_reading_while_steering_is_read_unsteered_only_outside(
     llama: LanguageModel, vector_for: Callable[..., SteeringVector]
 ) -> None:
     """A generation that is under way does not reach into what is recorded between its steps."""
-    from steering.decoding import Sampling, decode
+    from steering.steer.decoding import Sampling, decode
 
     plain = record(llama, TEXTS).values
     intervention = plan(llama, vector_for(llama))

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from steering.answers import READERS, SAME, letter, number, read_letter, read_number
+from steering.tasks.answers import READERS, SAME, letter, number, read_letter, read_number
 
 CHOICES = ("it is full of salt", "it is less dense", "copper", "zinc")
 

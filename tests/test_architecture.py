@@ -1,6 +1,8 @@
 """The plan of the house: who may import whom, what importing costs, and what the source never does."""
 
 import ast
+import graphlib
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,67 +14,45 @@ import steering
 
 PACKAGE = Path(steering.__file__).parent
 
-ORDER = (
-    "errors",
-    "numerals",
-    "storage",
-    "bundled",
-    "blocks",
-    "sources",
-    "models",
-    "likelihood",
-    "concepts",
-    "activations",
-    "directions",
-    "vectors",
-    "extraction",
-    "pairing",
-    "layer_maps",
-    "moments",
-    "width_maps",
-    "cross_maps",
-    "alignment",
-    "transfer",
-    "intervention",
-    "cache",
-    "decoding",
-    "generation",
-    "grid_files",
-    "next_tokens",
-    "effects",
-    "retention",
-    "similarity",
-    "selection",
-    "answers",
-    "task_sources",
-    "tasks",
-    "prompting",
-    "scoring",
-    "runs",
-    "significance",
-    "designs",
-    "judging",
-    "grids",
-    "evaluation",
-    "voting",
-    "controls",
-    "reporting",
-    "overview",
-    "plots",
-    "plots_tasks",
-    "plots_designs",
-    "formats",
-    "library",
-    "sessions",
-    "bench",
-    "bench_scoring",
-    "harness",
-    "cli",
-    "ui",
-)
-"""A module imports only from its left. A module that does not exist yet keeps its place."""
+ORDER: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "formatting": (),
+    "stats": (),
+    "storage": (),
+    "models": ("blocks", "bundled", "sources", "loading", "likelihood", "kv_cache", "activations"),
+    "concepts": ("concept",),
+    "vectors": ("directions", "vector", "extraction"),
+    "transfer": ("layer_maps", "covariance", "width_maps", "paired_rows", "all_pairs", "alignment", "carry"),
+    "steer": ("intervention", "decoding", "grid", "grid_json", "next_tokens"),
+    "measure": ("effects", "retention", "similarity", "selection", "pair_checks"),
+    "tasks": ("answers", "sources", "task", "prompting"),
+    "evaluation": (
+        "scoring",
+        "store",
+        "columns",
+        "scorer",
+        "evaluation",
+        "voting",
+        "controls",
+        "report",
+        "overview",
+    ),
+    "interop": ("baked", "tensors", "control_vectors", "lm_eval", "compatibility", "export", "harness"),
+    "plots": ("figures", "tasks", "pairs"),
+    "library": ("saved_vectors", "sessions"),
+    "bench": ("generation", "scoring"),
+    "cli": ("options", "steps", "files", "measuring", "scoring", "writing"),
+    "ui": ("text", "background", "state", "render", "events", "sidebar", "questions", "viewer", "look", "tabs", "app"),
+}
+"""Packages in the order of the data flow, each with its own files in order. What stands in it imports only from its left.
 
-CORE = ORDER[: ORDER.index("bench")]
+A package is entered through its `__init__.py` alone, which hands on what others may use.
+"""
+
+CORE = tuple(ORDER)[: tuple(ORDER).index("bench")]
+WITHOUT_FACE = {"steering.interop.harness"}
+"""Needs a package that is not in the requirements, so its package's `__init__.py` cannot import it."""
+
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -88,7 +68,7 @@ def parse(path: Path) -> ast.Module:
 
 def imports(path: Path) -> Iterator[str]:
     """Full names of everything that a file imports, also inside functions."""
-    package = ["steering", *path.relative_to(PACKAGE).parts[:-1]]
+    package = ["steering", *path.relative_to(PACKAGE).parts[:-1]] if path.is_relative_to(PACKAGE) else []
     for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -102,23 +82,64 @@ def identify(path: Path) -> str:
     return str(path.relative_to(PACKAGE))
 
 
+def place(path: Path) -> str:
+    """The entry of its package's own order that a source file belongs to; "" for the package's `__init__.py`."""
+    parts = path.relative_to(PACKAGE).parts
+    name = parts[1].removesuffix(".py") if len(parts) > 1 else ""
+    return "" if name == "__init__" else name
+
+
 def test_every_module_has_a_place_in_the_order() -> None:
     assert {part(path) for path in SOURCES} <= {"", "__main__", *ORDER}
+    assert len(list(PACKAGE.iterdir())) - (PACKAGE / "__pycache__").exists() <= 20
+    for name, files in ORDER.items():
+        there = {place(path) for path in SOURCES if part(path) == name} - {""}
+        assert there == set(files), f"{name} holds other files than its order names"
 
 
 def test_the_core_is_seen() -> None:
-    assert {"errors", "storage", "models", "activations", "vectors", "extraction", "intervention", "generation"} <= set(
-        map(part, SOURCES)
-    )
+    assert {"errors", "storage", "models", "vectors", "steer", "evaluation"} <= set(map(part, SOURCES))
     assert "steering.errors.SteeringError" in set(imports(PACKAGE / "storage.py"))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=identify)
 def test_a_module_imports_only_from_its_left(path: Path) -> None:
     own = part(path)
-    allowed = {"": set(CORE), "__main__": set(ORDER)}.get(own) or set(ORDER[: ORDER.index(own)]) | {own}
+    order = tuple(ORDER)
+    allowed = {"": set(CORE), "__main__": set(order)}.get(own) or set(order[: order.index(own)]) | {own}
     wanted = {name.split(".")[1] for name in imports(path) if name.startswith("steering.")}
     assert wanted <= allowed, f"{identify(path)} may not import {sorted(wanted - allowed)}"
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if place(path)], ids=identify)
+def test_a_file_imports_only_from_its_left_in_its_package(path: Path) -> None:
+    own, files = part(path), ORDER[part(path)]
+    inside = {name.split(".")[2] for name in imports(path) if name.startswith(f"steering.{own}.")}
+    assert inside <= {*files[: files.index(place(path))], *([] if path.parent.parent == PACKAGE else [place(path)])}
+
+
+@pytest.mark.parametrize("path", [*SOURCES, PACKAGE.parent / "app.py"], ids=lambda path: path.name)
+def test_nobody_reaches_past_the_face_of_another_package(path: Path) -> None:
+    own = part(path) if path.is_relative_to(PACKAGE) else ""
+    for name in imports(path):
+        root, package, *rest = [*name.split("."), ""]
+        if root != "steering" or package == own or not ORDER.get(package) or name.rpartition(".")[0] in WITHOUT_FACE:
+            continue
+        face = importlib.import_module(f"steering.{package}")
+        if rest == [""]:
+            continue  # The face itself.
+        assert len(rest) == 2, f"{name} is reached past steering.{package}"
+        assert rest[0] in face.__all__, f"steering.{package} does not hand on {rest[0]}"
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    names = {".".join(["steering", *path.relative_to(PACKAGE).with_suffix("").parts]): path for path in SOURCES}
+    graph = {
+        name: {other for full in imports(path) for other in (full, full.rpartition(".")[0]) if other in names}
+        for name, path in names.items()
+    }
+    order = list(graphlib.TopologicalSorter(graph).static_order())  # Raises CycleError, which names the circle.
+    assert order.index("steering.errors") < order.index("steering.models.loading")
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if part(path) != "ui"], ids=identify)
@@ -223,7 +244,7 @@ for name in sys.argv[1:]:
 import torch
 weights = [type(thing).__name__ for thing in gc.get_objects() if issubclass(type(thing), torch.nn.Module)]
 models = [path for path in opened if path.endswith((".safetensors", ".gguf", ".bin", ".pt", ".pth"))]
-data = [path for path in opened if "/steering/data/" in path]
+data = [path for path in opened if "/steering/" in path and path.endswith((".txt", ".json", ".jsonl"))]
 gradio = "gradio" in sys.modules
 exec(compile("import os; os.environ.get('CONTROL')", "/steering/control.py", "exec"))
 print({"reads": reads, "weights": weights, "models": models, "data": data, "opened": len(opened), "gradio": gradio})
@@ -231,7 +252,7 @@ print({"reads": reads, "weights": weights, "models": models, "data": data, "open
 
 
 def test_importing_loads_no_model_opens_no_file_and_reads_no_environment() -> None:
-    names = ["steering", *(f"steering.{name}" for name in CORE if (PACKAGE / f"{name}.py").exists())]
+    names = ["steering", *(f"steering.{name}" for name in CORE)]
     command = [sys.executable, "-c", IMPORT_AND_REPORT, *names]
     run = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr

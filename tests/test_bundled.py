@@ -14,10 +14,10 @@ import pytest
 import torch
 from tiny import byte_tokenizer, tiny_model
 
-from steering import bundled
-from steering.bundled import BundledModel, bundled_folder, gguf_folder
 from steering.errors import ModelError
-from steering.models import LanguageModel, load_model
+from steering.models import bundled
+from steering.models.bundled import BundledModel, bundled_folder, gguf_folder
+from steering.models.loading import LanguageModel, load_model
 from steering.storage import cache_dir
 
 FORK = multiprocessing.get_context("fork")
@@ -241,7 +241,7 @@ def test_two_processes_that_convert_at_once_both_succeed(source: Path) -> None:
 
 
 def test_the_catalogue_names_what_requirements_pin() -> None:
-    pinned = (Path(bundled.__file__).parents[1] / "requirements-models.txt").read_text()
+    pinned = (Path(bundled.__file__).parents[2] / "requirements-models.txt").read_text()
     for name, model in bundled.CATALOGUE.items():
         assert model.name == name
         assert all(f"{package}==" in pinned for package in model.packages)

@@ -7,7 +7,7 @@ import pytest
 from tiny import byte_tokenizer, piece_tokenizer, save_tiny
 
 from steering.cli import main
-from steering.vectors import load_vector
+from steering.vectors.vector import load_vector
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ import pytest
 from tiny import byte_tokenizer, save_tiny
 
 from steering.cli import main
-from steering.models import load_model
-from steering.vectors import SteeringVector, save_vector
+from steering.models.loading import load_model
+from steering.vectors.vector import SteeringVector, save_vector
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from steering.concepts import (
+from steering.concepts.concept import (
     FEWEST_PAIRS,
     Concept,
     ContrastPair,

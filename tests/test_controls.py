@@ -10,18 +10,18 @@ import pytest
 import torch
 from conftest import loaded
 
-from steering.controls import RANDOM_SEEDS, TEMPERATURE, Control, _drawn
 from steering.errors import SteeringError
-from steering.evaluation import evaluate
-from steering.grids import Setup
-from steering.judging import Column, judge
-from steering.models import LanguageModel
-from steering.prompting import Style
-from steering.reporting import HEADINGS, Study, as_html, as_markdown, most_rows, study, table, write_report
-from steering.scoring import Outcome
-from steering.tasks import Item
-from steering.vectors import SteeringVector, random_like
-from steering.voting import vote
+from steering.evaluation.columns import Column, judge
+from steering.evaluation.controls import RANDOM_SEEDS, TEMPERATURE, Control, _drawn
+from steering.evaluation.evaluation import evaluate
+from steering.evaluation.report import HEADINGS, Study, as_html, as_markdown, most_rows, study, table, write_report
+from steering.evaluation.scorer import Setup
+from steering.evaluation.scoring import Outcome
+from steering.evaluation.voting import vote
+from steering.models.loading import LanguageModel
+from steering.tasks.prompting import Style
+from steering.tasks.task import Item
+from steering.vectors.vector import SteeringVector, random_like
 
 LAMBDAS = (-0.5, 0.0, 0.5)
 SETUP = Setup(max_new_tokens=6)

@@ -11,11 +11,11 @@ import torch
 from conftest import loaded
 from tiny import FAMILIES, byte_tokenizer, tiny_model
 
-from steering.decoding import Sampling, Step, decode
 from steering.errors import SteeringError
-from steering.intervention import Intervention, plan, steer
-from steering.models import LanguageModel
-from steering.vectors import SteeringVector
+from steering.models.loading import LanguageModel
+from steering.steer.decoding import Sampling, Step, decode
+from steering.steer.intervention import Intervention, plan, steer
+from steering.vectors.vector import SteeringVector
 
 Make = Callable[..., SteeringVector]
 
@@ -116,7 +116,7 @@ def test_left_padding_changes_nothing(model: LanguageModel, vector_for: Make) ->
 
 
 def test_left_padding_changes_no_logit(model: LanguageModel) -> None:
-    from steering.decoding import _Rows
+    from steering.steer.decoding import _Rows
 
     prompts = prompts_of(model)
     with torch.inference_mode():
@@ -305,7 +305,7 @@ def test_rows_that_leave_do_not_change_what_others_draw(llama: LanguageModel) ->
 def next_token_shares(model: LanguageModel, n: int = 1500, **settings: Any) -> torch.Tensor:
     """How often each token is drawn first, over as many seeds as rows."""
     prompt = prompts_of(model)[2]
-    from steering.decoding import _Rows
+    from steering.steer.decoding import _Rows
 
     with torch.inference_mode():
         rows = _Rows(model, [prompt], Sampling(**settings))

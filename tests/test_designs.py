@@ -9,14 +9,23 @@ import torch
 from conftest import loaded
 from test_extraction import KEEPING, LAYERS, METHODS, QUALITY, D, draw, planted
 
-from steering.concepts import Concept
-from steering.designs import Design, chance_cosine, compare_designs, cosines, design, leave_out, read_design, votes
-from steering.directions import NO_DIFFERENCE, LayerQuality
+from steering.concepts.concept import Concept
 from steering.errors import MismatchError, SteeringError
-from steering.extraction import extract, fit
-from steering.models import LanguageModel
-from steering.plots_designs import QUALITIES, plot_cosines, plot_quality
-from steering.vectors import SteeringVector
+from steering.measure.pair_checks import (
+    Design,
+    chance_cosine,
+    compare_designs,
+    cosines,
+    design,
+    leave_out,
+    read_design,
+    votes,
+)
+from steering.models.loading import LanguageModel
+from steering.plots.pairs import QUALITIES, plot_cosines, plot_quality
+from steering.vectors.directions import NO_DIFFERENCE, LayerQuality
+from steering.vectors.extraction import extract, fit
+from steering.vectors.vector import SteeringVector
 
 N = 14
 FIGHTER = 7

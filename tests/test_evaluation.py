@@ -11,15 +11,15 @@ import torch
 from conftest import loaded
 
 from steering.errors import SteeringError
-from steering.evaluation import Evaluation, ask, evaluate, tune, tuned
-from steering.generation import Health, Row
-from steering.grids import GRIDS, Scorer, Setup, strengths
-from steering.judging import Column, judge
-from steering.prompting import NEXT_QUESTION, Style
-from steering.runs import Store
-from steering.scoring import Outcome
-from steering.tasks import Item, load_task
-from steering.voting import vote
+from steering.evaluation.columns import Column, judge
+from steering.evaluation.evaluation import Evaluation, ask, evaluate, tune, tuned
+from steering.evaluation.scorer import GRIDS, Scorer, Setup, strengths
+from steering.evaluation.scoring import Outcome
+from steering.evaluation.store import Store
+from steering.evaluation.voting import vote
+from steering.steer.grid import Health, Row
+from steering.tasks.prompting import NEXT_QUESTION, Style
+from steering.tasks.task import Item, load_task
 
 LAMBDAS = (-0.5, 0.0, 0.5)
 SETUP = Setup(max_new_tokens=6)
@@ -81,8 +81,8 @@ class Stopped(Exception):
 def test_a_stopped_run_goes_on_where_it_was(
     task: Path, tmp_path: Path, vector_for, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("steering.scoring.WRITTEN_ROWS", 4)
-    monkeypatch.setattr("steering.scoring.READ_TOKENS", 150)
+    monkeypatch.setattr("steering.evaluation.scoring.WRITTEN_ROWS", 4)
+    monkeypatch.setattr("steering.evaluation.scoring.READ_TOKENS", 150)
     child, vector = loaded("llama"), vector_for(loaded("llama"))
     whole = evaluate(child, vector, task, LAMBDAS, setup=SETUP, store=tmp_path / "whole.sqlite")
     store = tmp_path / "rows.sqlite"
@@ -149,7 +149,7 @@ def test_a_plain_question_ends_where_the_model_asks_its_own(
         def __init__(self, text: str) -> None:
             self.rows = [Row(lam, text, (1, 2), "", Health(0, 0, None, False, False)) for lam in LAMBDAS]
 
-    monkeypatch.setattr("steering.evaluation.stream", lambda *_, **__: map(Rambling, said))
+    monkeypatch.setattr("steering.evaluation.evaluation.stream", lambda *_, **__: map(Rambling, said))
     scorer = Scorer(child, load_task(task), setup, Store(tmp_path / "rows.sqlite"))
     (found,) = ask(scorer, vector_for(child), LAMBDAS)
     assert {column.answers[0].text for column in found.columns} == {"It is 4"}
@@ -159,7 +159,7 @@ def test_a_plain_question_ends_where_the_model_asks_its_own(
 def test_a_run_can_be_stopped_within_a_batch(
     tmp_path: Path, vector_for, hooks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("steering.grids.TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("steering.evaluation.scorer.TELL_EVERY_S", 0.0)
     child, store = loaded("llama"), tmp_path / "rows.sqlite"
 
     def stop(what: str, fraction: float) -> None:

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from steering.concepts import Concept, ContrastPair
-from steering.directions import DIRECTION_METHODS, LayerQuality
+from steering.concepts.concept import Concept, ContrastPair
 from steering.errors import SteeringError
-from steering.extraction import extract, fit
-from steering.models import LanguageModel
-from steering.vectors import SteeringVector
+from steering.models.loading import LanguageModel
+from steering.vectors.directions import DIRECTION_METHODS, LayerQuality
+from steering.vectors.extraction import extract, fit
+from steering.vectors.vector import SteeringVector
 
 N, LAYERS, D = 40, 3, 24
 METHODS = tuple(DIRECTION_METHODS)

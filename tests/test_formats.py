@@ -16,10 +16,10 @@ from tiny import byte_tokenizer, save_tiny
 
 from steering.cli import main
 from steering.errors import MismatchError, SteeringError
-from steering.formats import EXPORTS, IMPORTS, Card, export_vector, import_vector, inspect_file
-from steering.intervention import SCALES, plan, steer
-from steering.models import LanguageModel, load_model
-from steering.vectors import SteeringVector, load_vector, save_vector
+from steering.interop.export import EXPORTS, IMPORTS, Card, export_vector, import_vector, inspect_file
+from steering.models.loading import LanguageModel, load_model
+from steering.steer.intervention import SCALES, plan, steer
+from steering.vectors.vector import SteeringVector, load_vector, save_vector
 
 Make = Callable[..., SteeringVector]
 BOTH = ("repeng", "steering-vectors")
@@ -395,7 +395,7 @@ def test_lm_eval_is_asked_for_only_by_its_command(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "lm_eval", None)
-    monkeypatch.delitem(sys.modules, "steering.harness", raising=False)
+    monkeypatch.delitem(sys.modules, "steering.interop.harness", raising=False)
     with pytest.raises(SystemExit) as ended:
         main(["lm-eval", "run", "--help"])
     assert ended.value.code == 2

@@ -9,12 +9,12 @@ import torch
 from conftest import loaded
 from tiny import byte_tokenizer, piece_tokenizer, tiny_model
 
-from steering import generation
-from steering.decoding import Sampling
 from steering.errors import MismatchError, SteeringError
-from steering.generation import DOMINANT, REPEATED, Grid, Health, Row, assess, generate, perplexities, stream
-from steering.models import LanguageModel
-from steering.vectors import SteeringVector
+from steering.models.loading import LanguageModel
+from steering.steer import grid as generation
+from steering.steer.decoding import Sampling
+from steering.steer.grid import DOMINANT, REPEATED, Grid, Health, Row, assess, generate, perplexities, stream
+from steering.vectors.vector import SteeringVector
 
 Make = Callable[..., SteeringVector]
 

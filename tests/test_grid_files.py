@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from steering.errors import SteeringError
-from steering.generation import Grid, Health, Row, assess, generate
-from steering.grid_files import grid_from_json, grid_json
-from steering.models import LanguageModel
-from steering.vectors import SteeringVector
+from steering.models.loading import LanguageModel
+from steering.steer.grid import Grid, Health, Row, assess, generate
+from steering.steer.grid_json import grid_from_json, grid_json
+from steering.vectors.vector import SteeringVector
 
 
 @pytest.fixture

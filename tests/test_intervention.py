@@ -8,13 +8,13 @@ import pytest
 import torch
 from tiny import byte_tokenizer, tiny_model
 
-from steering.activations import residual_norms
-from steering.blocks import editing
 from steering.errors import MismatchError, SteeringError
-from steering.extraction import extract
-from steering.intervention import PROFILES, Intervention, plan, relative_size, steer
-from steering.models import LanguageModel
-from steering.vectors import SteeringVector
+from steering.models.activations import residual_norms
+from steering.models.blocks import editing
+from steering.models.loading import LanguageModel
+from steering.steer.intervention import PROFILES, Intervention, plan, relative_size, steer
+from steering.vectors.extraction import extract
+from steering.vectors.vector import SteeringVector
 
 Make = Callable[..., SteeringVector]
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from conftest import loaded
 
-from steering import library
 from steering.errors import MismatchError, SteeringError
-from steering.formats import export_vector
-from steering.models import LanguageModel
-from steering.vectors import SteeringVector, save_vector
+from steering.interop.export import export_vector
+from steering.library import saved_vectors as library
+from steering.models.loading import LanguageModel
+from steering.vectors.vector import SteeringVector, save_vector
 
 Make = Callable[..., SteeringVector]
 

@@ -24,10 +24,11 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from steering import bundled, models, sources
-from steering.blocks import check_blocks, editing, find_blocks
 from steering.errors import ModelError, SteeringError
-from steering.models import PROBE, LanguageModel, load_model, pad
+from steering.models import bundled, sources
+from steering.models import loading as models
+from steering.models.blocks import check_blocks, editing, find_blocks
+from steering.models.loading import PROBE, LanguageModel, load_model, pad
 
 TEXT = "The morning train was late again."
 

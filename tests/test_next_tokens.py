@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from steering.models import LanguageModel
-from steering.next_tokens import next_tokens
-from steering.vectors import SteeringVector
+from steering.models.loading import LanguageModel
+from steering.steer.next_tokens import next_tokens
+from steering.vectors.vector import SteeringVector
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from steering.cli.options import Numbers
-from steering.numerals import number, signed, strength
+from steering.formatting import number, signed, strength
 
 LAMBDAS = (-0.6, -0.25, 0.0, 0.1, 1.0)
 

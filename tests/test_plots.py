@@ -6,9 +6,9 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from steering.plots import SYMBOLS, plot_pair, plot_report, plot_similarity
-from steering.similarity import METRICS, Projections, Similarity
-from steering.transfer import TransferReport
+from steering.measure.similarity import METRICS, Projections, Similarity
+from steering.plots.figures import SYMBOLS, plot_pair, plot_report, plot_similarity
+from steering.transfer.carry import TransferReport
 
 
 def similarity(matrix: torch.Tensor, metric: str = "scores") -> Similarity:

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from steering.evaluation import Evaluation
-from steering.judging import Column, judge
-from steering.plots_tasks import SHOWN_QUESTIONS, plot_accuracy, plot_gain, plot_tally, plot_votes
-from steering.scoring import Outcome
-from steering.tasks import Item
-from steering.voting import vote
+from steering.evaluation.columns import Column, judge
+from steering.evaluation.evaluation import Evaluation
+from steering.evaluation.scoring import Outcome
+from steering.evaluation.voting import vote
+from steering.plots.tasks import SHOWN_QUESTIONS, plot_accuracy, plot_gain, plot_tally, plot_votes
+from steering.tasks.task import Item
 
 
 def column(lam: float, *texts: str, degenerate: bool = False) -> Column:

@@ -4,9 +4,10 @@ import pytest
 from pages import fields
 
 from steering.errors import SteeringError
-from steering.intervention import PROFILES
-from steering.ui import profiles, sidebar
-from steering.ui.settings import Settings
+from steering.steer.intervention import PROFILES
+from steering.ui.sidebar import layout as sidebar
+from steering.ui.state import profiles
+from steering.ui.state.settings import Settings
 
 
 def test_a_profile_is_a_name_or_a_weight_a_layer() -> None:

@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 import steering
 
-FILE = Path(steering.__file__).parent / "data" / "questions.jsonl"
+FILE = Path(steering.__file__).parent / "tasks" / "questions.jsonl"
 SPLITS = ("validation", "test")
 PER_SPLIT = 120
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from steering.activations import record
-from steering.concepts import load_concept
-from steering.directions import DIRECTION_METHODS
-from steering.extraction import extract
-from steering.generation import assess, generate
-from steering.models import LanguageModel, load_model
-from steering.retention import effect
-from steering.vectors import SteeringVector, random_like
+from steering.concepts.concept import load_concept
+from steering.measure.retention import effect
+from steering.models.activations import record
+from steering.models.loading import LanguageModel, load_model
+from steering.steer.grid import assess, generate
+from steering.vectors.directions import DIRECTION_METHODS
+from steering.vectors.extraction import extract
+from steering.vectors.vector import SteeringVector, random_like
 
 pytestmark = pytest.mark.real
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from steering.bundled import CATALOGUE, bundled_folder
 from steering.errors import silent
-from steering.evaluation import Evaluation, evaluate
-from steering.grids import Setup
-from steering.models import LanguageModel, load_model
-from steering.prompting import Style
-from steering.tasks import load_task
-from steering.vectors import SteeringVector
+from steering.evaluation.evaluation import Evaluation, evaluate
+from steering.evaluation.scorer import Setup
+from steering.models.bundled import CATALOGUE, bundled_folder
+from steering.models.loading import LanguageModel, load_model
+from steering.tasks.prompting import Style
+from steering.tasks.task import load_task
+from steering.vectors.vector import SteeringVector
 
 pytestmark = pytest.mark.real
 

@@ -8,8 +8,9 @@ import torch
 from conftest import loaded
 from test_extraction import QUALITY
 
-from steering.concepts import Concept, ContrastPair
-from steering.effects import (
+from steering.concepts.concept import Concept, ContrastPair
+from steering.errors import SteeringError
+from steering.measure.effects import (
     LAMBDA,
     Effect,
     disturbance,
@@ -19,13 +20,12 @@ from steering.effects import (
     own_text,
     score_gradient,
 )
-from steering.errors import SteeringError
-from steering.extraction import extract
-from steering.intervention import plan, steer
-from steering.models import LanguageModel
-from steering.retention import measure, retention, with_effect
-from steering.transfer import describe, transfer
-from steering.vectors import SteeringVector
+from steering.measure.retention import measure, retention, with_effect
+from steering.models.loading import LanguageModel
+from steering.steer.intervention import plan, steer
+from steering.transfer.carry import describe, transfer
+from steering.vectors.extraction import extract
+from steering.vectors.vector import SteeringVector
 
 Make = Callable[..., SteeringVector]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from steering.errors import SteeringError
-from steering.runs import Store
-from steering.scoring import Outcome
+from steering.evaluation.scoring import Outcome
+from steering.evaluation.store import Store
 
 ROW = Outcome("it is 4", 3, "length", True, (-1.5, -2.0))
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from conftest import loaded
 
-from steering import scoring
-from steering.decoding import Sampling
 from steering.errors import SteeringError
-from steering.intervention import plan, steer
-from steering.models import LanguageModel
-from steering.prompting import Request, Style, requests
-from steering.scoring import Outcome, score
-from steering.tasks import load_task
+from steering.evaluation import scoring
+from steering.evaluation.scoring import Outcome, score
+from steering.models.loading import LanguageModel
+from steering.steer.decoding import Sampling
+from steering.steer.intervention import plan, steer
+from steering.tasks.prompting import Request, Style, requests
+from steering.tasks.task import load_task
 
 LAMBDAS = (-0.5, 0.0, 0.5)
 

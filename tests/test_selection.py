@@ -3,13 +3,13 @@
 import pytest
 from tiny import byte_tokenizer, tiny_model
 
-from steering.concepts import load_concept
-from steering.effects import effect
+from steering.concepts.concept import load_concept
 from steering.errors import SteeringError
-from steering.extraction import extract
-from steering.models import LanguageModel
-from steering.selection import TransferComparison, Way, compare_transfers
-from steering.transfer import transfer
+from steering.measure.effects import effect
+from steering.measure.selection import TransferComparison, Way, compare_transfers
+from steering.models.loading import LanguageModel
+from steering.transfer.carry import transfer
+from steering.vectors.extraction import extract
 
 CONCEPTS = tuple(load_concept(name) for name in ("sentiment", "time", "formality"))
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from steering.concepts import load_concept
+from steering.concepts.concept import load_concept
 from steering.errors import SteeringError
-from steering.generation import Grid, Health, Row
-from steering.next_tokens import Move
-from steering.sessions import SavedSession, parse_session, session_text
+from steering.library.sessions import SavedSession, parse_session, session_text
+from steering.steer.grid import Grid, Health, Row
+from steering.steer.next_tokens import Move
 
 HEALTH = Health(0.1, 0.2, 9.5, same_as_baseline=False, degenerate=True)
 GRID = Grid("child", "Ask", (1, 2), (Row(-0.3, "<b>no</b>", (3, 4), "length", HEALTH),), {"scale": "residual"})

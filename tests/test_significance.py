@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy.stats import binomtest
 
-from steering.significance import compare, holm, mean_interval, wilson
+from steering.stats import compare, holm, mean_interval, wilson
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 5), (5, 5), (7, 20), (481, 1000)])

@@ -8,13 +8,13 @@ import torch
 from tiny import byte_tokenizer, tiny_model
 from twin import rotated_twin
 
-from steering.concepts import load_concept
-from steering.cross_maps import carry_everywhere, paired_sample, r2_everywhere
-from steering.effects import score_gradient
+from steering.concepts.concept import load_concept
 from steering.errors import SteeringError
-from steering.extraction import extract
-from steering.models import LanguageModel, load_model
-from steering.similarity import METRICS, Projections, agreement, cka, projections, scores, similarity
+from steering.measure.effects import score_gradient
+from steering.measure.similarity import METRICS, Projections, agreement, cka, projections, scores, similarity
+from steering.models.loading import LanguageModel, load_model
+from steering.transfer.all_pairs import carry_everywhere, paired_sample, r2_everywhere
+from steering.vectors.extraction import extract
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from conftest import loaded
 from tiny import byte_tokenizer, piece_tokenizer, tiny_model
 
 from steering.errors import SteeringError
-from steering.models import LanguageModel
-from steering.prompting import Style, examples, preview, requests, scored
-from steering.tasks import Task, load_task
+from steering.models.loading import LanguageModel
+from steering.tasks.prompting import Style, examples, preview, requests, scored
+from steering.tasks.task import Task, load_task
 
 CHOOSE = {"question": "Which is a metal?", "choices": ["copper", "wood", "wool"], "answer": 0}
 

@@ -9,19 +9,19 @@ from tiny import byte_tokenizer, piece_tokenizer, tiny_model
 from transformers import LlamaForCausalLM
 from twin import rotated_twin
 
-from steering.alignment import align
-from steering.concepts import Concept, ContrastPair, load_concept
-from steering.decoding import Sampling
+from steering.concepts.concept import Concept, ContrastPair, load_concept
 from steering.errors import MismatchError, SteeringError
-from steering.extraction import extract
-from steering.generation import generate
-from steering.intervention import plan, steer
-from steering.layer_maps import LAYER_MAPS, best_path, index, layer_map, named_pair, pair_name, relative
-from steering.models import LanguageModel
-from steering.pairing import FIRST_POSITION, visit_pairs
-from steering.transfer import carry, combine, describe, ranges, transfer
-from steering.vectors import random_like
-from steering.width_maps import WIDTH_MAPS
+from steering.models.loading import LanguageModel
+from steering.steer.decoding import Sampling
+from steering.steer.grid import generate
+from steering.steer.intervention import plan, steer
+from steering.transfer.alignment import align
+from steering.transfer.carry import carry, combine, describe, ranges, transfer
+from steering.transfer.layer_maps import LAYER_MAPS, best_path, index, layer_map, named_pair, pair_name, relative
+from steering.transfer.paired_rows import FIRST_POSITION, visit_pairs
+from steering.transfer.width_maps import WIDTH_MAPS
+from steering.vectors.extraction import extract
+from steering.vectors.vector import random_like
 
 CONCEPT = load_concept("sentiment")
 SHAPES = {"as wide": (32, ()), "wider": (48, ()), "deeper": (32, (1, 2)), "wider and deeper": (56, (0, 3))}

@@ -12,16 +12,17 @@ import gradio as gr
 import pytest
 from pages import fields
 
-from steering.concepts import load_concept
-from steering.decoding import Sampling
+from steering.concepts.concept import load_concept
 from steering.errors import Progress, SteeringError
-from steering.ui import build_app, lane, render, text
-from steering.ui.drafts import Draft
-from steering.ui.jobs import Job, Report, Stopped, paced, watched
-from steering.ui.runs import Run, named
-from steering.ui.settings import Settings
-from steering.ui.wiring import Wire
-from steering.ui.workspace import Session, Shape, Workspace
+from steering.steer.decoding import Sampling
+from steering.ui import build_app, render, text
+from steering.ui.background import worker as lane
+from steering.ui.background.jobs import Job, Report, Stopped, paced, watched
+from steering.ui.events.long_tasks import Run, named
+from steering.ui.events.wiring import Wire
+from steering.ui.state.drafts import Draft
+from steering.ui.state.settings import Settings
+from steering.ui.state.workspace import Session, Shape, Workspace
 
 EVIL = '<img src=x onerror="document.title=1">'
 

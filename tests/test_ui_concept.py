@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from pages import fields, last, press
 
-from steering.concepts import ContrastPair, Problem, lint, load_concept
-from steering.designs import leave_out
+from steering.concepts.concept import ContrastPair, Problem, lint, load_concept
 from steering.errors import SteeringError
-from steering.ui.concept import checking, comparing, render, text, votes
-from steering.ui.concept import handlers as table
-from steering.ui.concept.checking import Checked, Checking
-from steering.ui.concept.comparing import Comparing
-from steering.ui.drafts import Draft, new_draft, read_pairs
-from steering.ui.settings import Settings
+from steering.measure.pair_checks import leave_out
+from steering.ui.state.drafts import Draft, new_draft, read_pairs
+from steering.ui.state.settings import Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.concept import checking, comparing, render, text, votes
+from steering.ui.tabs.concept import handlers as table
+from steering.ui.tabs.concept.checking import Checked, Checking
+from steering.ui.tabs.concept.comparing import Comparing
 from steering.ui.text import MODIFIED
-from steering.ui.workspace import Session, Workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # a toast outside of a page is a warning
 

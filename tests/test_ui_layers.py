@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from pages import fields, last, press
 
-from steering.concepts import load_concept
-from steering.generation import Grid, Health, Row
-from steering.numerals import signed
-from steering.ui.layers import bars, pairs, picker, preview, render, text
-from steering.ui.layers.handlers import EFFECT, RUN, Layers
-from steering.ui.layers.preview import Preview
-from steering.ui.settings import Settings
-from steering.ui.workspace import Session, Workspace
+from steering.concepts.concept import load_concept
+from steering.formatting import signed
+from steering.steer.grid import Grid, Health, Row
+from steering.ui.state.settings import Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.layers import bars, pairs, picker, preview, render, text
+from steering.ui.tabs.layers.handlers import EFFECT, RUN, Layers
+from steering.ui.tabs.layers.preview import Preview
 
 EVIL = '<img src=x onerror="document.title=1">'
 

@@ -11,21 +11,23 @@ import pandas
 import pytest
 from pages import fields, last, press
 
-from steering import library
-from steering.concepts import ContrastPair, load_concept
+from steering.concepts.concept import ContrastPair, load_concept
 from steering.errors import SteeringError
-from steering.ui.cards import cards
-from steering.ui.drafts import Draft
-from steering.ui.library import report, script, takeaway, text
-from steering.ui.library.comparing import compared
-from steering.ui.library.handlers import RUN, Chosen, Shelf
-from steering.ui.library.takeaway_handlers import load, python
-from steering.ui.settings import FILE, Settings
-from steering.ui.sidebar import FIELDS
-from steering.ui.steer.handlers import RUN as STEER
-from steering.ui.steer.handlers import Steering
-from steering.ui.steer.texts import Texts
-from steering.ui.workspace import Session, Workspace
+from steering.library import saved_vectors as library
+from steering.ui.sidebar.cards import cards
+from steering.ui.state.drafts import Draft
+from steering.ui.state.settings import FIELDS, FILE, Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.export import files as takeaway
+from steering.ui.tabs.export import report, script
+from steering.ui.tabs.export import text as export_text
+from steering.ui.tabs.export.handlers import load, python
+from steering.ui.tabs.library import text
+from steering.ui.tabs.library.comparing import compared
+from steering.ui.tabs.library.handlers import RUN, Chosen, Shelf
+from steering.ui.tabs.steer.handlers import RUN as STEER
+from steering.ui.tabs.steer.handlers import Steering
+from steering.ui.viewer.texts import Texts
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # a toast outside of a page is a warning
 
@@ -158,7 +160,9 @@ def test_the_script_writes_the_texts_of_the_page(workspace: Workspace, folders: 
     changes = python(workspace, session, Settings.read(*values), PROMPT)
     assert changes["take_stale"] == ""
     assert run_script(changes["take_script"]) == printed(session, "sentiment")
-    assert text.PYTHON_STALE in python(workspace, session, Settings.read(*fields(*folders)), PROMPT)["take_stale"]
+    assert (
+        export_text.PYTHON_STALE in python(workspace, session, Settings.read(*fields(*folders)), PROMPT)["take_stale"]
+    )
 
 
 def test_edited_pairs_are_written_into_the_script(workspace: Workspace, folders: tuple[str, str]) -> None:

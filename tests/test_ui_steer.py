@@ -6,20 +6,21 @@ from typing import Any
 import pytest
 from pages import fields, last, press
 
-from steering.concepts import bundled_concepts, load_concept
+from steering.concepts.concept import bundled_concepts, load_concept
 from steering.errors import Progress
-from steering.generation import Grid, Health, Row
-from steering.models import LanguageModel
-from steering.ui.cards import cards
-from steering.ui.drafts import Draft
-from steering.ui.presets import PROMPTS, preset
-from steering.ui.runs import Changes
-from steering.ui.settings import DEFAULT, LAMBDAS, Settings
-from steering.ui.steer import text, viewer
-from steering.ui.steer.handlers import RUN, Steering
-from steering.ui.steer.texts import Texts
+from steering.models.loading import LanguageModel
+from steering.steer.grid import Grid, Health, Row
+from steering.ui.events.long_tasks import Changes
+from steering.ui.sidebar.cards import cards
+from steering.ui.state.drafts import Draft
+from steering.ui.state.presets import PROMPTS, preset
+from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.steer import text
+from steering.ui.tabs.steer.handlers import RUN, Steering
 from steering.ui.text import STOPPED, UNEXPECTED
-from steering.ui.workspace import Session, Workspace
+from steering.ui.viewer import component as viewer
+from steering.ui.viewer.texts import Texts
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:gradio"),  # a toast outside of a page is a warning

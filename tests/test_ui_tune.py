@@ -7,17 +7,18 @@ import pytest
 from pages import fields, form, last, press
 
 from steering.errors import SteeringError
-from steering.evaluation import Evaluation, Tuning, tuned
-from steering.grids import GRIDS
-from steering.numerals import strength
+from steering.evaluation.evaluation import Evaluation, Tuning, tuned
+from steering.evaluation.scorer import GRIDS
+from steering.formatting import strength
 from steering.ui import render
-from steering.ui.settings import Settings
+from steering.ui.questions import text as questions_text
+from steering.ui.questions.form import Form, Uploads
+from steering.ui.state.settings import Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.tune import handlers, text
+from steering.ui.tabs.tune import render as tables
+from steering.ui.tabs.tune.handlers import REPORT, RUN, Tune, Tuned, chosen, rescaled, upload
 from steering.ui.text import STOPPED
-from steering.ui.tune import handlers, text
-from steering.ui.tune import render as tables
-from steering.ui.tune.form import Form, Uploads
-from steering.ui.tune.handlers import REPORT, RUN, Tune, Tuned, chosen, rescaled, upload
-from steering.ui.workspace import Session, Workspace
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -134,7 +135,7 @@ def test_figures_are_marked_when_they_are_out_of_date(tuning: Tune, session: Ses
     other = Settings.read(*fields(*folders, concept="honesty"))
     assert text.STALE in tuning.marks(session, other, *form(session, limit=5))["tune_stale"]
     wrong = tuning.marks(session, settings, *form(session, lambdas="0.1 lots"))
-    assert wrong["tune_stale"] == render.message(text.BAD_LAMBDAS.format(word="lots"), "warning")
+    assert wrong["tune_stale"] == render.message(questions_text.BAD_LAMBDAS.format(word="lots"), "warning")
 
 
 @pytest.mark.parametrize("source", ["nowhere", "/etc/passwd.csv", ""])
@@ -162,7 +163,7 @@ def test_strengths_are_read_as_people_write_them() -> None:
 
 
 def test_another_scale_brings_its_own_grid_unless_it_was_edited() -> None:
-    residual, unit = (text.written(GRIDS[scale]) for scale in ("residual", "unit"))
+    residual, unit = (questions_text.written(GRIDS[scale]) for scale in ("residual", "unit"))
     assert rescaled(Session(), "unit", residual) == {"tune_lambdas": unit}
     assert rescaled(Session(), "residual", unit) == {"tune_lambdas": residual}
     assert rescaled(Session(), "unit", "0.1") == {}

@@ -9,19 +9,19 @@ import pytest
 from pages import fields, form, last, press
 
 from steering.errors import SteeringError
-from steering.evaluation import Evaluation, ask
-from steering.judging import Column, judge
-from steering.numerals import strength
-from steering.scoring import Outcome
-from steering.tasks import Item
-from steering.ui.settings import Settings
+from steering.evaluation.columns import Column, judge
+from steering.evaluation.evaluation import Evaluation, ask
+from steering.evaluation.scoring import Outcome
+from steering.evaluation.voting import vote
+from steering.formatting import strength
+from steering.tasks.task import Item
+from steering.ui.state.settings import Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.tune import handlers as tuning
+from steering.ui.tabs.vote import handlers, render, text
+from steering.ui.tabs.vote.handlers import COUNT, RUN, Voting, take
+from steering.ui.tabs.vote.question import Taken, named, typed
 from steering.ui.text import STOPPED
-from steering.ui.tune import handlers as tuning
-from steering.ui.vote import handlers, render, text
-from steering.ui.vote.handlers import COUNT, RUN, Voting, take
-from steering.ui.vote.question import Taken, named, typed
-from steering.ui.workspace import Session, Workspace
-from steering.voting import vote
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -10,13 +10,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from test_extraction import LAYERS, D, draw, planted, with_dead_layer
 
-from steering.concepts import load_concept
+from steering.concepts.concept import load_concept
 from steering.errors import MismatchError, SteeringError
-from steering.extraction import extract, fit
-from steering.intervention import SCALES, plan, steer
-from steering.models import LanguageModel
+from steering.models.loading import LanguageModel
+from steering.steer.intervention import SCALES, plan, steer
 from steering.storage import HEADER, write_tensors
-from steering.vectors import FORMAT, SteeringVector, load_vector, random_like, save_vector
+from steering.vectors.extraction import extract, fit
+from steering.vectors.vector import FORMAT, SteeringVector, load_vector, random_like, save_vector
 
 # Arithmetic
 

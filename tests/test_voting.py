@@ -2,11 +2,11 @@
 
 import pytest
 
-from steering.evaluation import Evaluation
-from steering.judging import Column, judge
-from steering.scoring import Outcome
-from steering.tasks import Item
-from steering.voting import elect, tally, vote
+from steering.evaluation.columns import Column, judge
+from steering.evaluation.evaluation import Evaluation
+from steering.evaluation.scoring import Outcome
+from steering.evaluation.voting import elect, tally, vote
+from steering.tasks.task import Item
 
 
 @pytest.mark.parametrize(

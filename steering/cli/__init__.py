@@ -13,6 +13,8 @@ import click
 from steering.cli import files, measuring, scoring, writing
 from steering.errors import SteeringError
 
+__all__ = ["main"]
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line, and exit with 0, or with 2 after a user's mistake."""

@@ -8,7 +8,7 @@ import click
 from steering.cli.options import json_option, out_option, steering_options
 from steering.cli.steps import load, show
 from steering.errors import SteeringError
-from steering.formats import EXPORTS, IMPORTS, Card, export_vector, import_vector
+from steering.interop import EXPORTS, IMPORTS, Card, export_vector, import_vector
 from steering.vectors import load_vector, save_vector
 
 
@@ -64,7 +64,7 @@ def lm_eval_command(arguments: tuple[str, ...]) -> None:
     For example: lm-eval run --tasks gsm8k --model steering --model_args child=smollm2-135m-instruct,vector=v.safetensors
     """
     try:
-        from steering.harness import run
+        from steering.interop.harness import run
     except ImportError as error:
         raise SteeringError(
             f"lm-evaluation-harness is not installed here ({error}). Install it with: pip install 'lm_eval[hf]==0.4.13'"

@@ -10,9 +10,7 @@ from steering.cli.options import child_option, concepts_option, json_option, map
 from steering.cli.steps import load_pair, progress, show
 from steering.concepts import bundled_concepts, load_concept
 from steering.errors import SteeringError
-from steering.retention import retention
-from steering.selection import compare_transfers
-from steering.similarity import METRICS, similarity
+from steering.measure import METRICS, compare_transfers, retention, similarity
 
 
 @click.command(name="retention")

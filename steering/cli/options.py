@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from steering.directions import DIRECTION_METHODS
-from steering.intervention import PROFILES, SCALES
-from steering.layer_maps import LAYER_MAPS
-from steering.numerals import number
-from steering.width_maps import WIDTH_MAPS
+from steering.formatting import number
+from steering.steer import PROFILES, SCALES
+from steering.transfer import LAYER_MAPS, WIDTH_MAPS
+from steering.vectors import DIRECTION_METHODS
 
 Command = Callable[..., Any]
 

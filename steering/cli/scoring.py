@@ -19,14 +19,20 @@ from steering.cli.options import (
     vector_option,
 )
 from steering.cli.steps import load, progress, show, vector_for
-from steering.evaluation import tune
-from steering.grids import Setup
-from steering.intervention import POSITIONS
+from steering.evaluation import (
+    Setup,
+    as_markdown,
+    check_report,
+    overview,
+    overview_markdown,
+    read_reports,
+    study,
+    tune,
+    write_report,
+)
 from steering.models import LanguageModel
-from steering.overview import overview, overview_markdown, read_reports
-from steering.prompting import MODES, Style, preview
-from steering.reporting import as_markdown, check_report, study, write_report
-from steering.tasks import load_task, task_names
+from steering.steer import POSITIONS
+from steering.tasks import MODES, Style, load_task, preview, task_names
 
 _SOURCES = ("method", "layers", "width", "anchors", "vector_file", "parent", "concept")
 
@@ -172,7 +178,7 @@ def overview_command(reports: tuple[Path, ...], as_json: bool) -> None:
 @json_option
 def bench_command(child: str, task: str, limit: int, lambdas: tuple[float, ...], as_json: bool, **more: Any) -> None:
     """Time a λ grid against unsteered questions, one by one and batched; let nothing else run meanwhile."""
-    from steering.bench_scoring import bench_scoring
+    from steering.bench import bench_scoring
 
     small = load(child)
     vector = vector_for(small, **{name: more[name] for name in _SOURCES})

@@ -7,10 +7,9 @@ from typing import Any
 
 from steering.concepts import load_concept
 from steering.errors import SteeringError
-from steering.extraction import extract
 from steering.models import LanguageModel, load_model
 from steering.transfer import transfer
-from steering.vectors import SteeringVector, load_vector
+from steering.vectors import SteeringVector, extract, load_vector
 
 
 def load(name: str) -> LanguageModel:

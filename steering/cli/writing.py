@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from steering import bundled
 from steering.cli.options import (
     Numbers,
     child_option,
@@ -20,15 +19,13 @@ from steering.cli.options import (
 )
 from steering.cli.steps import load, progress, show, vector_for
 from steering.concepts import load_concept
-from steering.decoding import Sampling
 from steering.errors import SteeringError
-from steering.extraction import extract
-from steering.generation import assess, generate
-from steering.intervention import POSITIONS
-from steering.numerals import strength
-from steering.retention import measure, with_effect
+from steering.formatting import strength
+from steering.measure import measure, with_effect
+from steering.models import bundled
+from steering.steer import POSITIONS, Sampling, assess, generate
 from steering.transfer import combine, describe
-from steering.vectors import save_vector
+from steering.vectors import extract, save_vector
 
 
 @click.command()

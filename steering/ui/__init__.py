@@ -4,5 +4,11 @@ Only this package imports Gradio.
 """
 
 from steering.ui.app import build_app, launch
+from steering.ui.state.settings import CHILD, PARENT
 
-__all__ = ["build_app", "launch"]
+__all__ = [
+    "CHILD",
+    "PARENT",
+    "build_app",
+    "launch",
+]

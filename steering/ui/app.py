@@ -6,29 +6,17 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from steering.ui import (
-    address,
-    cards,
-    concept,
-    how,
-    layers,
-    library,
-    sidebar,
-    steer,
-    style,
-    text,
-    tune,
-    vote,
-)
-from steering.ui.first_paint import FirstPaint, head
-from steering.ui.presets import PROMPTS
-from steering.ui.settings import CHILD, CONCEPT, PARENT
-from steering.ui.steer.texts import precomputed
-from steering.ui.wiring import Page, Wire
-from steering.ui.workspace import Workspace
-
-ROOMS = (steer.ROOM, concept.ROOM, layers.ROOM, tune.ROOM, vote.ROOM, library.ROOM, how.ROOM)
-"""The tabs, from left to right."""
+from steering.ui import text
+from steering.ui.events.wiring import Page, Wire
+from steering.ui.look import style
+from steering.ui.look.first_paint import FirstPaint, head
+from steering.ui.sidebar import address, cards
+from steering.ui.sidebar import layout as sidebar
+from steering.ui.state.presets import PROMPTS
+from steering.ui.state.settings import CHILD, CONCEPT, PARENT
+from steering.ui.state.workspace import Workspace
+from steering.ui.tabs import ROOMS
+from steering.ui.viewer.texts import precomputed
 
 
 class Lab(gr.Blocks):  # type: ignore[misc]

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from html import escape
 
 from steering.ui import text
-from steering.ui.drafts import Draft
-from steering.ui.jobs import Report
-from steering.ui.settings import Settings
-from steering.ui.workspace import Shape
+from steering.ui.background.jobs import Report
+from steering.ui.state.drafts import Draft
+from steering.ui.state.settings import Settings
+from steering.ui.state.workspace import Shape
 from steering.vectors import SteeringVector
 
 
@@ -41,6 +41,11 @@ def message(words: str, kind: str = "info") -> str:
 def note(words: str) -> str:
     """A quiet line that explains."""
     return f'<p class="lab-note">{escape(words)}</p>' if words else ""
+
+
+def section(title: str, intro: str = "") -> str:
+    """A heading within a tab, and a quiet line below it."""
+    return f'<div class="lab-heading"><h2>{escape(title)}</h2></div>{note(intro)}'
 
 
 def relation(settings: Settings, parent: Shape | None, child: Shape | None) -> str:

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from browser.visits import ARTEFACTS, SLOW, opened, tab, text_of, write_short_texts
-from steering.ui import steer
+from steering.ui.tabs import steer
 
 ROOT = Path(__file__).parent.parent.parent
 FLAGS = [

@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from browser.visits import EVIL, opened, pictures, tab, write_short_texts
-from steering.ui import concept, steer
-from steering.ui.concept import text as words
-from steering.ui.steer.text import STALE_GRID
+from steering.ui.tabs import concept, steer
+from steering.ui.tabs.concept import text as words
+from steering.ui.tabs.steer.text import STALE_GRID
 from steering.ui.text import MODIFIED
 
 pytestmark = pytest.mark.browser

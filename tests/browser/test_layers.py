@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.visits import pictures, tab
-from steering.ui import layers, text
-from steering.ui.layers import text as words
+from steering.ui import text
+from steering.ui.tabs import layers
+from steering.ui.tabs.layers import text as words
 
 pytestmark = pytest.mark.browser
 

@@ -7,8 +7,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from browser.visits import EVIL, SLOW, Watch, opened, pictures, scrolls_sideways, tab
-from steering.ui import library, steer
-from steering.ui.library import text
+from steering.ui.tabs import library, steer
+from steering.ui.tabs.export import text as export_text
+from steering.ui.tabs.library import text
 
 pytestmark = pytest.mark.browser
 
@@ -65,9 +66,9 @@ def test_a_page_is_taken_away_and_brought_back(
     page, watch = opened(visitor, home)
     page.locator("#prompt textarea").fill(EVIL)
     tab(page, library.ROOM.label)
-    page.get_by_text(text.PYTHON, exact=True).click()
+    page.get_by_text(export_text.PYTHON, exact=True).click()
     expect(page.locator("#take-script")).to_contain_text("from steering import")
-    expect(page.locator("#take-stale")).to_contain_text(text.PYTHON_STALE)
+    expect(page.locator("#take-stale")).to_contain_text(export_text.PYTHON_STALE)
     name, csv = fetched(page, "#take-csv")
     assert name == "sentiment-texts.csv"
     assert csv.startswith("lambda,text")

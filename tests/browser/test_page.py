@@ -19,11 +19,11 @@ from browser.visits import (
     take,
     text_of,
 )
-from steering.generation import Grid, Health, Row
+from steering.steer.grid import Grid, Health, Row
 from steering.ui.app import ROOMS, Lab
-from steering.ui.presets import PROMPTS, preset
-from steering.ui.settings import CONCEPT
-from steering.ui.steer import viewer
+from steering.ui.state.presets import PROMPTS, preset
+from steering.ui.state.settings import CONCEPT
+from steering.ui.viewer import component as viewer
 
 pytestmark = pytest.mark.browser
 

@@ -7,8 +7,10 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.visits import needs_a_free_machine, needs_a_quick_machine, pictures, tab, text_of
-from steering.ui import concept, steer, text
-from steering.ui.steer import text as words
+from steering.ui import text
+from steering.ui.tabs import concept, steer
+from steering.ui.tabs.steer import text as words
+from steering.ui.viewer.texts import LIVE
 
 pytestmark = pytest.mark.browser
 
@@ -120,7 +122,7 @@ def test_a_strength_between_those_of_the_grid_is_written_on_demand(steered: dict
     expect(page.locator("#viewer .card.steered .lam")).to_have_text("λ = +0.25")
     expect(page.locator("#viewer .card.steered .badges")).to_contain_text("perplexity")
     expect(page.locator("#viewer .here")).to_be_hidden()
-    expect(page.locator("#viewer .source")).to_have_text(words.LIVE)
+    expect(page.locator("#viewer .source")).to_have_text(LIVE)
 
 
 def test_next_tokens_move_with_the_strength(steered: dict[str, Any]) -> None:

@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from browser.visits import SLOW, opened, pictures, tab
-from steering.ui import steer, tune, vote
-from steering.ui.vote import text as voting
+from steering.ui.tabs import steer, tune, vote
+from steering.ui.tabs.vote import text as voting
 
 pytestmark = pytest.mark.browser
 

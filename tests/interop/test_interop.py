@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 import torch
 
-from steering.answers import read_number
-from steering.bundled import CATALOGUE, bundled_folder, weight_files
-from steering.concepts import load_concept
-from steering.extraction import extract
-from steering.formats import export_vector, import_vector
-from steering.formats.tensors import READ, WRITE
-from steering.intervention import Intervention, plan, steer
-from steering.models import LanguageModel, load_model
-from steering.vectors import SteeringVector, save_vector
-from steering.voting import elect
+from steering.concepts.concept import load_concept
+from steering.evaluation.voting import elect
+from steering.interop.export import export_vector, import_vector
+from steering.interop.tensors import READ, WRITE
+from steering.models.bundled import CATALOGUE, bundled_folder, weight_files
+from steering.models.loading import LanguageModel, load_model
+from steering.steer.intervention import Intervention, plan, steer
+from steering.tasks.answers import read_number
+from steering.vectors.extraction import extract
+from steering.vectors.vector import SteeringVector, save_vector
 
 pytestmark = pytest.mark.real
 

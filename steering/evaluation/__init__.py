@@ -1,0 +1,61 @@
+"""Scoring a task at many λ, tuning and voting, the controls beside them, and the report."""
+
+from steering.evaluation.columns import Answer, Column
+from steering.evaluation.controls import CONTROLS, RANDOM_SEEDS, Context, Control
+from steering.evaluation.evaluation import Evaluation, Tuning, ask, evaluate, evaluation_of, tune, tuned
+from steering.evaluation.overview import overview, overview_markdown, read_reports
+from steering.evaluation.report import (
+    HEADINGS,
+    Study,
+    as_markdown,
+    check_report,
+    most_rows,
+    notes,
+    study,
+    table,
+    write_report,
+)
+from steering.evaluation.scorer import GRIDS, NEW_TOKENS, Scorer, Setup, strengths
+from steering.evaluation.scoring import score
+from steering.evaluation.store import Store
+from steering.evaluation.voting import Ballot, Vote, elect, tally, vote
+
+__all__ = [
+    "CONTROLS",
+    "GRIDS",
+    "HEADINGS",
+    "NEW_TOKENS",
+    "RANDOM_SEEDS",
+    "Answer",
+    "Ballot",
+    "Column",
+    "Context",
+    "Control",
+    "Evaluation",
+    "Scorer",
+    "Setup",
+    "Store",
+    "Study",
+    "Tuning",
+    "Vote",
+    "as_markdown",
+    "ask",
+    "check_report",
+    "elect",
+    "evaluate",
+    "evaluation_of",
+    "most_rows",
+    "notes",
+    "overview",
+    "overview_markdown",
+    "read_reports",
+    "score",
+    "strengths",
+    "study",
+    "table",
+    "tally",
+    "tune",
+    "tuned",
+    "vote",
+    "write_report",
+]

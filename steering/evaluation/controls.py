@@ -1,0 +1,186 @@
+"""What else could explain that a steered child does better, at the same budget: the controls that a report stands beside.
+
+Random vectors of equal length tell whether any push would do; the flipped vector, whether its direction matters;
+self-consistency, whether voting alone does it; and the instruction, whether asking in words is enough.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from steering.errors import part_of
+from steering.evaluation.columns import Column
+from steering.evaluation.evaluation import Evaluation, written
+from steering.evaluation.scorer import Scorer
+from steering.evaluation.voting import Vote, poll
+from steering.stats import Comparison, compare, mean_interval, wilson
+from steering.tasks import Item, letter, scored
+from steering.vectors import SteeringVector, random_like
+
+RANDOM_SEEDS = 3
+TEMPERATURE = 0.7
+"""Of the samples of self-consistency."""
+
+INSTRUCTION = "Let your answer express this: {label}."
+"""The concept asked for in words; the label is what the vector pushes towards at the tuned λ."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control's answers to the same questions.
+
+    Attributes:
+        name: a key of `CONTROLS`, with a number where there are several.
+        column: its answers at the tuned λ, or the only ones that it has.
+        vote: its vote over as many answers as the vector's own vote has; None where it has one answer alone.
+        comparison: the column against the baseline.
+    """
+
+    name: str
+    column: Column
+    vote: Vote | None
+    comparison: Comparison
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as JSON can write it."""
+        found = {**self.column.as_json(), **written(self.comparison)}
+        return found if self.vote is None else {**found, "vote": self.vote.as_json()}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every control needs.
+
+    Attributes:
+        scorer: child, task and store.
+        vector: the vector that is tested.
+        evaluation: its own grid.
+        lam: the tuned λ.
+    """
+
+    scorer: Scorer
+    vector: SteeringVector
+    evaluation: Evaluation
+    lam: float
+
+    @property
+    def lambdas(self) -> tuple[float, ...]:
+        """The λ of the vector's own grid."""
+        return tuple(column.lam for column in self.evaluation.columns)
+
+    def control(
+        self, name: str, columns: Sequence[Column], lam: float, voters: Sequence[float] | None = None
+    ) -> Control:
+        """Put several columns together: the one at `lam`, and the vote of all."""
+        places = [column.lam for column in columns] if voters is None else list(voters)
+        one = columns[places.index(lam)]
+        seed, baseline = self.evaluation.seed, self.evaluation.baseline
+        ballot = (
+            poll(self.evaluation.kind, columns, baseline, lam, voters=places, seed=seed) if len(columns) > 1 else None
+        )
+        return Control(name, one, ballot, compare(one.correct, baseline.correct, seed))
+
+
+def _random(context: Context) -> tuple[Control, ...]:
+    found = []
+    for number in range(RANDOM_SEEDS):
+        vector = random_like(context.vector, context.evaluation.seed + number)
+        name = f"random {number + 1}"
+        columns = _part(context.scorer, number / RANDOM_SEEDS, 1 / RANDOM_SEEDS).columns(
+            vector, context.lambdas, name=f"random vector {number + 1} of {RANDOM_SEEDS}"
+        )
+        found.append(context.control(name, columns, context.lam))
+    return tuple(found)
+
+
+def _flipped(context: Context) -> tuple[Control, ...]:
+    columns = context.scorer.columns(-context.vector, context.lambdas, name="flipped vector")
+    return (context.control("flipped", columns, context.lam),)
+
+
+def _self_consistency(context: Context) -> tuple[Control, ...]:
+    count, seed = len(context.lambdas), context.evaluation.seed
+    if context.evaluation.mode == "likelihood":
+        items = scored(context.scorer.task, context.scorer.setup.style.shots)
+        columns = [_drawn(context.evaluation.baseline, items, seed + number) for number in range(count)]
+    else:
+        columns = []
+        for number in range(count):
+            sampling = replace(context.scorer.sampling, temperature=TEMPERATURE, seed=seed + number)
+            part = _part(context.scorer, number / count, 1 / count)
+            columns += part.columns(context.vector, [0.0], name=f"sample {number + 1} of {count}", sampling=sampling)
+    return (context.control("self-consistency", columns, 0.0, voters=[float(number) for number in range(count)]),)
+
+
+def _prompt_only(context: Context) -> tuple[Control, ...]:
+    label = context.vector.labels[0 if context.lam >= 0 else 1]
+    style = context.scorer.setup.style
+    instruction = " ".join(filter(None, [style.instruction, INSTRUCTION.format(label=label)]))
+    columns = context.scorer.columns(
+        context.vector, [0.0], name="asked in words", style=replace(style, instruction=instruction)
+    )
+    return (context.control("prompt-only", columns, 0.0),)
+
+
+CONTROLS: Mapping[str, Callable[[Context], tuple[Control, ...]]] = {
+    "random": _random,
+    "flipped": _flipped,
+    "self_consistency": _self_consistency,
+    "prompt_only": _prompt_only,
+}
+"""Controls by name."""
+
+
+def run_controls(context: Context) -> dict[str, tuple[Control, ...]]:
+    """Run every control; what is in the store already is not computed again."""
+    return {
+        name: control(replace(context, scorer=_part(context.scorer, place / len(CONTROLS), 1 / len(CONTROLS))))
+        for place, (name, control) in enumerate(CONTROLS.items())
+    }
+
+
+def controls_json(controls: Mapping[str, Sequence[Control]], seed: int = 0) -> dict[str, Any]:
+    """The controls as JSON can write them; several of a kind with their mean, and each of them."""
+    return {
+        name: several[0].as_json() if len(several) == 1 else _mean(several, seed) for name, several in controls.items()
+    }
+
+
+def _mean(several: Sequence[Control], seed: int) -> dict[str, Any]:
+    """The mean of a kind. Its interval is over the questions, each with its mean over the controls."""
+    found = {**_average([control.column.correct for control in several], seed)}
+    votes = [control.vote.correct for control in several if control.vote is not None]
+    if votes:
+        found["vote"] = _average(votes, seed)
+    return {**found, "each": [control.as_json() for control in several]}
+
+
+def _average(columns: Sequence[Sequence[bool]], seed: int) -> dict[str, Any]:
+    shares = [sum(rights) / len(rights) for rights in zip(*columns, strict=True)]
+    low, high = mean_interval(shares, seed)
+    if math.isnan(low):
+        low, high = wilson(round(sum(shares)), len(shares))
+    return {"accuracy": sum(shares) / len(shares), "low": low, "high": high}
+
+
+def _drawn(baseline: Column, items: Sequence[Item], seed: int) -> Column:
+    """A sample of each choice, from the unsteered child's own scores.
+
+    The scores are compared per character, as the baseline compares them, and brought back to the length of an average
+    choice: so the colder the sample, the more surely it is the baseline's answer.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    answers = []
+    for answer, item in zip(baseline.answers, items, strict=True):
+        lengths = torch.tensor([len(choice) for choice in item.choices], dtype=torch.float64)
+        scores = torch.tensor(answer.scores, dtype=torch.float64) / lengths * lengths.mean()
+        choice = letter(int(torch.multinomial((scores / TEMPERATURE).softmax(dim=0), 1, generator=generator)))
+        answers.append(replace(answer, answer=choice, outcome="right" if choice == item.answer else "wrong"))
+    return replace(baseline, answers=tuple(answers))
+
+
+def _part(scorer: Scorer, start: float, share: float) -> Scorer:
+    return replace(scorer, progress=part_of(scorer.progress, start, start + share))

@@ -1,0 +1,220 @@
+"""A λ grid on a task: rows from the store where they are, else computed and kept there batch by batch."""
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from steering.errors import Progress, SteeringError, silent
+from steering.evaluation.columns import Column, judge
+from steering.evaluation.scoring import Job, Outcome, score
+from steering.evaluation.store import Store
+from steering.models import LanguageModel
+from steering.steer import Intervention, Profile, Sampling, plan
+from steering.storage import key
+from steering.tasks import Request, Style, Task, requests
+from steering.vectors import SteeringVector
+
+GRIDS: Mapping[str, tuple[float, ...]] = {
+    "residual": (-0.3, -0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2, 0.3),
+    "unit": (0.0, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0),
+}
+"""The λ that are tried by default; under "unit" the paper's range."""
+
+NEW_TOKENS: Mapping[str, int] = {"choice": 16, "number": 200, "math": 400, "text": 200}
+"""Most tokens of an answer in writing, by the kind of task."""
+
+
+TELL_EVERY_S = 2.0
+"""Longest time without a word on progress, which is also how long a Stop button may take."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What stays the same over all λ and all controls.
+
+    Attributes:
+        style: how questions are put.
+        max_new_tokens: most tokens of an answer; None takes `NEW_TOKENS`.
+        scale: see `intervention.plan`.
+        profile: see `intervention.plan`.
+        positions: see `intervention.plan`.
+        seed: of samples, random vectors and bootstraps.
+    """
+
+    style: Style = field(default_factory=Style)
+    max_new_tokens: int | None = None
+    scale: str = "residual"
+    profile: Profile = "all"
+    positions: str = "all"
+    seed: int = 0
+
+
+def strengths(lambdas: Sequence[float] | None, scale: str) -> tuple[float, ...]:
+    """The λ to try, each once, and 0 in front where it is not among them.
+
+    Raises:
+        SteeringError: one is not a finite number.
+    """
+    wanted = [float(lam) for lam in (GRIDS.get(scale, GRIDS["residual"]) if lambdas is None else lambdas)]
+    if not wanted or not all(map(math.isfinite, wanted)):
+        raise SteeringError(f"λ must be one or more finite numbers, not {wanted}.")
+    # Adding 0.0 turns -0.0 into 0.0.
+    distinct = list(dict.fromkeys(lam + 0.0 for lam in wanted))
+    return tuple(distinct if 0.0 in distinct else [0.0, *distinct])
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A child, a task and a store, from which grids of judged rows come.
+
+    Attributes:
+        child: the model that answers.
+        task: the questions.
+        setup: prompts, sampling and steering.
+        store: where rows are kept.
+        progress: told how many rows are done.
+    """
+
+    child: LanguageModel
+    task: Task
+    setup: Setup
+    store: Store
+    progress: Progress = silent
+
+    @property
+    def sampling(self) -> Sampling:
+        """Greedy decoding of the setup's length."""
+        return Sampling(max_new_tokens=self.setup.max_new_tokens or NEW_TOKENS[self.task.kind])
+
+    def columns(
+        self,
+        vector: SteeringVector,
+        lambdas: Sequence[float],
+        *,
+        name: str = "",
+        style: Style | None = None,
+        sampling: Sampling | None = None,
+    ) -> tuple[Column, ...]:
+        """Rows at several λ, from the store where they are, else computed and kept there batch by batch.
+
+        Args:
+            vector: a vector in the child's space.
+            lambdas: strengths.
+            name: what progress calls these rows; "" for the task alone.
+            style: how questions are put, where not as the setup says.
+            sampling: how tokens are chosen, where not greedily.
+        """
+        chosen = sampling or self.sampling
+        found = self._look(vector, lambdas, style or self.setup.style, chosen)
+        asked, prompts, cells, known = found.asked, found.prompts, found.cells, found.known
+        self.store.describe({cells[lam]: found.made[lam] for lam in lambdas})
+        for done in self._compute(asked, found.missing, found.intervention, chosen, name):
+            self.store.write(
+                (cells[lam], prompts[place], asked[place].item.id, outcome) for (place, lam), outcome in done
+            )
+            for (place, lam), outcome in done:
+                known[cells[lam]][prompts[place]] = outcome
+        gold = tuple(request.item.answer for request in asked)
+        return tuple(
+            Column(
+                lam,
+                tuple(
+                    judge(self.task.kind, request.item, known[cells[lam]][prompt])
+                    for request, prompt in zip(asked, prompts, strict=True)
+                ),
+                gold,
+            )
+            for lam in lambdas
+        )
+
+    def missing(self, vector: SteeringVector, lambdas: Sequence[float]) -> int:
+        """How many rows `columns` would have to compute, because the store does not hold them."""
+        return len(self._look(vector, lambdas, self.setup.style, self.sampling).missing)
+
+    def _look(self, vector: SteeringVector, lambdas: Sequence[float], style: Style, sampling: Sampling) -> "_Rows":
+        setup = self.setup
+        intervention = plan(self.child, vector, scale=setup.scale, profile=setup.profile, positions=setup.positions)
+        asked = requests(self.child, self.task, style)
+        prompts = [key(request.ids, request.tails, request.stop) for request in asked]
+        made = {lam: self._made(vector, intervention, lam, sampling, bool(asked[0].tails)) for lam in lambdas}
+        cells = {lam: key("row", made[lam]) for lam in lambdas}
+        known = {cell: self.store.read(cell) for cell in set(cells.values())}
+        # λ that share a cell share their rows, and so do questions that share a prompt: each is computed once.
+        missing = {
+            (cells[lam], prompts[place]): (place, lam)
+            for lam in reversed(lambdas)
+            for place in reversed(range(len(asked)))
+            if prompts[place] not in known[cells[lam]]
+        }
+        return _Rows(intervention, asked, prompts, made, cells, known, list(missing.values()))
+
+    def _made(
+        self, vector: SteeringVector, intervention: Intervention, lam: float, sampling: Sampling, weighed: bool
+    ) -> dict[str, Any]:
+        """Everything that a row depends on besides its prompt."""
+        found: dict[str, Any] = {
+            "child": self.child.fingerprint,
+            "dtype": str(self.child.dtype),
+            "sampling": "weighed" if weighed else vars(sampling),
+            "steering": None,
+        }
+        if lam != 0 and intervention.active:  # Rows that nothing is added to are the baseline, whatever the vector.
+            sign = _sign(vector)
+            found["steering"] = {
+                "vector": digest(vector if sign > 0 else -vector),  # −v at λ is v at −λ.
+                "lam": sign * lam,
+                "scale": intervention.scale,
+                "weights": intervention.weights,
+                "positions": intervention.positions,
+            }
+        return found
+
+    def _compute(
+        self, asked: Sequence[Request], jobs: Sequence[Job], intervention: Intervention, sampling: Sampling, name: str
+    ) -> Iterator[list[tuple[Job, Outcome]]]:
+        what = f"Scoring {self.task.name}{f', {name}' if name else ''}"
+        started = told = time.monotonic()
+        done = 0
+        if not jobs:
+            self.progress(f"{what}: all rows were there", 1.0)
+        for batch in score(self.child, asked, jobs, intervention if intervention.active else None, sampling):
+            if batch:
+                yield batch
+                done += len(batch)
+            elif time.monotonic() - told < TELL_EVERY_S:
+                continue
+            told = time.monotonic()
+            left = f", {_duration((told - started) * (len(jobs) / done - 1))} left" if done else ""
+            self.progress(f"{what}: {done} of {len(jobs)} rows{left}", done / len(jobs))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a grid: what makes each, which are known, and which are missing."""
+
+    intervention: Intervention
+    asked: Sequence[Request]
+    prompts: Sequence[str]
+    made: Mapping[float, Mapping[str, Any]]
+    cells: Mapping[float, str]
+    known: Mapping[str, dict[str, Outcome]]
+    missing: Sequence[Job]
+
+
+def digest(vector: SteeringVector) -> str:
+    """Hash of a vector's directions."""
+    return hashlib.sha256(vector.directions.float().contiguous().numpy().tobytes()).hexdigest()[:32]
+
+
+def _sign(vector: SteeringVector) -> int:
+    first = vector.directions[vector.directions != 0]
+    return -1 if len(first) and first[0] < 0 else 1
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

@@ -1,0 +1,201 @@
+"""The live half of evaluation: questions × λ as rows of length-sorted batches.
+
+A row is what the model did, as a fact: the text that it wrote, or how likely it found each choice. Whether that is right
+is judged in `evaluation`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from steering.errors import SteeringError
+from steering.models import LanguageModel, token_log_probabilities
+from steering.steer import DOMINANT, REPEATED, Intervention, Sampling, decode, dominant, repeated, steer
+from steering.tasks import Request
+
+WRITTEN_TOKENS = 8192
+"""Prompt and new tokens in one batch that writes: the key-value cache stays below some hundred megabytes."""
+
+WRITTEN_ROWS = 64
+"""Most rows of a batch that writes; more would hardly be faster, and a killed run would lose more."""
+
+READ_TOKENS = 2048
+"""Tokens in one batch that weighs choices."""
+
+READ_LOGITS = 40_000_000
+"""Logits in one batch that weighs choices: with a vocabulary of 262,000 they, and not the tokens, fill the memory."""
+
+_LOOK_EVERY = 8
+"""Steps of writing between two looks: for a text that ends an answer, and for a caller who wants to stop."""
+
+Job = tuple[int, float]
+"""A row to compute: the place of its request, and its λ."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the model did with one question at one λ.
+
+    Attributes:
+        text: what it wrote; "" where choices were weighed.
+        n_tokens: how many tokens it wrote.
+        ended: "end of text", "length" or "stop"; "" where choices were weighed.
+        degenerate: whether the text repeats itself beyond the limits of `generation`.
+        scores: log-probability of each choice as a whole, in nats; empty where a text was written.
+    """
+
+    text: str = ""
+    n_tokens: int = 0
+    ended: str = ""
+    degenerate: bool = False
+    scores: tuple[float, ...] = ()
+
+
+def score(
+    child: LanguageModel,
+    requests: Sequence[Request],
+    jobs: Sequence[Job],
+    intervention: Intervention | None,
+    sampling: Sampling,
+) -> Iterator[list[tuple[Job, Outcome]]]:
+    """Compute rows, and hand over each batch when it is done.
+
+    Args:
+        child: the model.
+        requests: the questions, all to be answered in writing or all to be weighed.
+        jobs: which questions at which λ.
+        intervention: what one unit of λ adds; None for rows that nothing is added to.
+        sampling: how tokens are chosen in writing.
+
+    Yields:
+        The rows of one batch, every job once over all batches; and now and then an empty list while a batch is under way,
+        so that a caller can stop there.
+
+    Raises:
+        SteeringError: a prompt that does not fit into the child's context.
+    """
+    if not jobs:
+        return
+    way = _weigh if requests[0].tails else _write
+    room = 0 if requests[0].tails else sampling.max_new_tokens - 1
+    for request in requests:
+        child.check_length(len(request.ids) + max((len(tail) for tail in request.tails), default=room))
+        if any(not tail for tail in request.tails):
+            raise SteeringError(f"A choice of the question {request.item.id} has no tokens. Write something into it.")
+    yield from way(child, requests, jobs, intervention, sampling)
+
+
+def _write(
+    child: LanguageModel,
+    requests: Sequence[Request],
+    jobs: Sequence[Job],
+    intervention: Intervention | None,
+    sampling: Sampling,
+) -> Iterator[list[tuple[Job, Outcome]]]:
+    order = sorted(jobs, key=lambda job: -len(requests[job[0]].ids))
+
+    def fits(batch: list[Job], _: Job) -> bool:
+        width = len(requests[batch[0][0]].ids) + sampling.max_new_tokens
+        return len(batch) < WRITTEN_ROWS and width * (len(batch) + 1) <= WRITTEN_TOKENS
+
+    for batch in _grouped(order, fits):
+        asked = [requests[place] for place, _ in batch]
+        steps = decode(child, [request.ids for request in asked], intervention, [lam for _, lam in batch], sampling)
+        for number, last in enumerate(steps, start=1):
+            if number % _LOOK_EVERY:
+                continue
+            yield []
+            if asked[0].stop:
+                texts = (_text(child, tokens) for tokens in last.tokens)
+                if all(ended or asked[0].stop in text for ended, text in zip(last.ended, texts, strict=True)):
+                    break
+        steps.close()  # type: ignore[attr-defined]  # a generator, which must not run on
+        yield [
+            (job, _outcome(child, request, tokens, ended))
+            for job, request, tokens, ended in zip(batch, asked, last.tokens, last.ended, strict=True)
+        ]
+
+
+def _outcome(child: LanguageModel, request: Request, tokens: tuple[int, ...], ended: str) -> Outcome:
+    text = _text(child, tokens)
+    if request.stop and request.stop in text:
+        # How far the model ran past the end depends on its neighbours in the batch; what stands before does not.
+        kept = next(size for size in range(1, len(tokens) + 1) if request.stop in _text(child, tokens[:size]))
+        tokens, text, ended = tokens[:kept], text.split(request.stop, 1)[0], "stop"
+    degenerate = repeated(tokens) > REPEATED or dominant(tokens) > DOMINANT
+    return Outcome(text, len(tokens), ended, degenerate)
+
+
+def _text(child: LanguageModel, tokens: Sequence[int]) -> str:
+    text: str = child.tokenizer.decode(list(tokens), skip_special_tokens=True)
+    return text
+
+
+def _weigh(
+    child: LanguageModel,
+    requests: Sequence[Request],
+    jobs: Sequence[Job],
+    intervention: Intervention | None,
+    sampling: Sampling,
+) -> Iterator[list[tuple[Job, Outcome]]]:
+    del sampling
+    vocabulary: int = child.model.get_output_embeddings().weight.shape[0]
+    # Steering that begins with the response needs prompts of one length in a batch.
+    aligned = intervention is not None and intervention.positions == "response"
+
+    def size(job: Job) -> tuple[int, int]:
+        request = requests[job[0]]
+        return len(request.ids), len(request.ids) + max(map(len, request.tails))
+
+    def fits(batch: list[Job], job: Job) -> bool:
+        if aligned and size(job)[0] != size(batch[0])[0]:
+            return False
+        together = [*batch, job]
+        rows = sum(len(requests[place].tails) for place, _ in together)
+        width = max(size(one)[1] for one in together)
+        kept = width - min(size(one)[0] for one in together) + 1
+        return rows * width <= READ_TOKENS and rows * kept * vocabulary <= READ_LOGITS
+
+    for batch in _grouped(sorted(jobs, key=size, reverse=True), fits):
+        rows, heads, strengths = [], [], []
+        for place, lam in batch:
+            request = requests[place]
+            rows += [[*request.ids, *tail] for tail in request.tails]
+            heads += [len(request.ids)] * len(request.tails)
+            strengths += [lam] * len(request.tails)
+        sums = _log_likelihoods(child, rows, heads, strengths, intervention)
+        found = []
+        for job in batch:
+            count = len(requests[job[0]].tails)
+            found.append((job, Outcome(scores=tuple(sums[:count]))))
+            sums = sums[count:]
+        yield found
+
+
+def _log_likelihoods(
+    child: LanguageModel,
+    rows: list[list[int]],
+    heads: list[int],
+    strengths: list[float],
+    intervention: Intervention | None,
+) -> list[float]:
+    """Log-probability of everything behind each row's head, in nats."""
+    steered: AbstractContextManager[Any] = (
+        child.lock if intervention is None else steer(child, intervention, strengths, prompt_length=min(heads))
+    )
+    with torch.inference_mode(), steered:
+        found = token_log_probabilities(child, rows, heads)
+    return [float(tokens.double().sum()) for tokens in found]
+
+
+def _grouped(jobs: Sequence[Job], fits: Callable[[list[Job], Job], bool]) -> list[list[Job]]:
+    groups: list[list[Job]] = []
+    for job in jobs:
+        if groups and fits(groups[-1], job):
+            groups[-1].append(job)
+        else:
+            groups.append([job])
+    return groups

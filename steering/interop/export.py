@@ -1,0 +1,141 @@
+"""Files of other tools: a steering vector written as they read it, and theirs read with a card of what fits.
+
+None of them knows λ, scales or profiles, so what is written is the push itself, λ and all. Nothing that could run code is ever
+read: a format that exists as a pickle alone is written, and not read.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from steering.errors import MismatchError, SteeringError
+from steering.interop import control_vectors, lm_eval, tensors
+from steering.interop.baked import Baked, Foreign, bake
+from steering.interop.compatibility import Card, card, to_vector
+from steering.models import LanguageModel
+from steering.steer import Profile
+from steering.vectors import SteeringVector
+
+EXPORTS: dict[str, Callable[[Baked, Path], tuple[str, ...]]] = {
+    "gguf": control_vectors.write_llama_cpp,
+    "repeng": control_vectors.write_repeng,
+    "steering-vectors": tensors.write,
+    "lm-eval": lm_eval.write,
+}
+"""Writes a push into a file and returns what the reader of that file has to know."""
+
+IMPORTS: dict[str, Callable[[Path], Foreign]] = {
+    "gguf": control_vectors.read,
+    "repeng": control_vectors.read,
+    "steering-vectors": tensors.read,
+    "lm-eval": lm_eval.refuse,
+}
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file that was written for another tool.
+
+    Attributes:
+        path: the file.
+        format: a key of `EXPORTS`.
+        lam: the strength that is baked in.
+        scale: what λ means, see `intervention.plan`.
+        layers: the layers that the file steers.
+        notes: what is lost or has to be known, a sentence each.
+    """
+
+    path: Path
+    format: str
+    lam: float
+    scale: str
+    layers: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+def export_vector(
+    vector: SteeringVector,
+    path: str | Path,
+    format: str,
+    *,
+    lam: float = 0.2,
+    child: LanguageModel | None = None,
+    scale: str = "residual",
+    profile: Profile = "all",
+) -> Export:
+    """Write what one λ adds to the residual stream as a file of another tool.
+
+    The other tool's own strength multiplies λ: a file with λ = 0.2 used at strength 2 steers with λ = 0.4, and one with λ = 1
+    makes that strength mean λ.
+
+    Args:
+        vector: the vector.
+        path: the file to write.
+        format: a key of `EXPORTS`.
+        lam: the strength that is baked in.
+        child: the model that the vector is for; can be left out under the scale "unit" with the profile "all", and not for
+            lm-eval, whose files name the model's modules.
+        scale: see `intervention.plan`.
+        profile: see `intervention.plan`.
+
+    Raises:
+        MismatchError: the vector belongs to another model.
+        SteeringError: unknown format, a λ that pushes nowhere, or a child is needed and missing.
+    """
+    if format not in EXPORTS:
+        raise SteeringError(f"Unknown format {format!r}. Choose one of {', '.join(EXPORTS)}.")
+    baked = bake(vector, lam, child=child, scale=scale, profile=profile)
+    notes = EXPORTS[format](baked, Path(path))
+    return Export(Path(path), format, lam, scale, tuple(baked.active), notes)
+
+
+def import_vector(
+    path: str | Path, format: str, model: LanguageModel, *, unit_length: bool = False
+) -> tuple[SteeringVector, Card]:
+    """Read another tool's file as a vector of one model.
+
+    Args:
+        path: the file.
+        format: a key of `IMPORTS`.
+        model: the model that the file is meant for; few files say which that is.
+        unit_length: bring every row to length 1, for use under the scale "residual". Otherwise the rows stay as they are,
+            and λ = 1 under the scale "unit" is what the other tool does at strength 1.
+
+    Returns:
+        The vector, and what is known about how it fits the model.
+
+    Raises:
+        MismatchError: the file does not fit the model; the message says what was expected and what was found.
+        SteeringError: unknown format, a file that cannot be read, or one that could run code.
+    """
+    source = Path(path)
+    foreign = read(source, format)
+    checked = card(foreign, model, source.name, format)
+    if stops := [finding for finding in checked.findings if finding.stops]:
+        raise MismatchError(
+            f"{source} does not fit {model.name}: " + "; ".join(str(finding) for finding in stops) + ". Choose the "
+            "model that it was made for."
+        )
+    return to_vector(foreign, model, source.stem, format, unit_length=unit_length), checked
+
+
+def inspect_file(path: str | Path, format: str, model: LanguageModel) -> Card:
+    """Say how another tool's file fits a model, also where it does not.
+
+    Raises:
+        SteeringError: unknown format, a file that cannot be read, or one that could run code.
+    """
+    return card(read(Path(path), format), model, Path(path).name, format)
+
+
+def read(path: Path, format: str) -> Foreign:
+    """Read the rows and statements of another tool's file.
+
+    Raises:
+        SteeringError: unknown format, no such file, one that cannot be read, or one that could run code.
+    """
+    if format not in IMPORTS:
+        raise SteeringError(f"Unknown format {format!r}. Choose one of {', '.join(IMPORTS)}.")
+    if not path.is_file():
+        raise SteeringError(f"There is no file {path}.")
+    return IMPORTS[format](path)

@@ -1,0 +1,265 @@
+"""Vector files that a person keeps: one folder, what lies in it, and whether a file fits a model.
+
+Deleting moves a file aside, so that the last deletion can be taken back.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from steering.concepts import Concept, ContrastPair
+from steering.errors import SteeringError
+from steering.interop import Card, Finding, Foreign, card, import_vector, read
+from steering.models import LanguageModel
+from steering.storage import HEADER, data_dir
+from steering.transfer import ranges
+from steering.vectors import SteeringVector, load_vector, save_vector
+
+OWN = "steering-lab"
+"""Format of the files that are kept here."""
+
+FOREIGN: Mapping[str, str] = {".gguf": "gguf", ".safetensors": "steering-vectors"}
+"""Formats of other tools, by the ending of their files."""
+
+_MOST_LETTERS = 56
+"""Even in letters of four bytes, a name stays within what file systems take."""
+
+_ASIDE = ".deleted"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of the library.
+
+    Attributes:
+        name: of the file, without its ending.
+        path: the file.
+        size: in bytes.
+        saved: when it was written, in this machine's time.
+        vector: what it holds; None where it cannot be read.
+        problem: why it cannot be read; "" where it can.
+    """
+
+    name: str
+    path: Path
+    size: int
+    saved: datetime
+    vector: SteeringVector | None
+    problem: str = ""
+
+
+def folder() -> Path:
+    """Where the files lie; it may not exist yet."""
+    return data_dir() / "vectors"
+
+
+def entries() -> tuple[Entry, ...]:
+    """Everything in the library, the newest first."""
+    found = [_entry(path) for path in folder().glob("*.safetensors")]
+    return tuple(sorted(found, key=lambda entry: (entry.saved, entry.name), reverse=True))
+
+
+def entry(name: str) -> Entry:
+    """One file of the library.
+
+    Raises:
+        SteeringError: there is none of that name.
+    """
+    path = _path(name)
+    if Path(name).name != name or not path.is_file():
+        raise SteeringError(f"There is no vector {name!r} in the library. Choose one of the table.")
+    return _entry(path)
+
+
+def keep(vector: SteeringVector, name: str = "") -> Entry:
+    """Save a vector in the library.
+
+    Args:
+        vector: the vector.
+        name: what to call it; letters that file names cannot hold become dashes. By default concept, models and method.
+
+    Returns:
+        The new file; a number is added to the name where another file has it.
+    """
+    wanted = safe_name(name or proposed_name(vector))
+    number, free = 1, wanted
+    while _path(free).exists():
+        number += 1
+        free = f"{wanted}-{number}"
+    save_vector(vector, _path(free))
+    return _entry(_path(free))
+
+
+def delete(name: str) -> None:
+    """Move a file aside; whatever was deleted before it is gone for good.
+
+    Raises:
+        SteeringError: there is none of that name.
+    """
+    path = entry(name).path
+    aside = folder() / _ASIDE
+    aside.mkdir(exist_ok=True)
+    for older in aside.iterdir():
+        older.unlink(missing_ok=True)
+    os.replace(path, aside / path.name)
+
+
+def deleted() -> str:
+    """Name of the file that was deleted last and can still be brought back; "" for none."""
+    aside = folder() / _ASIDE
+    return next((path.stem for path in aside.glob("*.safetensors")), "")
+
+
+def restore() -> Entry:
+    """Bring the file back that was deleted last.
+
+    Raises:
+        SteeringError: there is none.
+    """
+    name = deleted()
+    if not name:
+        raise SteeringError("Nothing was deleted that could be brought back.")
+    if _path(name).exists():
+        raise SteeringError(f"Another vector is called {name!r} by now. Delete or rename that file first.")
+    os.replace(folder() / _ASIDE / _path(name).name, _path(name))
+    return _entry(_path(name))
+
+
+def inspect(path: Path, model: LanguageModel) -> Card:
+    """Say how a vector file of any readable format fits a model, also where it does not.
+
+    Raises:
+        SteeringError: a file that cannot be read, or one that could run code.
+    """
+    if format_of(path) != OWN:
+        return card(read(path, format_of(path)), model, path.name, format_of(path))
+    return own_card(load_vector(path), model, path.name)
+
+
+def open_file(path: Path, model: LanguageModel, *, unit_length: bool = False) -> SteeringVector:
+    """Read a vector file of any readable format for a model.
+
+    Args:
+        path: the file.
+        model: the model that is to be steered.
+        unit_length: for files of other tools: bring every row to length 1.
+
+    Raises:
+        MismatchError: it belongs to another model.
+        SteeringError: a file that cannot be read, or one that could run code.
+    """
+    if format_of(path) == OWN:
+        return load_vector(path, model)
+    return import_vector(path, format_of(path), model, unit_length=unit_length)[0]
+
+
+def format_of(path: Path) -> str:
+    """The format that a file is read as: `OWN`, or a key of `formats.IMPORTS`.
+
+    Raises:
+        SteeringError: no file is read by that ending.
+    """
+    ending = path.suffix.lower()
+    if ending in (".pt", ".pth", ".pkl", ".bin"):
+        return "lm-eval"  # whose reader says why a pickle is not opened
+    if ending not in FOREIGN:
+        raise SteeringError(f"{path.name} is not read: vector files end in .safetensors or .gguf.")
+    if ending == ".safetensors" and _has_our_header(path):
+        return OWN
+    return FOREIGN[ending]
+
+
+def own_card(vector: SteeringVector, model: LanguageModel, file: str) -> Card:
+    """Compare a vector of a file of ours with a model."""
+    steered = [layer for layer, carries in enumerate(vector.signal) if carries]
+    rows, width = vector.directions.shape
+    report = vector.report or {}
+    unit = Foreign({layer: vector.directions[layer] for layer in steered}, None, {"concept": vector.concept})
+    strength = next(one for one in card(unit, model, file, OWN).findings if one.what == "strength")
+    whole = Finding("file", "numbers as they were saved", "numbers as they were saved", "matches")
+    return Card(
+        file,
+        OWN,
+        model.name,
+        (
+            whole,
+            _equal("width", str(model.d_model), str(width)),
+            _equal("layers", str(model.n_layers), str(rows)),
+            _equal("fingerprint", model.fingerprint, vector.model or "nothing"),
+            _known("made for", "a name", vector.model_name),
+            Finding("signal", "some layers", f"layers {ranges(steered)}", "matches"),
+            strength,
+            _known("concept", "a name", vector.concept),
+            _known("pairs", "the texts behind it", f"{len(vector.pairs)} pairs" if vector.pairs else ""),
+            _known("carried from", "the parent's name", str(report.get("parent", ""))),
+        ),
+    )
+
+
+def as_concept(vector: SteeringVector, name: str) -> Concept:
+    """The pairs and poles that a vector came from, as a concept; without pairs where the file does not hold them."""
+    pairs = tuple(ContrastPair(positive, negative) for positive, negative in vector.pairs)
+    return Concept(name, *vector.labels, pairs, description=f"{vector.concept}, from a vector file.")
+
+
+def proposed_name(vector: SteeringVector) -> str:
+    """What a vector is called when nobody gives it a name: concept, models and method."""
+    parent = (vector.report or {}).get("parent")
+    models = f"{_stem(str(parent))}-to-{_stem(vector.model_name)}" if parent else _stem(vector.model_name)
+    return safe_name(f"{vector.concept}-{models}-{vector.method}")
+
+
+def safe_name(name: str) -> str:
+    """A name with the letters alone that every system takes in a file name.
+
+    Raises:
+        SteeringError: nothing is left of it.
+    """
+    kept = re.sub(r"[^\w.+-]+", "-", name).strip("-.")[:_MOST_LETTERS].strip("-.")
+    if not kept:
+        raise SteeringError(f"{name!r} cannot be the name of a file. Use letters and digits.")
+    return kept
+
+
+def _path(name: str) -> Path:
+    return folder() / f"{name}.safetensors"
+
+
+def _entry(path: Path) -> Entry:
+    stat = path.stat()
+    known: dict[str, Any] = {
+        "name": path.stem,
+        "path": path,
+        "size": stat.st_size,
+        "saved": datetime.fromtimestamp(stat.st_mtime),
+    }
+    try:
+        return Entry(**known, vector=load_vector(path))
+    except SteeringError as error:
+        return Entry(**known, vector=None, problem=str(error))
+
+
+def _has_our_header(path: Path) -> bool:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return HEADER in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
+def _stem(name: str) -> str:
+    return name.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _equal(what: str, expected: str, found: str) -> Finding:
+    return Finding(what, expected, found, "matches" if expected == found else "differs", expected != found)
+
+
+def _known(what: str, expected: str, found: str) -> Finding:
+    return Finding(what, expected, found or "nothing", "matches" if found else "unknown")

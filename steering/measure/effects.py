@@ -1,0 +1,218 @@
+"""What a vector does to a model: its effect on held-out continuations, and how far it disturbs the model's own text.
+
+A steered model's score is the mean, over neutral prompts and held-out continuations, of log p(positive) minus
+log p(negative) per token. A vector's effect is the score's change from −λ to +λ.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import torch
+
+from steering.concepts import Concept
+from steering.errors import Progress, SteeringError, silent
+from steering.models import LanguageModel, batches, editing, pad, token_log_probabilities
+from steering.steer import Intervention, Profile, Sampling, decode, plan, steer
+from steering.storage import cached, key
+from steering.vectors import SteeringVector
+
+LAMBDA = 0.1
+"""Strength at which effects are measured: far below the window where text falls apart, so the effect is close to linear."""
+
+_OWN_TOKENS = 32
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What steering with one vector does to the held-out continuations.
+
+    Attributes:
+        mean: change of the score from −λ to +λ, in nats per token.
+        per_prompt: the same for every neutral prompt, in order.
+    """
+
+    mean: float
+    per_prompt: tuple[float, ...]
+
+
+def neutral_prompts() -> tuple[str, ...]:
+    """Lead-ins that say nothing about any concept."""
+    return tuple((files("steering.measure") / "neutral_prompts.txt").read_text("utf-8").splitlines())
+
+
+def effect(
+    model: LanguageModel,
+    vector: SteeringVector,
+    concept: Concept,
+    *,
+    lam: float = LAMBDA,
+    scale: str = "residual",
+    profile: Profile = "all",
+    prompts: Sequence[str] | None = None,
+    progress: Progress = silent,
+) -> Effect:
+    """Measure what a vector does to the concept's held-out continuations.
+
+    Args:
+        model: the model that is steered.
+        vector: a vector in its space.
+        concept: the concept whose continuations are scored.
+        lam: strength; the effect runs from −lam to +lam.
+        scale: see `intervention.plan`.
+        profile: see `intervention.plan`.
+        prompts: neutral lead-ins; the bundled ones by default.
+        progress: told after every batch.
+
+    Raises:
+        SteeringError: the concept has no continuations, or one is longer than the model reads.
+    """
+    intervention = plan(model, vector, scale=scale, profile=profile)
+    scored = _scored(model, concept, prompts)
+    # Each text once with +λ and once with −λ.
+    lines = [(text, side) for text in scored for side in (1, -1)]
+    total = torch.zeros(len(prompts or neutral_prompts()), dtype=torch.float64)
+    done = 0
+    for members in batches([text.ids for text, _ in lines]):
+        here = [lines[member] for member in members]
+        with torch.inference_mode(), steer(model, intervention, [side * lam for _, side in here]):
+            scores = _scores(model, [text for text, _ in here])
+        for (text, side), score in zip(here, scores, strict=True):
+            total[text.prompt] += text.sign * side * score.item()
+        done += len(members)
+        progress(f"Measuring {vector.method} on {concept.name}", done / len(lines))
+    per_prompt = total / len(concept.continuations)
+    return Effect(float(per_prompt.mean()), tuple(per_prompt.tolist()))
+
+
+def score_gradient(model: LanguageModel, concept: Concept, *, progress: Progress = silent) -> torch.Tensor:
+    """Gradient of the unsteered model's score with respect to what is added at every position of a layer; kept in the cache.
+
+    It is minus the gradient of the loss that prefers positive continuations. Effects are nearly linear in λ, so one gradient
+    foretells the effect of any vector, see `expected_effect`.
+
+    Args:
+        model: the model that would be steered.
+        concept: the concept whose continuations are scored.
+        progress: told after every batch.
+
+    Returns:
+        float32 `[n_layers, d_model]`, nats per token and unit of activation.
+
+    Raises:
+        SteeringError: the concept has no continuations.
+    """
+    scored = _scored(model, concept, None)
+
+    def make() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+        added = torch.zeros(model.n_layers, model.d_model, device=model.device, dtype=model.dtype, requires_grad=True)
+        total = torch.zeros(model.n_layers, model.d_model)
+        done = 0
+        # Half the usual batch: a backward pass keeps what a forward pass may forget.
+        for members in batches([text.ids for text in scored], 512):
+            here = [scored[member] for member in members]
+
+            def add(layer: int, hidden: torch.Tensor) -> torch.Tensor:
+                return hidden + added[layer].to(hidden)
+
+            with model.lock, torch.enable_grad(), editing(model.blocks, add):
+                scores = _scores(model, here)
+                signed = (scores * scores.new_tensor([text.sign for text in here])).sum()
+                # Not backward(), which would leave a gradient as large as the model on its weights.
+                total += torch.autograd.grad(signed, added)[0].float().cpu()
+            done += len(members)
+            progress(f"Finding what moves {model.name} towards {concept.name}", done / len(scored))
+        return {"gradient": total / (len(scored) / 2)}, {}
+
+    rows = [[text.ids, text.start, text.sign] for text in scored]
+    tensors, _ = cached("gradients", key("gradient", model.fingerprint, str(model.dtype), rows), make)
+    return tensors["gradient"]
+
+
+def expected_effect(intervention: Intervention, gradient: torch.Tensor, lam: float = LAMBDA) -> float:
+    """First-order estimate of a planned intervention's effect.
+
+    Args:
+        intervention: what one unit of λ adds.
+        gradient: of the same model, see `score_gradient`.
+        lam: strength; the effect runs from −lam to +lam.
+    """
+    return float(2 * lam * (intervention.pushes.double() * gradient.double().cpu()).sum())
+
+
+def own_text(model: LanguageModel) -> list[tuple[list[int], int]]:
+    """What the unsteered model writes, greedily, after every neutral prompt: token ids, and where its own begin."""
+    heads = [model.token_ids(prompt) for prompt in neutral_prompts()]
+    steps = decode(model, heads, None, [0.0] * len(heads), Sampling(_OWN_TOKENS, stop=False))
+    last = deque(steps, maxlen=1)[0]
+    return [([*head, *tokens], len(head)) for head, tokens in zip(heads, last.tokens, strict=True)]
+
+
+def disturbance(
+    model: LanguageModel, vector: SteeringVector, texts: Sequence[tuple[list[int], int]], lam: float = LAMBDA
+) -> float:
+    """How much less fluent steering makes the model, by its own unsteered judgement.
+
+    At every token of its own text, the words that the steered model would write next surprise the unsteered one by more nats
+    than they surprise the steered one: their log-perplexity under the unsteered model less the steered model's own entropy,
+    which is the Kullback–Leibler divergence. It needs no sampling, and grows with λ² at first.
+
+    Args:
+        model: the model that is steered.
+        vector: a vector in its space.
+        texts: see `own_text`.
+        lam: strength; averaged over −lam and +lam.
+
+    Returns:
+        Nats per token.
+    """
+    intervention = plan(model, vector)
+    batch = pad([ids for ids, _ in texts], model)
+    own = torch.zeros_like(batch.mask, dtype=torch.bool)
+    for row, (ids, start) in enumerate(texts):
+        own[row, start - 1 : len(ids) - 1] = True
+
+    def predictions(strength: float) -> torch.Tensor:
+        with torch.inference_mode(), steer(model, intervention, [strength] * len(texts)):
+            logits = model.model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
+            return logits[own].float().log_softmax(dim=-1)
+
+    plain = predictions(0.0)
+    found = 0.0
+    for strength in (lam, -lam):
+        steered = predictions(strength)
+        found += (steered.exp() * (steered - plain)).sum(dim=-1).mean().item() / 2
+    return found
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A neutral prompt with one side of one continuation behind it."""
+
+    ids: list[int]
+    start: int
+    sign: int
+    prompt: int
+
+
+def _scored(model: LanguageModel, concept: Concept, prompts: Sequence[str] | None) -> list[_Scored]:
+    if not concept.continuations:
+        raise SteeringError(
+            f"{concept.name} has no continuations to measure with. Add held-out 'continuations' to its file."
+        )
+    scored = []
+    for place, prompt in enumerate(prompts or neutral_prompts()):
+        head = model.token_ids(prompt)
+        for pair in concept.continuations:
+            for sign, text in ((1, pair.positive), (-1, pair.negative)):
+                tail = list(model.tokenizer(" " + text, add_special_tokens=False)["input_ids"])
+                model.check_length(len(head) + len(tail))
+                scored.append(_Scored([*head, *tail], len(head), sign, place))
+    return scored
+
+
+def _scores(model: LanguageModel, texts: Sequence[_Scored]) -> torch.Tensor:
+    """Mean log-probability of each text's continuation, `[n_texts]`, in one forward pass."""
+    found = token_log_probabilities(model, [text.ids for text in texts], [text.start for text in texts])
+    return torch.stack([tokens.mean() for tokens in found])

@@ -1,0 +1,315 @@
+"""Testing a design of contrast pairs by hand: which pairs fight the others, what changes without one, and two designs compared.
+
+Everything about a pair is said by directions that were found without it. After a model has read the pairs, all of this is
+linear algebra on a few numbers.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from steering.concepts import Concept
+from steering.errors import MismatchError, Progress, SteeringError, silent
+from steering.models import LanguageModel
+from steering.stats import CONFIDENCE, mean_interval, wilson
+from steering.vectors import (
+    DIRECTION_METHODS,
+    FOLDS,
+    LayerQuality,
+    SteeringVector,
+    differing,
+    direction,
+    held_out,
+    no_signal,
+    read_sides,
+    rounding,
+)
+
+
+@dataclass(frozen=True)
+class Design:
+    """Contrast pairs as one model reads them.
+
+    Attributes:
+        concept: name of the concept.
+        model_name: what the model is called.
+        method: a key of `DIRECTION_METHODS`.
+        differences: float64 `[n_pairs, n_layers, k]`, positive minus negative, in the k dimensions that they span at each
+            layer. Every method turns with the space, so the other dimensions change nothing.
+        usable: bool `[n_pairs, n_layers]`, where the sides differ by more than rounding.
+    """
+
+    concept: str
+    model_name: str
+    method: str
+    differences: torch.Tensor
+    usable: torch.Tensor
+
+    def direction(self, layer: int, without: int | None = None) -> torch.Tensor:
+        """A layer's direction `[k]`, of all pairs or of all but one; zero where too few pairs differ."""
+        rows = torch.arange(len(self.differences)) != (-1 if without is None else without)
+        kept = self.differences[rows & self.usable[:, layer], layer]
+        return direction(kept, self.method, int(rows.sum()))
+
+    @cached_property
+    def directions(self) -> torch.Tensor:
+        """The directions of all pairs, `[n_layers, k]`."""
+        return torch.stack([self.direction(layer) for layer in range(self.differences.shape[1])])
+
+    @property
+    def signal(self) -> torch.Tensor:
+        """Which layers carry signal, bool `[n_layers]`."""
+        return self.directions.any(dim=1)
+
+
+@dataclass(frozen=True)
+class Votes:
+    """How far each pair goes along the direction that the other pairs give.
+
+    Attributes:
+        along: `[n_pairs, n_layers]`; 1 is as far as is typical of the pairs at that layer (root mean square), so layers can be
+            compared; below 0 the pair points the other way. Zero where the layer carries no signal.
+        signal: which layers carry signal, bool `[n_layers]`.
+    """
+
+    along: torch.Tensor
+    signal: torch.Tensor
+
+    @cached_property
+    def clear(self) -> torch.Tensor:
+        """Which layers tell pairs apart better than a coin, by the lower end of Wilson's interval, bool `[n_layers]`."""
+        pairs, right = len(self.along), (self.along > 0).sum(dim=0).tolist()
+        return self.signal & torch.tensor([wilson(number, pairs)[0] > 0.5 for number in right])
+
+    @property
+    def layers(self) -> torch.Tensor:
+        """The layers that count, bool `[n_layers]`: the clear ones, or all with signal where none is clear."""
+        return self.clear if self.clear.any() else self.signal
+
+    @property
+    def scores(self) -> torch.Tensor:
+        """Each pair's mean over the layers that count, `[n_pairs]`."""
+        return self.along[:, self.layers].mean(dim=1)
+
+    @property
+    def middle(self) -> torch.Tensor:
+        """Between which two values the middle half of the layers that count lies, `[n_pairs, 2]`."""
+        return self.along[:, self.layers].quantile(torch.tensor([0.25, 0.75]).double(), dim=1).T
+
+    @property
+    def against(self) -> torch.Tensor:
+        """At how many of the layers that count each pair points the other way, `[n_pairs]`."""
+        return (self.along[:, self.layers] < 0).sum(dim=1)
+
+    @property
+    def fights(self) -> torch.Tensor:
+        """Which pairs point the other way on the whole, bool `[n_pairs]`."""
+        return self.scores < 0
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What changes when one pair is left out; the same other pairs are tested both times, in the same folds.
+
+    Attributes:
+        pair: number of the pair, from 0.
+        cosines: `[n_layers]`, between the directions with it and without it; not a number where a layer was not asked about.
+        with_it: `[n_others, n_layers]`, the other pairs along directions that saw this pair and not them, as cosines; not a
+            number where a pair or a layer cannot be tested.
+        without_it: the same along directions that did not see this pair.
+    """
+
+    pair: int
+    cosines: torch.Tensor
+    with_it: torch.Tensor
+    without_it: torch.Tensor
+
+    @property
+    def turn(self) -> float:
+        """By how many degrees the direction turns: mean over the layers."""
+        return math.degrees(float(self.cosines.clamp(-1, 1).arccos().nanmean()))
+
+    @property
+    def told_apart(self) -> tuple[float, float]:
+        """Share of the other pairs told apart, with it and without it: means over pairs and layers."""
+        return _share(self.with_it), _share(self.without_it)
+
+    @property
+    def explained(self) -> tuple[float, float]:
+        """Share of the other differences' squared length along the direction, with it and without it."""
+        return float(self.with_it.square().nanmean()), float(self.without_it.square().nanmean())
+
+    @cached_property
+    def gain(self) -> tuple[float, float, float]:
+        """What leaving it out adds to the explained share: mean over the other pairs, and its 95 % interval."""
+        changes = (self.without_it.square() - self.with_it.square()).nanmean(dim=1)
+        tested = changes[~changes.isnan()]
+        if not len(tested):
+            return math.nan, math.nan, math.nan
+        low, high = mean_interval(tested.tolist())
+        return float(tested.mean()), low, high
+
+
+@dataclass(frozen=True)
+class DesignComparison:
+    """Two designs in one model.
+
+    Attributes:
+        concepts: names of the two.
+        model_name: what the model is called.
+        cosines: `[n_layers]`, between their directions; not a number where one of them carries no signal.
+        chance: 95 % of pairs of random directions of that width have a cosine nearer to 0 than this.
+        quality: per design and layer.
+        pairs: number of pairs of each.
+        signal: number of layers with signal of each.
+    """
+
+    concepts: tuple[str, str]
+    model_name: str
+    cosines: torch.Tensor
+    chance: float
+    quality: tuple[tuple[LayerQuality, ...], tuple[LayerQuality, ...]]
+    pairs: tuple[int, int]
+    signal: tuple[int, int]
+
+    @cached_property
+    def clear(self) -> torch.Tensor:
+        """At which layers both tell held-out pairs apart better than a coin, by Wilson's interval, bool `[n_layers]`."""
+        better = [
+            all(_beats_a_coin(layer, pairs) for layer, pairs in zip(both, self.pairs, strict=True))
+            for both in zip(*self.quality, strict=True)
+        ]
+        return ~self.cosines.isnan() & torch.tensor(better)
+
+
+def read_design(model: LanguageModel, concept: Concept, method: str, *, progress: Progress = silent) -> Design:
+    """Let a model read the pairs of a design; what it read before comes from the cache.
+
+    Args:
+        model: the model that reads.
+        concept: the pairs.
+        method: a key of `DIRECTION_METHODS`.
+        progress: told how far the reading is.
+
+    Raises:
+        SteeringError: unknown method, pairs that cannot be used, or no layer with signal.
+    """
+    positive, negative = read_sides(model, concept, progress=progress)
+    found = design(positive, negative, method, rounding(model), concept=concept.name, model_name=model.name)
+    if not found.signal.any():
+        raise SteeringError(no_signal(model, concept))
+    return found
+
+
+def design(
+    positive: torch.Tensor,
+    negative: torch.Tensor,
+    method: str,
+    noise: float,
+    *,
+    concept: str = "",
+    model_name: str = "",
+) -> Design:
+    """A design from both sides' activations, float64 `[n_pairs, n_layers, d_model]`; see `extraction.fit`.
+
+    Raises:
+        SteeringError: unknown method.
+    """
+    if method not in DIRECTION_METHODS:
+        raise SteeringError(f"Unknown direction method {method!r}. Choose one of {', '.join(DIRECTION_METHODS)}.")
+    spanned = torch.linalg.qr((positive - negative).permute(1, 2, 0), mode="r").R
+    return Design(concept, model_name, method, spanned.permute(2, 0, 1), differing(positive, negative, noise))
+
+
+def votes(design: Design, *, progress: Progress = silent) -> Votes:
+    """Project every pair on the direction that is found without it, at every layer."""
+    pairs, layers = design.usable.shape
+    along = torch.zeros(pairs, layers).double()
+    for pair in range(pairs):
+        progress("Finding the direction without each pair", pair / pairs)
+        without = torch.stack([design.direction(layer, without=pair) for layer in range(layers)])
+        along[pair] = (design.differences[pair] * without).sum(dim=1)
+    along *= design.usable & design.signal
+    return Votes(along / along.square().mean(dim=0).sqrt().clamp(min=1e-30), design.signal)
+
+
+def leave_out(design: Design, pair: int, layers: torch.Tensor | None = None) -> LeftOut:
+    """Find every direction again without one pair, and test both on the other pairs.
+
+    Args:
+        design: of two pairs or more.
+        pair: number of the pair, from 0.
+        layers: which layers are asked about, bool `[n_layers]`; by default those with signal.
+
+    Raises:
+        SteeringError: there is no such pair.
+    """
+    pairs, depth = design.usable.shape
+    if not 0 <= pair < pairs:
+        raise SteeringError(f"There is no pair {pair + 1}: {design.concept} has {pairs}.")
+    others = torch.arange(pairs) != pair
+    cosines = torch.full((depth,), math.nan).double()
+    with_it, without_it = torch.full((2, pairs, depth), math.nan).double()
+    asked = design.signal if layers is None else design.signal & layers
+    for layer in asked.nonzero().flatten().tolist():
+        less = design.direction(layer, without=pair)
+        if less.any():
+            cosines[layer] = design.directions[layer] @ less
+        tested = others & design.usable[:, layer]
+        if int(tested.sum()) >= max(FOLDS, (pairs - 1) / 2):
+            kept = design.differences[tested, layer]
+            own = design.differences[pair : pair + 1, layer][design.usable[pair : pair + 1, layer]]
+            with_it[tested, layer] = held_out(kept, design.method, also=own)
+            without_it[tested, layer] = held_out(kept, design.method)
+    return LeftOut(pair, cosines, with_it[others], without_it[others])
+
+
+def compare_designs(one: SteeringVector, other: SteeringVector) -> DesignComparison:
+    """Compare the vectors of two designs, layer by layer.
+
+    Raises:
+        MismatchError: they belong to different models.
+    """
+    return DesignComparison(
+        concepts=(one.concept, other.concept),
+        model_name=one.model_name,
+        cosines=cosines(one, other),
+        chance=chance_cosine(one.directions.shape[1]),
+        quality=(one.quality, other.quality),
+        pairs=(len(one.pairs), len(other.pairs)),
+        signal=(sum(one.signal), sum(other.signal)),
+    )
+
+
+def cosines(one: SteeringVector, other: SteeringVector) -> torch.Tensor:
+    """How far two vectors point the same way, `[n_layers]`, −1 to 1; not a number where one of them carries no signal.
+
+    Raises:
+        MismatchError: they belong to different models.
+    """
+    if one.model != other.model or one.directions.shape != other.directions.shape:
+        raise MismatchError(
+            f"One vector is for {one.model_name}, the other for {other.model_name}: they live in different spaces and "
+            "cannot be compared."
+        )
+    found = torch.nn.functional.cosine_similarity(one.directions.double(), other.directions.double(), dim=1)
+    return torch.where(one.directions.any(dim=1) & other.directions.any(dim=1), found, math.nan)
+
+
+def chance_cosine(width: int) -> float:
+    """Below which cosine, whatever its sign, 95 % of pairs of random directions of that width stay."""
+    from scipy.stats import beta
+
+    return math.sqrt(float(beta.ppf(CONFIDENCE, 0.5, (width - 1) / 2)))
+
+
+def _beats_a_coin(layer: LayerQuality, pairs: int) -> bool:
+    tested = pairs - layer.dropped
+    return tested > 0 and wilson(round(layer.told_apart * tested), tested)[0] > 0.5
+
+
+def _share(cosines: torch.Tensor) -> float:
+    tested = ~cosines.isnan()
+    return float((cosines[tested] > 0).double().mean())

@@ -1,0 +1,232 @@
+"""Effect kept: the share of what the child's own vector does that a carried one still does, at equal λ and at equal fluency."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from steering.concepts import Concept
+from steering.errors import Progress, part_of, silent
+from steering.measure.effects import LAMBDA, disturbance, effect, own_text
+from steering.models import LanguageModel
+from steering.transfer import transfer
+from steering.vectors import SteeringVector, extract, random_like
+
+_LOUDEST = 5.0
+"""A vector that disturbs nothing is not turned up more than this many times to match one that does."""
+
+
+@dataclass(frozen=True)
+class ConceptRetention:
+    """How much of one concept's effect a carried vector keeps.
+
+    Attributes:
+        name: the concept.
+        native: effect of the child's own vector, nats per token.
+        carried: effect of the carried vector.
+        random: mean effect of random vectors of the same lengths.
+        random_spread: root mean square of the random vectors' effects.
+        spread: standard deviation over neutral prompts of carried over native.
+        disturbance: how far the child's own vector disturbs its text, see `effects.disturbance`.
+        equal_lam: strength at which the carried vector disturbs it as far.
+        equal: effect of the carried vector at that strength.
+    """
+
+    name: str
+    native: float
+    carried: float
+    random: float
+    random_spread: float
+    spread: float
+    disturbance: float
+    equal_lam: float
+    equal: float
+
+    @property
+    def kept(self) -> float:
+        """The carried vector's effect as a share of the native one's, at the same λ."""
+        return self.carried / self.native if self.native else math.nan
+
+    @property
+    def kept_at_equal_fluency(self) -> float:
+        """The same, with λ set so that both disturb the child's text alike; a louder vector looks no better here."""
+        return self.equal / self.native if self.native else math.nan
+
+    @property
+    def measurable(self) -> bool:
+        """Whether the native effect stands out from that of random vectors; where it does not, a share of it means nothing."""
+        return self.native > 2 * self.random_spread
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Effect kept for several concepts.
+
+    Attributes:
+        parent: name of the parent.
+        child: name of the child.
+        lam: strength at which effects were measured.
+        concepts: one record a concept.
+    """
+
+    parent: str
+    child: str
+    lam: float
+    concepts: tuple[ConceptRetention, ...]
+
+    @property
+    def mean_kept(self) -> float:
+        """Average share kept over the concepts whose native effect is measurable."""
+        return _mean([concept.kept for concept in self.concepts if concept.measurable])
+
+    @property
+    def mean_kept_at_equal_fluency(self) -> float:
+        """The same at equal fluency."""
+        return _mean([concept.kept_at_equal_fluency for concept in self.concepts if concept.measurable])
+
+    @property
+    def mean_random(self) -> float:
+        """Average effect of random vectors as a share of the native effect, over the same concepts."""
+        return _mean([concept.random / concept.native for concept in self.concepts if concept.measurable])
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as JSON can write it."""
+        return {
+            "parent": self.parent,
+            "child": self.child,
+            "lam": self.lam,
+            "concepts": [
+                {
+                    **asdict(concept),
+                    "kept": concept.kept,
+                    "kept_at_equal_fluency": concept.kept_at_equal_fluency,
+                    "measurable": concept.measurable,
+                }
+                for concept in self.concepts
+            ],
+            "mean_kept": self.mean_kept,
+            "mean_kept_at_equal_fluency": self.mean_kept_at_equal_fluency,
+            "mean_random": self.mean_random,
+        }
+
+
+def retention(
+    parent: LanguageModel,
+    child: LanguageModel,
+    concepts: Sequence[Concept],
+    *,
+    method: str = "pca",
+    layers: str = "relative",
+    width: str = "ridge",
+    anchors: str | Path | None = None,
+    lam: float = LAMBDA,
+    random_seeds: int = 3,
+    progress: Progress = silent,
+) -> Retention:
+    """Measure what carried vectors still do in the child, beside its own and random ones.
+
+    Args:
+        parent: the model that the vectors are carried from; may be the child itself.
+        child: the model that is steered.
+        concepts: concepts with continuations.
+        method: how directions are found, in both models.
+        layers: see `alignment.align`.
+        width: see `alignment.align`.
+        anchors: see `alignment.align`.
+        lam: strength; effects run from −lam to +lam.
+        random_seeds: how many random vectors are averaged. Every concept gets others, so that an average over concepts rests on
+            that many times their number.
+        progress: told what is being measured.
+    """
+    texts = own_text(child)
+    measured = []
+    for number, concept in enumerate(concepts):
+        stage = part_of(progress, number / len(concepts), (number + 1) / len(concepts))
+        own = extract(child, concept, method, progress=part_of(stage, 0.0, 0.1))
+        theirs = extract(parent, concept, method, progress=part_of(stage, 0.1, 0.2))
+        carried = transfer(
+            theirs, parent, child, layers=layers, width=width, anchors=anchors, progress=part_of(stage, 0.2, 0.3)
+        )
+        measured.append(_measure(child, concept, own, carried, texts, lam, random_seeds, part_of(stage, 0.3, 1.0)))
+    return Retention(parent.name, child.name, lam, tuple(measured))
+
+
+def with_effect(vector: SteeringVector, measured: ConceptRetention) -> SteeringVector:
+    """Write the effect kept into a carried vector's report."""
+    report = {
+        **(vector.report or {}),
+        "effect_kept": measured.kept,
+        "effect_kept_at_equal_fluency": measured.kept_at_equal_fluency,
+    }
+    return replace(vector, provenance={**vector.provenance, "transfer": report})
+
+
+def measure(
+    child: LanguageModel,
+    concept: Concept,
+    carried: SteeringVector,
+    *,
+    method: str = "pca",
+    lam: float = LAMBDA,
+    random_seeds: int = 3,
+    progress: Progress = silent,
+) -> ConceptRetention:
+    """Measure how much of the effect of the child's own vector one carried vector keeps; arguments as for `retention`."""
+    own = extract(child, concept, method, progress=part_of(progress, 0.0, 0.2))
+    return _measure(child, concept, own, carried, own_text(child), lam, random_seeds, part_of(progress, 0.2, 1.0))
+
+
+def _measure(
+    child: LanguageModel,
+    concept: Concept,
+    own: SteeringVector,
+    carried: SteeringVector,
+    texts: Sequence[tuple[list[int], int]],
+    lam: float,
+    random_seeds: int,
+    progress: Progress,
+) -> ConceptRetention:
+    first = int(concept.digest[:8], 16)
+    controls = [random_like(own, first + seed) for seed in range(random_seeds)]
+    tried = [own, carried, *controls]
+    steps = len(tried) + 1
+    effects = [
+        effect(child, vector, concept, lam=lam, progress=part_of(progress, place / steps, (place + 1) / steps))
+        for place, vector in enumerate(tried)
+    ]
+    native, moved, random = effects[0], effects[1], [control.mean for control in effects[2:]]
+    reference = disturbance(child, own, texts, lam)
+    equal_lam = _as_disturbing(child, carried, texts, lam, reference)
+    equal = effect(child, carried, concept, lam=equal_lam, progress=part_of(progress, (steps - 1) / steps, 1.0))
+    shares = [there / here for there, here in zip(moved.per_prompt, native.per_prompt, strict=True) if here]
+    return ConceptRetention(
+        name=concept.name,
+        native=native.mean,
+        carried=moved.mean,
+        random=statistics.fmean(random) if random else 0.0,
+        random_spread=math.sqrt(statistics.fmean(value**2 for value in random)) if random else 0.0,
+        spread=statistics.stdev(shares) if len(shares) > 1 else 0.0,
+        disturbance=reference,
+        equal_lam=equal_lam,
+        equal=equal.mean,
+    )
+
+
+def _as_disturbing(
+    child: LanguageModel, vector: SteeringVector, texts: Sequence[tuple[list[int], int]], lam: float, wanted: float
+) -> float:
+    """The strength at which a vector disturbs the child's text by so much."""
+    strength = lam
+    # Disturbance grows with λ², so two steps are enough.
+    for _ in range(2):
+        found = disturbance(child, vector, texts, strength)
+        if found <= 0 or wanted <= 0:
+            break
+        strength = min(strength * math.sqrt(wanted / found), _LOUDEST * lam)
+    return strength
+
+
+def _mean(values: Sequence[float]) -> float:
+    return statistics.fmean(values) if values else math.nan

@@ -1,0 +1,189 @@
+"""Reading the residual stream: the output of every decoder block at the last token, or at every token.
+
+Nothing here steers or fits anything. All values leave as float32; statistics on them belong to the callers.
+"""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+
+from steering.errors import Progress, SteeringError, silent
+from steering.models.blocks import editing
+from steering.models.loading import LanguageModel, pad
+from steering.storage import cached, key
+
+BATCH_TOKENS = 1024
+"""Tokens per forward pass while recording: enough to keep a CPU busy, little enough for its memory."""
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Block outputs at the last token of each text.
+
+    Attributes:
+        values: float32 `[n_texts, n_layers, d_model]`.
+        model: fingerprint of the model.
+        texts: hash of the texts.
+    """
+
+    values: torch.Tensor
+    model: str
+    texts: str
+
+
+def record(model: LanguageModel, texts: Sequence[str], *, progress: Progress = silent) -> Activations:
+    """Record every block's output at the last token of each text; kept in the cache.
+
+    Args:
+        model: the model that reads the texts.
+        texts: raw texts, read without a chat template.
+        progress: told how far the reading is.
+
+    Raises:
+        SteeringError: a text is empty.
+    """
+    rows = [_ids(model, text) for text in texts]
+
+    def make() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+        values = torch.empty(len(rows), model.n_layers, model.d_model)
+
+        def keep(members: list[int], hidden: list[torch.Tensor]) -> None:
+            for layer, output in enumerate(hidden):
+                for place, member in enumerate(members):
+                    values[member, layer] = output[place, len(rows[member]) - 1]
+
+        read_blocks(model, rows, keep, progress=progress)
+        return {"values": values}, {}
+
+    tensors, _ = cached("activations", key("last", model.fingerprint, str(model.dtype), rows), make)
+    return Activations(tensors["values"], model.fingerprint, key(list(texts)))
+
+
+def read_blocks(
+    model: LanguageModel,
+    rows: Sequence[Sequence[int]],
+    keep: Callable[[list[int], list[torch.Tensor]], None],
+    *,
+    progress: Progress = silent,
+) -> None:
+    """Run texts through the decoder blocks, in batches of like length, and stop before the output layer.
+
+    Args:
+        model: the model that reads.
+        rows: token ids of each text.
+        keep: called per batch with the texts' numbers and each block's output, `[batch, seq, d_model]`, padded on the
+            right. The tensors are the model's own: copy what is to last.
+        progress: told after every batch.
+    """
+    done = 0
+    for members in batches(rows):
+        progress(f"Reading with {model.name}", done / len(rows))
+        batch = pad([rows[member] for member in members], model)
+        keep(members, block_outputs(model, batch.ids, batch.mask))
+        done += len(members)
+    progress(f"Reading with {model.name}", 1.0)
+
+
+def batches(rows: Sequence[Sequence[int]], tokens: int = BATCH_TOKENS) -> list[list[int]]:
+    """Group texts of like length so that a padded batch holds about `tokens` tokens.
+
+    Returns:
+        Lists of positions in `rows`; together each position once, the longest texts first.
+    """
+    groups: list[list[int]] = []
+    for position in sorted(range(len(rows)), key=lambda position: -len(rows[position])):
+        if groups and len(rows[groups[-1][0]]) * (len(groups[-1]) + 1) <= tokens:
+            groups[-1].append(position)
+        else:
+            groups.append([position])
+    return groups
+
+
+def block_outputs(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+    """Output of every block in one forward pass that ends at the last block.
+
+    Args:
+        model: the model that reads.
+        ids: token ids `[batch, seq]`.
+        mask: attention mask of the same shape.
+
+    Returns:
+        `n_layers` tensors `[batch, seq, d_model]`, in the model's own type.
+    """
+    outputs: list[torch.Tensor] = []
+
+    def keep(layer: int, hidden: torch.Tensor) -> None:
+        outputs.append(hidden)
+        if layer == model.n_layers - 1:
+            raise _EndOfBlocks
+
+    with model.lock, torch.inference_mode(), editing(model.blocks, keep), contextlib.suppress(_EndOfBlocks):
+        model.model(input_ids=ids, attention_mask=mask, use_cache=False)
+    return outputs
+
+
+def residual_norms(model: LanguageModel) -> torch.Tensor:
+    """Median length of the residual stream over the tokens of a few anchor texts; kept in the cache.
+
+    First tokens are left out: many models park norms there far above those of any other token.
+
+    Returns:
+        float32 `[n_layers]`.
+    """
+
+    def make() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+        rows = [_ids(model, text) for text in anchor_texts()[::20]]
+        lengths: list[list[torch.Tensor]] = [[] for _ in range(model.n_layers)]
+
+        def keep(members: list[int], hidden: list[torch.Tensor]) -> None:
+            for layer, output in enumerate(hidden):
+                norms = output.float().norm(dim=-1)
+                lengths[layer] += [norms[place, 1 : len(rows[member])] for place, member in enumerate(members)]
+
+        read_blocks(model, rows, keep)
+        return {"norms": torch.stack([torch.cat(layer).median().cpu() for layer in lengths])}, {}
+
+    tensors, _ = cached("norms", key("norms", model.fingerprint, str(model.dtype), anchor_texts()), make)
+    return tensors["norms"]
+
+
+@cache
+def anchor_texts() -> tuple[str, ...]:
+    """The bundled anchor texts: short passages of every kind, on which maps between models are fitted."""
+    return _lines((files("steering.models") / "anchors.txt").read_text("utf-8"))
+
+
+def read_anchors(path: str | Path) -> tuple[str, ...]:
+    """Read a user's own anchor texts: UTF-8, one text a line.
+
+    Raises:
+        SteeringError: no such file, or nothing in it.
+    """
+    try:
+        texts = _lines(Path(path).read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SteeringError(f"The anchor texts in {path} cannot be read: {error}") from error
+    if not texts:
+        raise SteeringError(f"{path} holds no anchor texts. Write one text a line.")
+    return texts
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _ids(model: LanguageModel, text: str) -> list[int]:
+    ids = model.token_ids(text)
+    if not text.strip() or not ids:
+        raise SteeringError("An empty text has no last token to read. Remove it, or write something.")
+    model.check_length(len(ids))
+    return ids
+
+
+class _EndOfBlocks(Exception):
+    """Raised by our own hook after the last block, to spare the output layer."""

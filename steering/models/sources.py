@@ -1,0 +1,90 @@
+"""Where a model's files come from: the bundle, the Hub, a folder, or a .gguf file; and what a failure to load means."""
+
+import difflib
+import re
+from pathlib import Path
+
+import httpx
+from huggingface_hub import errors as hub
+from huggingface_hub import snapshot_download
+
+from steering.errors import ModelError, Progress
+from steering.models import bundled
+
+_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+
+
+def locate(name: str, progress: Progress) -> tuple[Path, str]:
+    """Find, fetch or convert a model's files.
+
+    Args:
+        name: a bundled name, a Hub id, a folder, or a .gguf file.
+        progress: told what is being done.
+
+    Returns:
+        The folder of its files, and the Hub commit that they are from ("" for anything else).
+
+    Raises:
+        ModelError: unknown name, no network, gated, or a broken file.
+    """
+    if name in bundled.CATALOGUE:
+        return bundled.bundled_folder(bundled.CATALOGUE[name], progress), ""
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise ModelError(f"There is no file {name}.")
+        return bundled.gguf_folder(path, progress), ""
+    if name and path.is_dir():
+        return path, ""
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
+        return _download(name, progress)
+    known = list(bundled.CATALOGUE)
+    near = [each for each in known if name and name in each] or difflib.get_close_matches(name, known, n=2, cutoff=0.3)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise ModelError(
+        f"Unknown model {name!r}.{hint} Bundled models: {', '.join(bundled.CATALOGUE)}. A Hub id (owner/name), a folder or "
+        "a .gguf file works too."
+    )
+
+
+def _download(name: str, progress: Progress) -> tuple[Path, str]:
+    progress(f"Fetching {name} from the Hub", 0.0)
+    try:
+        folder = Path(
+            # Some repositories hold the same weights once more in one file.
+            snapshot_download(name, allow_patterns=_FILES, ignore_patterns=["consolidated*"])
+        )
+    except hub.GatedRepoError as error:
+        raise ModelError(
+            f"{name} is gated: accept its licence on its Hub page, then run `hf auth login` on this machine."
+        ) from error
+    except (hub.RepositoryNotFoundError, hub.HFValidationError) as error:
+        raise ModelError(
+            f"The Hub has no model {name!r}. Check owner and name; a private one needs `hf auth login`."
+        ) from error
+    except (
+        hub.HfHubHTTPError,
+        hub.LocalEntryNotFoundError,
+        hub.OfflineModeIsEnabled,
+        httpx.HTTPError,
+        OSError,
+    ) as error:
+        raise ModelError(
+            f"{name} is not on this machine and the Hub cannot be reached. Connect to the internet, or give a local folder, "
+            f"a .gguf file, or a bundled model ({', '.join(bundled.CATALOGUE)})."
+        ) from error
+    return folder, folder.name
+
+
+def explain(name: str, error: Exception) -> str:
+    """Say in a sentence why transformers could not load a model, and what to do."""
+    text = " ".join(str(error).split())
+    if "trust_remote_code" in text or "custom code" in text:
+        return f"{name} needs code of its own to run, and such code is never run here. Choose a model that transformers knows."
+    if "Unrecognized configuration class" in text or "AutoModelForCausalLM" in text:
+        return f"{name} is not a causal language model: transformers does not generate text with it. Choose a decoder model."
+    if "safetensors" in text and "no file named" in text.lower():
+        return f"{name} has no safetensors weights; other formats can run code when they are read. Choose a safetensors copy."
+    if "ignore_mismatched_sizes" in text:
+        return f"{name} cannot be loaded: its weights do not have the sizes that its config.json gives. Fetch it again."
+    return f"{name} cannot be loaded: {text[:300]}"

@@ -1,0 +1,205 @@
+"""The decode loop: rows of token ids, each with its own strength, one column of new tokens a step.
+
+Rows share one batch and one key-value cache; a row that has ended leaves both. Hooks are entered for one forward pass and
+are gone before anything is yielded, so a caller may drop the loop at any step.
+"""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import (
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from steering.errors import SteeringError
+from steering.models import LanguageModel, new_cache
+from steering.steer.intervention import Intervention, steer
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen.
+
+    Attributes:
+        max_new_tokens: most tokens a row may get.
+        temperature: 0 takes the likeliest token; above 0 samples.
+        top_p: smallest set of tokens whose probability exceeds this; 1 keeps all.
+        top_k: only the k likeliest tokens; 0 keeps all.
+        repetition_penalty: above 1 makes tokens that were used before less likely.
+        seed: of the random numbers. Every row draws the same numbers, so rows differ by their strength and not by luck.
+        stop: end a row at the model's end-of-text tokens. Switched off where two runs must do equal work.
+    """
+
+    max_new_tokens: int = 48
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+    seed: int = 0
+    stop: bool = True
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise SteeringError(f"max_new_tokens is {self.max_new_tokens}; it must be at least 1.")
+        if not 0 <= self.temperature <= 10:
+            raise SteeringError(f"The temperature is {self.temperature}; it must lie between 0 and 10.")
+        if not 0 < self.top_p <= 1:
+            raise SteeringError(f"top_p is {self.top_p}; it must lie above 0 and at most at 1.")
+        if self.top_k < 0:
+            raise SteeringError(f"top_k is {self.top_k}; it must be 0 or more.")
+        if not 0 < self.repetition_penalty <= 10:
+            raise SteeringError(
+                f"The repetition penalty is {self.repetition_penalty}; it must lie above 0 and at most at 10."
+            )
+
+
+@dataclass(frozen=True)
+class Step:
+    """The rows after one more token each.
+
+    Attributes:
+        tokens: new token ids of every row so far, without the end-of-text token.
+        ended: for every row "" while it runs, "end of text", or "length".
+    """
+
+    tokens: tuple[tuple[int, ...], ...]
+    ended: tuple[str, ...]
+
+
+def decode(
+    model: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    intervention: Intervention | Sequence[Intervention] | None,
+    lambdas: Sequence[float],
+    sampling: Sampling,
+) -> Iterator[Step]:
+    """Continue every prompt under its own strength.
+
+    Args:
+        model: the model that writes.
+        prompts: token ids, one list a row; of any lengths.
+        intervention: what one unit of λ adds, one for all rows or one a row; None decodes without hooks.
+        lambdas: one strength a row.
+        sampling: how tokens are chosen.
+
+    Yields:
+        The rows after every step. The last step has no running row.
+    """
+    rows = _Rows(model, prompts, sampling)
+    strengths = list(lambdas)
+    while rows.running:
+        here = [strengths[row] for row in rows.running]
+        # inference_mode is entered per step: left open across the yield, it would leak into the caller's thread.
+        with torch.inference_mode():
+            if intervention is None:
+                with model.lock:
+                    logits = rows.forward()
+            else:
+                own = intervention
+                if not isinstance(own, Intervention):
+                    own = [own[row] for row in rows.running]
+                with steer(model, own, here, prompt_length=rows.width):
+                    logits = rows.forward()
+            rows.append(logits)
+        yield Step(tuple(map(tuple, rows.tokens)), tuple(rows.ended))
+
+
+class _Rows:
+    """The batch: what is still running, its cache, and what every row has written."""
+
+    def __init__(self, model: LanguageModel, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
+        self.model = model
+        self.sampling = sampling
+        self.running = list(range(len(prompts)))
+        self.tokens: list[list[int]] = [[] for _ in prompts]
+        self.ended = [""] * len(prompts)
+        self.cache = new_cache(model.model.config)
+        # Padding goes on the left, so that the last position is every row's newest token.
+        self.width = max(len(prompt) for prompt in prompts)
+        self.history = torch.zeros(len(prompts), self.width, dtype=torch.long)
+        self.mask = torch.zeros(len(prompts), self.width, dtype=torch.long)
+        for row, prompt in enumerate(prompts):
+            # Padded with a token of its own, which a repetition penalty counts anyway.
+            self.history[row, : self.width - len(prompt)] = prompt[0]
+            self.history[row, self.width - len(prompt) :] = torch.tensor(prompt)
+            self.mask[row, self.width - len(prompt) :] = 1
+        self.history, self.mask = self.history.to(model.device), self.mask.to(model.device)
+        self.padded = not bool(self.mask.all())
+        self.inputs = self.history
+        self.generators = [torch.Generator().manual_seed(sampling.seed) for _ in prompts]
+        self.processors = _processors(sampling)
+        takes = inspect.signature(model.model.forward).parameters
+        self.takes_positions = "position_ids" in takes
+        self.takes_keep = "logits_to_keep" in takes
+
+    def forward(self) -> torch.Tensor:
+        """Next-token logits of the running rows, float32 `[rows, vocabulary]`."""
+        arguments: dict[str, Any] = {"input_ids": self.inputs, "use_cache": True}
+        if self.padded:  # A mask of ones says nothing, and makes attention slower.
+            arguments["attention_mask"] = self.mask
+        if self.takes_positions:
+            positions = (self.mask.cumsum(dim=1) - 1).clamp(min=0)
+            arguments["position_ids"] = positions[:, -self.inputs.shape[1] :]
+        if self.takes_keep:
+            arguments["logits_to_keep"] = 1
+        output = self.model.model(past_key_values=self.cache, **arguments)
+        self.cache = output.past_key_values
+        logits: torch.Tensor = output.logits[:, -1].float()
+        return logits
+
+    def append(self, logits: torch.Tensor) -> None:
+        """Choose every running row's next token, and let the rows that end leave the batch."""
+        scores = self.processors(self.history, logits)
+        chosen = scores.argmax(dim=-1) if self.sampling.temperature == 0 else self._draw(scores)
+        stay = []
+        for place, (row, token) in enumerate(zip(self.running, chosen.tolist(), strict=True)):
+            if self.sampling.stop and token in self.model.stop_ids:
+                self.ended[row] = "end of text"
+                continue
+            self.tokens[row].append(token)
+            if len(self.tokens[row]) == self.sampling.max_new_tokens:
+                self.ended[row] = "length"
+                continue
+            stay.append(place)
+        self.width = 1
+        self.inputs = chosen[:, None]
+        self.history = torch.cat([self.history, self.inputs], dim=1)
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
+        if len(stay) < len(self.running):
+            self._keep(stay)
+
+    def _draw(self, scores: torch.Tensor) -> torch.Tensor:
+        probabilities = scores.softmax(dim=-1).cpu()
+        drawn = [
+            torch.multinomial(probabilities[place], 1, generator=self.generators[row])
+            for place, row in enumerate(self.running)
+        ]
+        return torch.cat(drawn).to(scores.device)
+
+    def _keep(self, places: list[int]) -> None:
+        self.running = [self.running[place] for place in places]
+        index = torch.tensor(places, dtype=torch.long, device=self.mask.device)
+        self.inputs, self.history, self.mask = self.inputs[index], self.history[index], self.mask[index]
+        if places:
+            self.cache.batch_select_indices(index)
+
+
+def _processors(sampling: Sampling) -> LogitsProcessorList:
+    processors = LogitsProcessorList()
+    if sampling.repetition_penalty != 1.0:
+        processors.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
+    if sampling.temperature > 0:
+        if sampling.temperature != 1.0:
+            processors.append(TemperatureLogitsWarper(sampling.temperature))
+        if sampling.top_k:
+            processors.append(TopKLogitsWarper(sampling.top_k))
+        if sampling.top_p < 1.0:
+            processors.append(TopPLogitsWarper(sampling.top_p))
+    return processors

@@ -1,0 +1,228 @@
+"""Side by side: one prompt, a row for every λ, streamed in step; and how healthy each text is."""
+
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+import transformers
+
+from steering.errors import SteeringError
+from steering.models import LanguageModel, token_log_probabilities
+from steering.steer.decoding import Sampling, decode
+from steering.steer.intervention import Profile, plan
+from steering.vectors import SteeringVector
+
+REPEATED = 0.30
+DOMINANT = 0.40
+PERPLEXITY_RATIO = 5.0
+"""A text is degenerate above any of these: share of repeated 3-grams, share of its commonest token, perplexity over the
+baseline's."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """Signs that a text has fallen apart.
+
+    Attributes:
+        repeated: share of its 3-grams of tokens that occurred before in it.
+        dominant: share of its commonest token.
+        perplexity: under the unsteered child, given the prompt; None until `assess` measured it.
+        same_as_baseline: whether it is the λ = 0 text, token for token.
+        degenerate: whether a limit is passed.
+    """
+
+    repeated: float
+    dominant: float
+    perplexity: float | None
+    same_as_baseline: bool
+    degenerate: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One continuation at one λ."""
+
+    lam: float
+    text: str
+    token_ids: tuple[int, ...]
+    ended: str
+    health: Health
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One prompt continued at several λ.
+
+    Attributes:
+        child: name of the model that wrote.
+        prompt: what the user wrote.
+        prompt_token_ids: what the model read.
+        rows: one a λ, in the order asked for.
+        provenance: vector, settings and versions.
+    """
+
+    child: str
+    prompt: str
+    prompt_token_ids: tuple[int, ...]
+    rows: tuple[Row, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def done(self) -> bool:
+        """Whether every row has ended."""
+        return all(row.ended for row in self.rows)
+
+    def at(self, lam: float) -> Row:
+        """The row whose λ is nearest to `lam`."""
+        return min(self.rows, key=lambda row: abs(row.lam - lam))
+
+
+def stream(
+    child: LanguageModel,
+    prompt: str,
+    vector: SteeringVector | Sequence[SteeringVector],
+    lambdas: Sequence[float],
+    *,
+    sampling: Sampling | None = None,
+    max_new_tokens: int | None = None,
+    scale: str = "residual",
+    profile: Profile = "all",
+    positions: str = "all",
+    plain: bool = False,
+) -> Iterator[Grid]:
+    """Continue a prompt at every λ at once, and yield all rows after every step.
+
+    Args:
+        child: the model that writes.
+        prompt: a user's turn where the child has a chat template, else the beginning of a text.
+        vector: a vector in the child's space for all rows, or one for every λ.
+        lambdas: strengths; 0 is the unsteered child.
+        sampling: how tokens are chosen; greedy by default.
+        max_new_tokens: overrides the sampling's.
+        scale: see `intervention.plan`.
+        profile: see `intervention.plan`.
+        positions: see `intervention.plan`.
+        plain: send the prompt as it is, without the chat template.
+
+    Yields:
+        The grown grid.
+
+    Raises:
+        SteeringError: no λ, one that is not finite, not one vector for every λ, or settings that do not fit the child.
+    """
+    strengths = [float(lam) for lam in lambdas]
+    if not strengths or not all(map(_finite, strengths)):
+        raise SteeringError(f"λ must be one or more finite numbers, not {list(lambdas)}.")
+    chosen = sampling or Sampling()
+    if max_new_tokens is not None:
+        chosen = replace(chosen, max_new_tokens=max_new_tokens)
+    alone = isinstance(vector, SteeringVector)
+    vectors = [vector] if isinstance(vector, SteeringVector) else list(vector)
+    if not alone and len(vectors) != len(strengths):
+        raise SteeringError(f"There are {len(vectors)} vectors for {len(strengths)} λ; give one for every λ.")
+    plans = [plan(child, one, scale=scale, profile=profile, positions=positions) for one in vectors]
+    told = [{"concept": one.concept, "method": one.method, **one.provenance} for one in vectors]
+    weights = [list(one.weights) for one in plans]
+    ids = child.prompt_ids(prompt, plain=plain)
+    if child.context and len(ids) + chosen.max_new_tokens - 1 > child.context:
+        raise SteeringError(
+            f"The prompt has {len(ids)} tokens and {chosen.max_new_tokens} are to follow, but {child.name} reads up to "
+            f"{child.context}. Shorten the prompt, or ask for fewer new tokens."
+        )
+    provenance = {
+        **({"vector": told[0]} if alone else {"vectors": told}),
+        "child": {"name": child.name, "fingerprint": child.fingerprint, "revision": child.revision},
+        "scale": scale,
+        "profile": weights[0] if alone else weights,
+        "positions": positions,
+        "sampling": vars(chosen),
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+    }
+
+    def steps() -> Iterator[Grid]:
+        for step in decode(child, [ids] * len(strengths), plans[0] if alone else plans, strengths, chosen):
+            rows = [
+                Row(lam, child.tokenizer.decode(list(tokens), skip_special_tokens=True), tokens, ended, _UNKNOWN)
+                for lam, tokens, ended in zip(strengths, step.tokens, step.ended, strict=True)
+            ]
+            yield Grid(child.name, prompt, tuple(ids), _with_health(rows, [None] * len(rows)), provenance)
+
+    return steps()
+
+
+def generate(
+    child: LanguageModel,
+    prompt: str,
+    vector: SteeringVector | Sequence[SteeringVector],
+    lambdas: Sequence[float],
+    **settings: Any,
+) -> Grid:
+    """Continue a prompt at every λ; takes the settings of `stream` and returns its last grid."""
+    return deque(stream(child, prompt, vector, lambdas, **settings), maxlen=1)[0]
+
+
+def assess(child: LanguageModel, grid: Grid) -> Grid:
+    """Measure every text's perplexity under the unsteered child.
+
+    Args:
+        child: the model that wrote the grid.
+        grid: finished or not.
+
+    Returns:
+        The grid with every row's health filled in.
+    """
+    distinct = list(dict.fromkeys(row.token_ids for row in grid.rows if row.token_ids))
+    measured = dict(zip(distinct, perplexities(child, grid.prompt_token_ids, distinct), strict=True))
+    return replace(grid, rows=_with_health(list(grid.rows), [measured.get(row.token_ids) for row in grid.rows]))
+
+
+def perplexities(model: LanguageModel, prompt: Sequence[int], texts: Sequence[Sequence[int]]) -> list[float]:
+    """Perplexity of each continuation of one prompt, under the model as it is.
+
+    Returns:
+        One number a text: e to the mean negative log-probability of its tokens.
+    """
+    if not texts:
+        return []
+    with model.lock, torch.inference_mode():
+        found = token_log_probabilities(model, [[*prompt, *text] for text in texts], [len(prompt)] * len(texts))
+    return [tokens.mean().neg().exp().item() for tokens in found]
+
+
+def _with_health(rows: Sequence[Row], perplexity: Sequence[float | None]) -> tuple[Row, ...]:
+    zero = next((place for place, row in enumerate(rows) if row.lam == 0), None)
+    baseline = None if zero is None else rows[zero].token_ids
+    reference = None if zero is None else perplexity[zero]
+    judged = []
+    for row, own in zip(rows, perplexity, strict=True):
+        again, most = repeated(row.token_ids), dominant(row.token_ids)
+        strange = own is not None and reference is not None and own > PERPLEXITY_RATIO * reference
+        health = Health(
+            repeated=again,
+            dominant=most,
+            perplexity=own,
+            same_as_baseline=row.lam != 0 and row.token_ids == baseline,
+            degenerate=again > REPEATED or most > DOMINANT or strange,
+        )
+        judged.append(replace(row, health=health))
+    return tuple(judged)
+
+
+def repeated(tokens: Sequence[int]) -> float:
+    """Share of a text's 3-grams of tokens that occurred before in it."""
+    grams = list(zip(tokens, tokens[1:], tokens[2:], strict=False))
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+def dominant(tokens: Sequence[int]) -> float:
+    """Share of a text's commonest token; 0 in a handful of tokens, where one of them is always common."""
+    return Counter(tokens).most_common(1)[0][1] / len(tokens) if len(tokens) >= 10 else 0.0
+
+
+def _finite(number: float) -> bool:
+    return number == number and abs(number) != float("inf")
+
+
+_UNKNOWN = Health(0.0, 0.0, None, False, False)

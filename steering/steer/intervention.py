@@ -1,0 +1,168 @@
+"""Steering: one hook a block, one strength a row, and where it is wanted one vector a row.
+
+`plan` turns a vector into what one unit of λ adds at each layer; `steer` adds it for the time of one forward pass.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from steering.errors import MismatchError, SteeringError
+from steering.models import LanguageModel, editing, residual_norms
+from steering.vectors import SteeringVector
+
+SCALES = ("residual", "unit")
+POSITIONS = ("all", "response")
+
+PROFILES: dict[str, Callable[[float], float]] = {
+    "all": lambda _: 1.0,
+    "middle": lambda depth: float(0.25 <= depth <= 0.75),
+    "bell": lambda depth: math.exp(-(((depth - 0.5) / 0.2) ** 2) / 2),
+    "late": lambda depth: float(depth >= 0.5),
+}
+"""Layer profiles by name: weight as a function of depth, 0 at the first block and 1 at the last."""
+
+Profile = str | Sequence[float]
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What λ = 1 adds to the residual stream of one model.
+
+    Attributes:
+        pushes: float32 `[n_layers, d_model]`, zero rows where nothing is added.
+        model: fingerprint of the model.
+        scale: "residual" (λ in whole residual norms, spread over the layers) or "unit" (the paper's λ times a unit vector).
+        weights: the layer profile, one weight a layer; they sum to 1 under "residual".
+        positions: "all" tokens, or the "response" alone, which begins with the prompt's last token.
+    """
+
+    pushes: torch.Tensor
+    model: str
+    scale: str
+    weights: tuple[float, ...]
+    positions: str
+
+    @cached_property
+    def active(self) -> list[int]:
+        """The layers at which something is added."""
+        return self.pushes.any(dim=1).nonzero().flatten().tolist()
+
+
+def plan(
+    model: LanguageModel,
+    vector: SteeringVector,
+    *,
+    scale: str = "residual",
+    profile: Profile = "all",
+    positions: str = "all",
+) -> Intervention:
+    """Work out what one unit of λ adds at each layer.
+
+    Args:
+        model: the model to be steered.
+        vector: a vector in that model's space.
+        scale: "residual": `λ · w_l · r_l · s_l` with the median residual norm r_l and weights w_l that sum to 1;
+            "unit": `λ · w_l · s_l`, the paper's letter.
+        profile: a name of `PROFILES`, or one weight a layer, none negative.
+        positions: "all", or "response".
+
+    Raises:
+        MismatchError: the vector belongs to another model.
+        SteeringError: unknown scale, profile or positions, or no weight on a layer with signal.
+    """
+    vector.check_model(model)
+    if scale not in SCALES:
+        raise SteeringError(f"Unknown scale {scale!r}. Choose one of {', '.join(SCALES)}.")
+    if positions not in POSITIONS:
+        raise SteeringError(f"Unknown positions {positions!r}. Choose one of {', '.join(POSITIONS)}.")
+    weights = torch.tensor(_weights(profile, model), dtype=torch.float64)
+    weights *= torch.tensor(vector.signal)
+    if not weights.any() and any(vector.signal):
+        raise SteeringError("The layer profile gives no weight to any layer that carries the concept. Raise a bar.")
+    pushes = vector.directions.double() * weights[:, None]
+    if scale == "residual":
+        weights = weights / weights.sum().clamp(min=1e-30)
+        pushes = vector.directions.double() * (weights * residual_norms(model))[:, None]
+    return Intervention(pushes.float(), model.fingerprint, scale, tuple(weights.tolist()), positions)
+
+
+@contextmanager
+def steer(
+    model: LanguageModel,
+    intervention: Intervention | Sequence[Intervention],
+    lambdas: Sequence[float],
+    *,
+    prompt_length: int = 1,
+) -> Iterator[None]:
+    """Steer one forward pass: row i of the batch moves by `lambdas[i]`.
+
+    The model is locked meanwhile, so other threads wait, and the hooks are gone on the way out. Never leave the context
+    open across a `yield`.
+
+    Args:
+        model: the model that the intervention was planned for.
+        intervention: what one unit of λ adds: one for the whole batch, or one a row.
+        lambdas: one strength a row of the batch.
+        prompt_length: how many of the positions in this pass are prompt; 1 for a decoding step. Matters for "response":
+            steering begins at the last of them, because the first new token comes out of it.
+
+    Raises:
+        MismatchError: the intervention belongs to another model.
+        SteeringError: not one strength and one intervention for every row of the batch, or interventions that steer
+            different positions.
+    """
+    each = [intervention] if isinstance(intervention, Intervention) else list(intervention)
+    if any(one.model != model.fingerprint for one in each):
+        raise MismatchError(f"This intervention was planned for another model than {model.name}.")
+    if not isinstance(intervention, Intervention) and len(each) != len(lambdas):
+        raise SteeringError(f"There are {len(each)} interventions for {len(lambdas)} strengths; give one a row.")
+    if len({one.positions for one in each}) != 1:
+        raise SteeringError("The rows of one batch must be steered at the same positions: all tokens, or the response.")
+    start = 0 if each[0].positions == "all" else prompt_length - 1
+    # Once for all layers: this runs before every token, and many small products would cost more than the steering.
+    active = sorted({layer for one in each for layer in one.active})
+    strengths = torch.tensor(lambdas, dtype=torch.float32)[:, None]
+    every = strengths * torch.stack([one.pushes[active] for one in each], dim=1)
+    every = every[:, :, None].to(model.device, model.dtype)
+    steps = dict(zip(active, every.unbind(), strict=True))
+
+    def push(layer: int, hidden: torch.Tensor) -> torch.Tensor:
+        if len(hidden) != len(lambdas):
+            raise SteeringError(
+                f"There are {len(lambdas)} strengths for a batch of {len(hidden)} rows; give one a row."
+            )
+        step = steps[layer].to(hidden)
+        if start == 0:
+            return hidden + step
+        return torch.cat([hidden[:, :start], hidden[:, start:] + step], dim=1)
+
+    with model.lock, editing(model.blocks, push, active):
+        yield
+
+
+def relative_size(model: LanguageModel, intervention: Intervention, lam: float) -> torch.Tensor:
+    """Length of what is added, as a share of the median residual norm at each layer, `[n_layers]`.
+
+    In bfloat16 an addition below about 0.004 of a coordinate's size is lost to rounding.
+    """
+    return abs(lam) * intervention.pushes.norm(dim=-1) / residual_norms(model)
+
+
+def _weights(profile: Profile, model: LanguageModel) -> list[float]:
+    if isinstance(profile, str):
+        if profile not in PROFILES:
+            raise SteeringError(
+                f"Unknown layer profile {profile!r}. Choose one of {', '.join(PROFILES)}, or give weights."
+            )
+        return [PROFILES[profile](layer / max(model.n_layers - 1, 1)) for layer in range(model.n_layers)]
+    weights = [float(weight) for weight in profile]
+    if len(weights) != model.n_layers:
+        raise MismatchError(f"The layer profile has {len(weights)} weights; {model.name} has {model.n_layers} layers.")
+    if any(weight < 0 or not math.isfinite(weight) for weight in weights):
+        raise SteeringError("The weights of a layer profile must be finite and not negative.")
+    return weights

@@ -1,0 +1,64 @@
+"""The next token before a word is written: whose probability a strength λ moves most."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import torch
+
+from steering.models import LanguageModel
+from steering.steer.intervention import plan, steer
+from steering.vectors import SteeringVector
+
+
+@dataclass(frozen=True)
+class Move:
+    """One candidate for the first token behind the prompt.
+
+    Attributes:
+        token: as text.
+        before: its probability under the unsteered child, 0 to 1.
+        after: its probability under λ.
+    """
+
+    token: str
+    before: float
+    after: float
+
+
+def next_tokens(
+    child: LanguageModel,
+    prompt: Sequence[int],
+    vector: SteeringVector,
+    lambdas: Sequence[float],
+    *,
+    most: int = 8,
+    **settings: Any,
+) -> tuple[tuple[Move, ...], ...]:
+    """Find the tokens whose probability moves most, at the place where the answer begins.
+
+    Args:
+        child: the model that would write.
+        prompt: token ids of what it has read.
+        vector: a vector in the child's space.
+        lambdas: strengths.
+        most: how many tokens to return for each λ.
+        settings: scale, profile and positions as `intervention.plan` takes them.
+
+    Returns:
+        For every λ its largest moves, the largest first.
+    """
+    intervention = plan(child, vector, **settings)
+    strengths = [0.0, *lambdas]
+    rows = torch.tensor([list(prompt)] * len(strengths), device=child.device)
+    with torch.inference_mode(), steer(child, intervention, strengths, prompt_length=len(prompt)):
+        keep = {"logits_to_keep": 1} if "logits_to_keep" in signature(child.model.forward).parameters else {}
+        logits = child.model(input_ids=rows, use_cache=False, **keep).logits[:, -1]
+        before, *after = logits.float().softmax(dim=-1).cpu()
+    return tuple(_largest(child, before, row, most) for row in after)
+
+
+def _largest(child: LanguageModel, before: torch.Tensor, after: torch.Tensor, most: int) -> tuple[Move, ...]:
+    ids = (after - before).abs().topk(min(most, len(before))).indices.tolist()
+    return tuple(Move(child.tokenizer.decode([token]), before[token].item(), after[token].item()) for token in ids)

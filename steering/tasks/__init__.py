@@ -1,0 +1,22 @@
+"""Questions with known answers: where they come from, how they are put, and how an answer is read."""
+
+from steering.tasks.answers import READERS, SAME, letter
+from steering.tasks.prompting import MODES, Request, Style, preview, requests, scored
+from steering.tasks.task import GENERATED, Item, Task, load_task, task_names
+
+__all__ = [
+    "GENERATED",
+    "MODES",
+    "READERS",
+    "SAME",
+    "Item",
+    "Request",
+    "Style",
+    "Task",
+    "letter",
+    "load_task",
+    "preview",
+    "requests",
+    "scored",
+    "task_names",
+]

@@ -1,0 +1,198 @@
+"""From questions to what the model reads: zero-shot or few-shot, as a chat turn or plain, to be answered or to be weighed.
+
+Nothing here runs the model; it only uses its tokenizer. `preview` shows a prompt before anything is run.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from steering.errors import SteeringError
+from steering.models import LanguageModel
+from steering.tasks.answers import letter
+from steering.tasks.task import Item, Task
+
+MODES = ("auto", "generate", "likelihood")
+"""How a question is answered: by a text that the answer is read out of, or by the choice that the model finds likeliest.
+"auto" weighs choices where there are some."""
+
+ASKS: Mapping[str, str] = {
+    "choice": "Answer with the letter of the right choice.",
+    "number": "Work it out step by step, then write the final number behind ####.",
+    "math": "Work it out step by step, then put the final answer in \\boxed{}.",
+    "text": "Give the final answer behind ####.",
+}
+"""What a chat model is asked for behind a question, by the kind of task."""
+
+NEXT_QUESTION = "\nQuestion:"
+"""Where a plain prompt's answer ends, because the model goes on with a question of its own."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How questions are put.
+
+    Attributes:
+        mode: one of `MODES`.
+        shots: how many worked examples stand before the question.
+        plain: whether the prompt is sent without the child's chat template. None: choices are weighed plainly, as
+            evaluation harnesses do, and texts are asked for in a chat turn where the child has a template.
+        instruction: a sentence before everything else; "" for none.
+    """
+
+    mode: str = "auto"
+    shots: int = 0
+    plain: bool | None = None
+    instruction: str = ""
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise SteeringError(f"Unknown mode {self.mode!r}. Choose one of {', '.join(MODES)}.")
+        if self.shots < 0:
+            raise SteeringError(f"The number of shots is {self.shots}; it must be 0 or more.")
+
+    def mode_for(self, task: Task) -> str:
+        """The mode that "auto" means for a task.
+
+        Raises:
+            SteeringError: likelihood is asked for, and the questions have no choices.
+        """
+        if self.mode == "likelihood" and task.kind != "choice":
+            raise SteeringError(
+                f"{task.name} has no choices whose likelihood could be compared. Use the mode generate."
+            )
+        return ("likelihood" if task.kind == "choice" else "generate") if self.mode == "auto" else self.mode
+
+    def plain_for(self, task: Task, child: LanguageModel) -> bool:
+        """Whether a task's prompts go without the child's chat template."""
+        if not child.has_chat_template:
+            return True
+        return self.mode_for(task) == "likelihood" if self.plain is None else self.plain
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question as the model reads it.
+
+    Attributes:
+        item: the question.
+        text: the prompt before the chat template.
+        ids: token ids of the whole prompt.
+        tails: token ids of each choice behind the prompt, where choices are weighed; else empty.
+        stop: text that ends the answer; "" where only the model ends it.
+    """
+
+    item: Item
+    text: str
+    ids: tuple[int, ...]
+    tails: tuple[tuple[int, ...], ...] = ()
+    stop: str = ""
+
+
+def examples(task: Task, shots: int) -> tuple[Item, ...]:
+    """The worked examples of a few-shot prompt: the same for every question, and for tuning and reporting.
+
+    Raises:
+        SteeringError: the task has too few questions to spare.
+    """
+    if shots > len(task.pool):
+        raise SteeringError(
+            f"{task.name} has {len(task.pool)} questions to take examples from, not {shots}. Ask for fewer."
+        )
+    return task.pool[:shots]
+
+
+def scored(task: Task, shots: int) -> tuple[Item, ...]:
+    """The questions that are scored: all but those that serve as examples.
+
+    Raises:
+        SteeringError: none is left.
+    """
+    shown = {item.question for item in examples(task, shots)}
+    left = tuple(item for item in task.items if item.question not in shown)
+    if not left:
+        raise SteeringError(f"All questions of {task.name} serve as examples. Ask for fewer shots.")
+    return left
+
+
+def requests(child: LanguageModel, task: Task, style: Style) -> tuple[Request, ...]:
+    """Put every scored question of a task.
+
+    Args:
+        child: the model whose tokenizer and chat template are used.
+        task: the questions.
+        style: how they are put.
+
+    Raises:
+        SteeringError: a style that does not fit the task, or too few examples.
+    """
+    mode, plain = style.mode_for(task), style.plain_for(task, child)
+    shown = examples(task, style.shots)
+    found = []
+    for item in scored(task, style.shots):
+        text = _WRITERS[mode](item, shown, task.kind, plain)
+        if style.instruction:
+            text = f"{style.instruction}\n\n{text}"
+        ids = tuple(child.prompt_ids(text, plain=plain))
+        if mode == "likelihood":
+            found.append(Request(item, text, ids, _tails(child, text, ids, item, plain)))
+        else:
+            found.append(Request(item, text, ids, stop=NEXT_QUESTION if plain else ""))
+    return tuple(found)
+
+
+def preview(child: LanguageModel, task: Task, style: Style) -> str:
+    """The first question's prompt exactly as the model reads it, special tokens and all, and what may follow it."""
+    first = requests(child, task, style)[0]
+    text: str = child.tokenizer.decode(list(first.ids))
+    endings = "".join(f"\n  [{child.tokenizer.decode(list(tail))}]" for tail in first.tails)
+    return f"{text}{endings}"
+
+
+def _ask(item: Item, shown: tuple[Item, ...], kind: str, plain: bool) -> str:
+    """A prompt that is answered by a text."""
+    solved = "".join(f"{_question(shot, kind)}\nAnswer: {_solution(shot, kind)}\n\n" for shot in shown)
+    if plain:
+        return f"{solved}{_question(item, kind)}\nAnswer:"
+    question = f"{solved}{_question(item, kind)}" if shown else _body(item, kind)
+    return f"{question}\n\n{ASKS[kind]}"
+
+
+def _weigh(item: Item, shown: tuple[Item, ...], kind: str, plain: bool) -> str:
+    """A prompt behind which the choices are weighed, as lm-evaluation-harness puts it."""
+    del kind, plain
+    solved = "".join(f"Question: {shot.question}\nAnswer: {_right(shot)}\n\n" for shot in shown)
+    return f"{solved}Question: {item.question}\nAnswer:"
+
+
+_WRITERS: Mapping[str, Callable[[Item, tuple[Item, ...], str, bool], str]] = {"generate": _ask, "likelihood": _weigh}
+
+
+def _question(item: Item, kind: str) -> str:
+    return f"Question: {_body(item, kind)}"
+
+
+def _body(item: Item, kind: str) -> str:
+    if kind != "choice":
+        return item.question
+    return "\n".join([item.question, *(f"{letter(place)}. {choice}" for place, choice in enumerate(item.choices))])
+
+
+def _solution(item: Item, kind: str) -> str:
+    if kind == "choice":
+        return f"{item.answer}. {_right(item)}"
+    mark = f"\\boxed{{{item.answer}}}" if kind == "math" else f"#### {item.answer}"
+    return item.solution if mark in item.solution else f"{item.solution}\n{mark}".strip()
+
+
+def _right(item: Item) -> str:
+    return item.choices[ord(item.answer) - ord("A")]
+
+
+def _tails(
+    child: LanguageModel, text: str, head: tuple[int, ...], item: Item, plain: bool
+) -> tuple[tuple[int, ...], ...]:
+    if not plain:
+        # An assistant's turn begins with the choice itself.
+        return tuple(tuple(child.tokenizer(choice, add_special_tokens=False)["input_ids"]) for choice in item.choices)
+    # The choice is tokenised behind its prompt, because some tokenizers write a text's first word differently.
+    return tuple(tuple(child.token_ids(f"{text} {choice}"))[len(head) :] for choice in item.choices)

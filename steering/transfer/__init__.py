@@ -1,0 +1,27 @@
+"""Carrying a vector from a parent to a child: layer maps, width maps, and the alignment that is fitted on paired rows."""
+
+from steering.transfer.alignment import ROWS_PER_DIMENSION, align
+from steering.transfer.all_pairs import carry_everywhere, measured_r2, paired_sample
+from steering.transfer.carry import carry, combine, describe, ranges, transfer
+from steering.transfer.layer_maps import LAYER_MAPS, best_path, named_pair, pair_name
+from steering.transfer.paired_rows import FIRST_POSITION
+from steering.transfer.width_maps import WIDTH_MAPS
+
+__all__ = [
+    "FIRST_POSITION",
+    "LAYER_MAPS",
+    "ROWS_PER_DIMENSION",
+    "WIDTH_MAPS",
+    "align",
+    "best_path",
+    "carry",
+    "carry_everywhere",
+    "combine",
+    "describe",
+    "measured_r2",
+    "named_pair",
+    "pair_name",
+    "paired_sample",
+    "ranges",
+    "transfer",
+]

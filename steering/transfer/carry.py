@@ -1,0 +1,238 @@
+"""Carrying a vector from a parent's residual stream into a child's, with a report that says how well."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from steering.errors import MismatchError, Progress, SteeringError, silent
+from steering.models import LanguageModel
+from steering.transfer.alignment import Alignment, align
+from steering.transfer.layer_maps import named_pair
+from steering.vectors import SteeringVector
+
+WEAK = 0.15
+"""A map is weak below this held-out R², and no better than shuffled where the control comes this near to it."""
+
+_NOTHING = 1e-4
+
+
+@dataclass(frozen=True)
+class TransferReport:
+    """How a vector was carried, and how good the map is.
+
+    Attributes:
+        parent: name of the parent.
+        child: name of the child.
+        layers: name of the layer map.
+        width: name of the width map.
+        sources: the parent layer that each child layer reads, or None.
+        r2: held-out R² of each child layer's map; None where nothing was fitted.
+        r2_shuffled: the same for shuffled pairs.
+        share_kept: length of the carried direction over that of the parent's, both in units of their streams' spread.
+        rows: paired rows behind the map.
+        texts: anchor texts behind the map.
+        verdict: one plain sentence.
+        effect_kept: share of the effect of the child's own vector, see `retention.measure`; None until it was measured.
+        effect_kept_at_equal_fluency: the same where both disturb the child's text alike.
+    """
+
+    parent: str
+    child: str
+    layers: str
+    width: str
+    sources: tuple[int | None, ...]
+    r2: tuple[float | None, ...]
+    r2_shuffled: tuple[float | None, ...]
+    share_kept: tuple[float, ...]
+    rows: int
+    texts: int
+    verdict: str
+    effect_kept: float | None = None
+    effect_kept_at_equal_fluency: float | None = None
+
+
+def transfer(
+    vector: SteeringVector,
+    parent: LanguageModel,
+    child: LanguageModel,
+    *,
+    layers: str | Sequence[int | None] = "relative",
+    width: str = "ridge",
+    anchors: str | Path | Sequence[str] | None = None,
+    progress: Progress = silent,
+) -> SteeringVector:
+    """Carry a vector into the child's space.
+
+    Args:
+        vector: a vector in the parent's space.
+        parent: the model that the vector belongs to.
+        child: the model that is to be steered. The parent itself gets the vector back as it is, unless one pair of layers
+            is named.
+        layers: see `alignment.align`.
+        width: see `alignment.align`.
+        anchors: see `alignment.align`.
+        progress: told how far the alignment is.
+
+    Returns:
+        A vector in the child's space; its `report` says how well it was carried.
+
+    Raises:
+        MismatchError: the vector belongs to another model than the parent.
+    """
+    vector.check_model(parent)
+    if parent.fingerprint == child.fingerprint and not (isinstance(layers, str) and named_pair(layers)):
+        return vector
+    alignment = align(parent, child, layers=layers, width=width, anchors=anchors, progress=progress)
+    return carry(vector, alignment)
+
+
+def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
+    """Carry a vector through a fitted alignment.
+
+    Raises:
+        MismatchError: the alignment starts from another model.
+    """
+    if vector.model != alignment.parent:
+        raise MismatchError(
+            f"The vector belongs to {vector.model_name}, the alignment starts from {alignment.parent_name}."
+        )
+    moved = alignment.map_directions(vector.directions)
+    lengths = moved.norm(dim=-1)
+    own = vector.lengths
+    source_lengths = torch.stack(
+        [own.new_zeros(()) if source is None else own[source] for source in alignment.layer_map]
+    )
+    share = lengths * alignment.gain / source_lengths.clamp(min=1e-30)
+    # A map that keeps nothing would leave rounding, blown up to length 1.
+    directions = torch.where((share > _NOTHING)[:, None], torch.nn.functional.normalize(moved, dim=-1), 0.0)
+    # A map's own scale says nothing about strength, but that of a vector that was multiplied does.
+    directions = directions * source_lengths[:, None]
+    report = TransferReport(
+        parent=alignment.parent_name,
+        child=alignment.child_name,
+        layers=alignment.layers,
+        width=alignment.width,
+        sources=alignment.layer_map,
+        r2=tuple(None if math.isnan(value) else value for value in alignment.r2),
+        r2_shuffled=tuple(None if math.isnan(value) else value for value in alignment.r2_shuffled),
+        share_kept=tuple(share.tolist()),
+        rows=alignment.rows,
+        texts=alignment.texts,
+        verdict=verdict(alignment),
+    )
+    return replace(
+        vector,
+        directions=directions,
+        model=alignment.child,
+        model_name=alignment.child_name,
+        quality=(),
+        projections=None,
+        provenance={**vector.provenance, "parent": vector.model_name, "transfer": asdict(report)},
+    )
+
+
+def combine(vectors: Sequence[SteeringVector], weights: Sequence[float] | None = None) -> SteeringVector:
+    """Join the vectors that several parents gave one child, each carried by its own map.
+
+    Args:
+        vectors: vectors in the same child's space; one of them may be the child's own.
+        weights: how much each counts, alike by default. A negative one subtracts.
+
+    Returns:
+        At every layer the weighted sum of the unit directions, at length 1. Its provenance names every part and its weight.
+
+    Raises:
+        SteeringError: no vectors, not one finite weight for each, or nothing left of them.
+        MismatchError: vectors of different models.
+    """
+    shares = [1.0] * len(vectors) if weights is None else [float(weight) for weight in weights]
+    if not vectors or len(shares) != len(vectors) or not all(map(math.isfinite, shares)):
+        raise SteeringError(
+            f"There are {len(vectors)} vectors and {len(shares)} weights; give one finite weight a vector."
+        )
+    first = vectors[0]
+    for vector in vectors[1:]:
+        if vector.model != first.model or vector.directions.shape != first.directions.shape:
+            raise MismatchError(
+                f"A vector for {first.model_name} and one for {vector.model_name} cannot be joined. Carry both to one child."
+            )
+    units = [torch.nn.functional.normalize(vector.directions.double(), dim=-1) for vector in vectors]
+    total = torch.stack([share * unit for share, unit in zip(shares, units, strict=True)]).sum(dim=0)
+    lengths = total.norm(dim=-1, keepdim=True)
+    directions = torch.where(lengths > _NOTHING, total / lengths.clamp(min=1e-30), 0.0).float()
+    if not directions.any():
+        raise SteeringError("The vectors cancel each other at every layer. Change the weights.")
+    parts = [
+        {"parent": vector.provenance.get("parent", vector.model_name), "weight": share, **dict(vector.provenance)}
+        for vector, share in zip(vectors, shares, strict=True)
+    ]
+    return replace(first, directions=directions, quality=(), projections=None, provenance={"combined": parts})
+
+
+def verdict(alignment: Alignment) -> str:
+    """One plain sentence on how well the maps carry."""
+    fitted = [layer for layer, value in enumerate(alignment.r2) if not math.isnan(value)]
+    if not fitted:
+        return f"Not measured: width '{alignment.width}' joins coordinates by number, which mean nothing to each other."
+    bad = [
+        layer
+        for layer in fitted
+        if alignment.r2[layer] < WEAK or alignment.r2[layer] - alignment.r2_shuffled[layer] < WEAK
+    ]
+    median = sorted(alignment.r2[layer] for layer in fitted)[len(fitted) // 2]
+    if len(bad) > len(fitted) / 2:
+        return (
+            f"Does not carry: on held-out texts the map is hardly better than one for shuffled pairs (R² {median:.2f})."
+        )
+    if bad:
+        return f"Carries, but weak at layers {ranges(bad)} (median held-out R² {median:.2f})."
+    return f"Carries well: median held-out R² {median:.2f}."
+
+
+def describe(report: Mapping[str, Any]) -> list[str]:
+    """A transfer report in words, one sentence a line.
+
+    Args:
+        report: the fields of `TransferReport`, as `SteeringVector.report` gives them; none for a model's own vector.
+    """
+    if not report:
+        return ["The model's own vector: nothing was carried."]
+    lines = [str(report["verdict"])]
+    fitted = [value for value in report["r2"] if value is not None and math.isfinite(value)]
+    control = [value for value in report["r2_shuffled"] if value is not None and math.isfinite(value)]
+    if fitted:
+        lines.append(
+            f"Held-out R² {_spread(fitted)}; for shuffled pairs at most {round(max(control), 2) + 0.0:.2f}. "
+            f"Fitted on {report['rows']:,} paired positions of {report['texts']} texts."
+        )
+        share = sorted(
+            kept for kept, source in zip(report["share_kept"], report["sources"], strict=True) if source is not None
+        )
+        lines.append(f"The maps keep {share[len(share) // 2]:.0%} of the vector's length (median over layers).")
+    if report.get("effect_kept") is not None:
+        lines.append(
+            f"Effect kept: {report['effect_kept']:.2f} of what the child's own vector does at the same λ, "
+            f"{report['effect_kept_at_equal_fluency']:.2f} where both disturb the text alike."
+        )
+    return lines
+
+
+def _spread(values: Sequence[float]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.2f} at one layer"
+    return f"{min(values):.2f} to {max(values):.2f} over {len(values)} layers"
+
+
+def ranges(layers: Sequence[int]) -> str:
+    """Write layer numbers as ranges: [0, 1, 2, 7] as "0–2, 7"."""
+    parts: list[list[int]] = []
+    for layer in layers:
+        if parts and layer == parts[-1][-1] + 1:
+            parts[-1].append(layer)
+        else:
+            parts.append([layer])
+    return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)

@@ -1,0 +1,154 @@
+"""What a linear map needs of paired rows: sums over those that it is fitted on, and a few held-out rows to judge it by.
+
+The rows of the fit are not kept, so memory does not grow with the number of texts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import torch
+
+from steering.transfer.layer_maps import LayerMap
+
+Rows = Sequence[torch.Tensor]
+"""Per layer, `[n_rows, d]`."""
+
+
+@dataclass(frozen=True)
+class SourceMoments:
+    """Centred second moments of one parent layer's rows.
+
+    Attributes:
+        mean: `[d_parent]`.
+        xx: scatter `[d_parent, d_parent]`.
+    """
+
+    mean: torch.Tensor
+    xx: torch.Tensor
+
+    @cached_property
+    def spectrum(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Eigenvalues `[d_parent]` and eigenvectors of the scatter, found once for all the child layers that read this one."""
+        values, basis = torch.linalg.eigh(self.xx)
+        return values.clamp(min=0), basis
+
+
+@dataclass(frozen=True)
+class LayerMoments:
+    """Centred second moments of one child layer's rows with those of the parent layer that it reads.
+
+    Attributes:
+        n: number of rows.
+        source: of the parent layer.
+        mean_y: child's mean `[d_child]`.
+        xy: cross scatter `[d_parent, d_child]`.
+        control: cross scatter of shuffled pairs, of the same shape.
+        yy: child's scatter of each coordinate `[d_child]`.
+    """
+
+    n: int
+    source: SourceMoments
+    mean_y: torch.Tensor
+    xy: torch.Tensor
+    control: torch.Tensor
+    yy: torch.Tensor
+
+    def shuffled(self) -> "LayerMoments":
+        """The same rows paired at random."""
+        return replace(self, xy=self.control)
+
+
+@dataclass
+class Moments:
+    """Running sums over batches of paired rows, in float64 (the control in float32). It grows in place.
+
+    Attributes:
+        layer_map: which parent layer feeds each child layer.
+        n: rows so far.
+    """
+
+    layer_map: LayerMap
+    n: int = 0
+    _x: dict[int, torch.Tensor] = field(default_factory=dict)
+    _xx: dict[int, torch.Tensor] = field(default_factory=dict)
+    _y: dict[int, torch.Tensor] = field(default_factory=dict)
+    _yy: dict[int, torch.Tensor] = field(default_factory=dict)
+    _xy: dict[int, torch.Tensor] = field(default_factory=dict)
+    _control: dict[int, torch.Tensor] = field(default_factory=dict)
+    _sources: dict[int, SourceMoments] = field(default_factory=dict)
+
+    def add(self, parent: Rows, child: Rows, order: torch.Tensor) -> None:
+        """Add paired rows.
+
+        Args:
+            parent: per layer `[n_rows, d_parent]`.
+            child: per layer `[n_rows, d_child]`.
+            order: a permutation of the rows, which makes the shuffled pairs.
+        """
+        self.n += len(order)
+        self._sources.clear()
+        for source in {source for source in self.layer_map if source is not None}:
+            wide = parent[source].double()
+            _add(self._x, source, wide.sum(dim=0))
+            _add_product(self._xx, source, wide, wide)
+            for layer in (layer for layer, read in enumerate(self.layer_map) if read == source):
+                rows = child[layer].double()
+                _add(self._y, layer, rows.sum(dim=0))
+                _add(self._yy, layer, rows.square().sum(dim=0))
+                _add_product(self._xy, layer, wide, rows)
+                _add_product(self._control, layer, parent[source].float(), child[layer][order].float())
+
+    def layer(self, child_layer: int) -> LayerMoments:
+        """Centred moments of one child layer."""
+        source = self.layer_map[child_layer]
+        assert source is not None, "an unsteered layer has no moments"
+        parent, mean_y = self._source(source), self._y[child_layer] / self.n
+        outer = self.n * torch.outer(parent.mean, mean_y)
+        return LayerMoments(
+            n=self.n,
+            source=parent,
+            mean_y=mean_y,
+            xy=self._xy[child_layer] - outer,
+            control=self._control[child_layer].double() - outer,
+            yy=(self._yy[child_layer] - self.n * mean_y.square()).clamp(min=0),
+        )
+
+    def _source(self, layer: int) -> SourceMoments:
+        if layer not in self._sources:
+            mean = self._x[layer] / self.n
+            self._sources[layer] = SourceMoments(mean, self._xx[layer] - self.n * torch.outer(mean, mean))
+        return self._sources[layer]
+
+
+@dataclass
+class HeldOut:
+    """Paired rows of the few texts that no fit sees. It grows in place."""
+
+    _parent: list[list[torch.Tensor]] = field(default_factory=list)
+    _child: list[list[torch.Tensor]] = field(default_factory=list)
+
+    def add(self, parent: Rows, child: Rows) -> None:
+        """Add paired rows, per layer `[n_rows, d]`, one side each."""
+        self._parent.append(list(parent))
+        self._child.append(list(child))
+
+    def layer(self, parent_layer: int, child_layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rows of one pair of layers, float64 `[n_rows, d_parent]` and `[n_rows, d_child]`."""
+        x = torch.cat([batch[parent_layer] for batch in self._parent])
+        y = torch.cat([batch[child_layer] for batch in self._child])
+        return x.double(), y.double()
+
+
+def _add(sums: dict[int, torch.Tensor], layer: int, value: torch.Tensor) -> None:
+    if layer in sums:
+        sums[layer] += value
+    else:
+        sums[layer] = value
+
+
+def _add_product(sums: dict[int, torch.Tensor], layer: int, left: torch.Tensor, right: torch.Tensor) -> None:
+    """Add `left.T @ right` in place: a product of its own for every batch would cost as much as the sum."""
+    if layer not in sums:
+        sums[layer] = left.new_zeros(left.shape[1], right.shape[1])
+    sums[layer].addmm_(left.T, right)

@@ -1,0 +1,94 @@
+"""Paired rows: positions at which two models with different tokenizers have read the same characters.
+
+Each model's tokens know where in the text they end. Where a token of each ends at the same character, the two residual
+streams stand for the same beginning of the text, and make one pair of rows. A short text gives a pair for nearly every
+word, so a few hundred texts give thousands.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from steering.errors import ModelError, Progress, SteeringError, silent
+from steering.models import LanguageModel, batches, block_outputs, pad
+
+FIRST_POSITION = 4
+"""Positions before this one are left out: many models use a text's first token as a sink, with activations up to a
+hundred times as large as any other, and a least-squares map would be about those alone."""
+
+_BATCH_TOKENS = 512
+
+Visit = Callable[[torch.Tensor, list[torch.Tensor], list[torch.Tensor]], None]
+"""Given the number of the text that each row is from `[n_rows]`, and per layer the parent's rows `[n_rows, d_parent]` and the
+child's `[n_rows, d_child]`, both float32."""
+
+
+def token_ends(model: LanguageModel, text: str) -> tuple[list[int], dict[int, int]]:
+    """Token ids of a text, and for every character at which a token ends, the position of the last such token.
+
+    Raises:
+        ModelError: the tokenizer does not know where its tokens lie in the text.
+    """
+    if not model.tokenizer.is_fast:
+        raise ModelError(
+            f"The tokenizer of {model.name} does not tell where its tokens lie in a text, so its activations cannot be paired "
+            "with another model's. Use width 'truncate', or a model with a fast tokenizer."
+        )
+    encoded = model.tokenizer(text, return_offsets_mapping=True)
+    ends = {end: position for position, (start, end) in enumerate(encoded["offset_mapping"]) if end > start}
+    return list(encoded["input_ids"]), ends
+
+
+def visit_pairs(
+    parent: LanguageModel,
+    child: LanguageModel,
+    texts: Sequence[str],
+    visit: Visit,
+    *,
+    skip: int = FIRST_POSITION,
+    progress: Progress = silent,
+) -> None:
+    """Let both models read the texts, and hand over the paired rows of every layer, batch by batch.
+
+    Nothing is kept between batches, so any number of texts fits into memory.
+
+    Args:
+        parent: one model.
+        child: the other.
+        texts: raw texts, read without chat templates.
+        visit: called once a batch.
+        skip: positions at the beginning of a text that make no pair.
+        progress: told after every batch.
+
+    Raises:
+        SteeringError: no position in any text where both have read the same characters.
+    """
+    ids: list[tuple[list[int], list[int]]] = []
+    places: list[tuple[list[int], list[int]]] = []
+    for text in texts:
+        parent_ids, parent_ends = token_ends(parent, text)
+        child_ids, child_ends = token_ends(child, text)
+        shared = [
+            end
+            for end in sorted(parent_ends.keys() & child_ends.keys())
+            if min(parent_ends[end], child_ends[end]) >= skip
+        ]
+        ids.append((parent_ids, child_ids))
+        places.append(([parent_ends[end] for end in shared], [child_ends[end] for end in shared]))
+    if not any(shared for shared, _ in places):
+        raise SteeringError(f"{parent.name} and {child.name} share no position in any anchor text. Add longer texts.")
+
+    done = 0
+    for members in batches([child_ids for _, child_ids in ids], _BATCH_TOKENS):
+        progress(f"Reading anchor texts with {parent.name} and {child.name}", done / len(texts))
+        sides = []
+        for side, model in enumerate((parent, child)):
+            batch = pad([ids[member][side] for member in members], model)
+            line = [place for place, member in enumerate(members) for _ in places[member][side]]
+            position = [position for member in members for position in places[member][side]]
+            outputs = block_outputs(model, batch.ids, batch.mask)
+            sides.append([output[line, position].float() for output in outputs])
+        text_numbers = torch.tensor([member for member in members for _ in places[member][0]])
+        visit(text_numbers, sides[0], sides[1])
+        done += len(members)
+    progress(f"Reading anchor texts with {parent.name} and {child.name}", 1.0)

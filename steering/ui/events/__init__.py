@@ -1,0 +1,1 @@
+"""How components call handlers, and how long work is started, shown and stopped."""

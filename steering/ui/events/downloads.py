@@ -1,0 +1,43 @@
+"""Files that the page hands out: written on the server when they are asked for, and downloaded by the browser at once."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from steering.errors import SteeringError
+from steering.ui.events.long_tasks import Changes
+from steering.ui.events.wiring import Wire
+from steering.ui.render import message
+from steering.ui.state.workspace import Session
+
+
+def hand_out(
+    wire: Wire, trigger: Callable[..., Any], make: Callable[..., str], inputs: Sequence[str], status: str
+) -> None:
+    """Have a button write a file anew and the browser download it; what goes wrong is said beside the button."""
+
+    def made(session: Session, *values: Any) -> Changes:
+        try:
+            return {"lib_file": make(session, *values), status: ""}
+        except SteeringError as error:
+            return {"lib_file": None, status: message(str(error), "error")}
+
+    event = wire.on(trigger, made, inputs, ["lib_file", status])
+    deliver(wire, event)
+
+
+def deliver(wire: Wire, event: Any) -> None:
+    """Have the browser download what an event put into the hidden file of the tab."""
+    wire.js(event.then, _DOWNLOAD, ["lib_file"], ["lib_file"])
+
+
+_DOWNLOAD = """(file) => {
+  const one = Array.isArray(file) ? file[0] : file;
+  if (!one) return null;
+  const link = document.createElement("a");
+  link.href = one.url;
+  link.download = one.orig_name || "";
+  document.body.append(link);
+  link.click();
+  link.remove();
+  return null;
+}"""

@@ -1,0 +1,1 @@
+"""How the page looks, from its first paint on."""

@@ -1,0 +1,1 @@
+"""What the Tune λ and Vote tabs share: which questions, which λ, and how they are put."""

@@ -1,0 +1,67 @@
+"""Words that the Tune λ and Vote tabs share: the tasks on their menu, shares and durations."""
+
+import math
+from collections.abc import Sequence
+
+from steering.evaluation import Column
+from steering.stats import Comparison
+
+TASKS = (
+    ("questions: 240 with choices, bundled", "questions"),
+    ("sums and differences, generated", "reasoning-gym:chain_sum"),
+    ("arithmetic with brackets, generated", "reasoning-gym:basic_arithmetic"),
+    ("products of two numbers, generated", "reasoning-gym:products"),
+    ("legs of many animals, generated", "reasoning-gym:leg_counting"),
+    ("letters in a text, generated", "reasoning-gym:letter_counting"),
+    ("greatest common divisors, generated", "reasoning-gym:gcd"),
+    ("word problems, generated", "reasoning-gym:gsm_symbolic"),
+    ("gsm8k: word problems, from the Hub", "gsm8k"),
+    ("math: competition problems, from the Hub", "math"),
+    ("arc-easy: science with choices, from the Hub", "arc-easy"),
+    ("arc-challenge: science with choices, from the Hub", "arc-challenge"),
+)
+"""Tasks on the menu: what it says, and their names."""
+
+UNKNOWN_TASK = (
+    "There is no task {name!r} here. Pick one from the menu, type reasoning-gym:NAME, "
+    "or upload a .jsonl, .json or .csv file."
+)
+
+BAD_LAMBDAS = "{word!r} among the strengths λ is not a number. Write them like this: -0.2, 0, 0.2"
+
+
+def share(value: float) -> str:
+    """A share in whole percent."""
+    return f"{100 * value:.0f} %"
+
+
+def change(against: Comparison) -> str:
+    """A difference of two shares in whole percent, with its interval where there is one."""
+    mean, low, high = (_signed_percent(value) for value in (against.change, against.low, against.high))
+    return f"{mean} %" if math.isnan(against.low) else f"{mean} % ({low} to {high})"
+
+
+def _signed_percent(value: float) -> str:
+    if math.isnan(value):
+        return ""
+    whole = round(100 * value)
+    return f"{whole:+d}".replace("-", "−") if whole else "0"
+
+
+def of(column: Column) -> str:
+    """How many answers of a column are right, with the interval of the share."""
+    low, high = column.interval
+    right, n = sum(column.correct), len(column.correct)
+    return f"{right} of {n} right ({share(column.accuracy)}, 95 % interval {100 * low:.0f} to {share(high)})"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in the unit that suits it."""
+    if seconds < 90:
+        return f"{max(seconds, 0.1):.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def written(lambdas: Sequence[float]) -> str:
+    """Strengths as they stand in the field."""
+    return ", ".join(f"{lam:g}" for lam in lambdas)

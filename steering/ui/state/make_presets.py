@@ -1,0 +1,36 @@
+"""Make the grids that come with the package again, with the bundled models.
+
+`python -m steering.ui.state.make_presets` makes all, `python -m steering.ui.state.make_presets sentiment time` those two.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from steering.concepts import bundled_concepts, load_concept
+from steering.models import load_model
+from steering.steer import assess, generate, grid_json, next_tokens
+from steering.storage import atomic
+from steering.transfer import transfer
+from steering.ui.state.presets import FOLDER, PROMPTS
+from steering.ui.state.settings import DEFAULT, LAMBDAS
+from steering.vectors import extract
+
+
+def make(folder: Path, names: Sequence[str]) -> None:
+    """Write the grids of bundled concepts, under the settings that the page opens with."""
+    parent, child = load_model(DEFAULT.parent), load_model(DEFAULT.child)
+    for name in names:
+        vector = transfer(extract(parent, load_concept(name)), parent, child)
+        grid = assess(child, generate(child, PROMPTS[name], vector, LAMBDAS, sampling=DEFAULT.sampling))
+        moved = next_tokens(child, grid.prompt_token_ids, vector, LAMBDAS)
+        moves = {str(lam): [asdict(move) for move in several] for lam, several in zip(LAMBDAS, moved, strict=True)}
+        with atomic(folder / f"{name}.json") as file:
+            file.write_text(json.dumps({"grid": grid_json(grid), "moves": moves}, ensure_ascii=False), "utf-8")
+        print(f"{name}: {grid.at(0.3).text[:80]!r}", flush=True)
+
+
+if __name__ == "__main__":
+    make(Path(str(FOLDER)), sys.argv[1:] or bundled_concepts())

@@ -1,0 +1,126 @@
+"""What the sidebar says, as one record, and the keys that tell when a result is out of date."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from steering.concepts import Concept
+from steering.errors import SteeringError
+from steering.steer import Profile, Sampling
+from steering.transfer import LAYER_MAPS, named_pair
+from steering.ui import text
+from steering.ui.state import profiles
+
+PARENT, CHILD, CONCEPT = "gemma-3-270m", "smollm2-135m-instruct", "sentiment"
+"""What is chosen when the page opens."""
+
+LAMBDAS = tuple(round(step / 10, 1) for step in range(-6, 7))
+"""Strengths of the default grid, on the residual scale."""
+
+FILE = "file: "
+"""Begins the names of concepts whose vector was read from a file."""
+
+
+FIELDS = (
+    "parent", "child", "concept", "method", "layers", "width", "scale", "profile", "positions",
+    "max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "chat",
+)  # fmt: skip
+"""Names of the fields, in the order in which `Settings.read` takes them."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The sidebar's fields, in the order in which they stand there.
+
+    Attributes:
+        parent: model that the concept is read from.
+        child: model that is steered.
+        concept: name of the concept.
+        method: a key of `DIRECTION_METHODS`.
+        layers: a key of `LAYER_MAPS`, or one pair of layers such as "12-to-14".
+        width: a key of `WIDTH_MAPS`.
+        scale: what λ = 1 means.
+        profile: a key of `PROFILES`, or one weight a layer; see `profiles` for how its field is written.
+        positions: which tokens are steered.
+        sampling: how tokens are chosen.
+        chat: whether the child's chat template is used.
+    """
+
+    parent: str
+    child: str
+    concept: str
+    method: str
+    layers: str
+    width: str
+    scale: str
+    profile: Profile
+    positions: str
+    sampling: Sampling
+    chat: bool
+
+    @staticmethod
+    def read(*fields: Any) -> "Settings":
+        """Read the values of the sidebar's fields.
+
+        Args:
+            fields: nine menus, then most new tokens, temperature, top-p, top-k, repetition penalty, seed, and whether
+                the chat template is used.
+
+        Raises:
+            SteeringError: a field is empty or cannot be read, or a number is out of its range.
+        """
+        parent, child, concept, method, layers, width, scale, profile, positions, *numbers, chat = fields
+        for role, name in (("parent", parent), ("child", child)):
+            if not str(name or "").strip():
+                raise SteeringError(text.NO_MODEL.format(role=role))
+        if layers not in LAYER_MAPS and named_pair(str(layers)) is None:
+            raise SteeringError(text.UNKNOWN_LAYER_MAP.format(layers=layers))
+        labels = (text.MAX_NEW_TOKENS, text.TEMPERATURE, text.TOP_P, text.TOP_K, text.REPETITION_PENALTY, text.SEED)
+        most, temperature, top_p, top_k, penalty, seed = (
+            _number(label, value) for label, value in zip(labels, numbers, strict=True)
+        )
+        sampling = Sampling(
+            max_new_tokens=int(most),
+            temperature=temperature,
+            top_p=top_p,
+            top_k=int(top_k),
+            repetition_penalty=penalty,
+            seed=int(seed),
+        )
+        return Settings(
+            str(parent).strip(),
+            str(child).strip(),
+            str(concept),
+            method,
+            layers,
+            width,
+            scale,
+            profiles.read(str(profile)),
+            positions,
+            sampling,
+            bool(chat),
+        )
+
+    def vector_key(self, concept: Concept) -> tuple[object, ...]:
+        """Everything that the carried vector depends on; for a vector that was read, also which file it was."""
+        made = (self.parent, self.child, self.method, self.layers, self.width, concept.digest)
+        return (*made, self.concept) if self.concept.startswith(FILE) else made
+
+    def grid_key(self, concept: Concept, prompt: str) -> tuple[object, ...]:
+        """Everything that the texts depend on."""
+        strength = (self.scale, self.profile, self.positions)
+        return (*self.vector_key(concept), *strength, self.sampling, self.chat, prompt)
+
+    def plot_key(self, concept: Concept, metric: str) -> tuple[object, ...]:
+        """Everything that the map of layers depends on."""
+        return (self.parent, self.child, concept.digest, metric)
+
+
+DEFAULT = Settings(PARENT, CHILD, CONCEPT, "pca", "relative", "ridge", "residual", "all", "all", Sampling(), True)
+"""What the sidebar says when the page opens."""
+
+
+def _number(label: str, value: Any) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise SteeringError(text.NEEDS_NUMBER.format(label=label))
+    return float(value)

@@ -1,0 +1,194 @@
+"""What the server keeps for the pages that are open: the two loaded models, carried vectors, and each page's drafts.
+
+Safe to call from several threads. Gradio is not needed here.
+"""
+
+import gc
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from steering.concepts import Concept, load_concept
+from steering.errors import Progress, SteeringError, part_of, silent
+from steering.models import LanguageModel, bundled, load_model
+from steering.storage import cache_dir
+from steering.transfer import transfer
+from steering.ui import text
+from steering.ui.background.jobs import Job
+from steering.ui.state.drafts import Draft
+from steering.ui.state.settings import Settings
+from steering.vectors import SteeringVector, extract
+
+T = TypeVar("T")
+
+_MOST_VECTORS = 32
+
+
+@dataclass
+class Session:
+    """One open page.
+
+    Attributes:
+        drafts: edited concepts by the name they started from.
+        jobs: runs under way by the tab they belong to.
+        begun: tabs on which a run was ever asked for.
+        vector_key: what the newest vector was made with.
+        rooms: what each tab remembers, by the class of its record.
+    """
+
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
+    vector_key: tuple[object, ...] | None = None
+    rooms: dict[type, Any] = field(default_factory=dict)
+
+    def of(self, kind: type[T]) -> T:
+        """What a tab remembers: one record of its own class, made when it is first asked for."""
+        found: T = self.rooms.setdefault(kind, kind())
+        return found
+
+    def draft(self, concept: str) -> Draft:
+        """The concept as this page edits it."""
+        if concept not in self.drafts:
+            original = load_concept(concept)
+            self.drafts[concept] = Draft(original, original)
+        return self.drafts[concept]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Number of layers and width of a model, as far as they are known without loading it."""
+
+    layers: int
+    width: int
+
+
+class Workspace:
+    """Models, vectors and sessions of one running app.
+
+    Attributes:
+        allowed: names of the models that may be loaded; empty allows any.
+    """
+
+    def __init__(self, allowed: Sequence[str] = ()) -> None:
+        self.allowed = tuple(allowed)
+        self._lock = threading.RLock()
+        self._models: dict[str, LanguageModel] = {}
+        self._shapes: dict[str, Shape] = {}
+        self._vectors: OrderedDict[tuple[object, ...], SteeringVector] = OrderedDict()
+        self._read: dict[tuple[object, ...], SteeringVector] = {}
+        self._sessions: dict[str, Session] = {}
+
+    def session(self, name: str) -> Session:
+        """The state of one open page, made when it is new."""
+        with self._lock:
+            return self._sessions.setdefault(name, Session())
+
+    def close(self, name: str) -> None:
+        """Stop what a page was running and forget the page."""
+        with self._lock:
+            session = self._sessions.pop(name, None)
+        for job in session.jobs.values() if session else ():
+            job.stop.set()
+
+    def busy(self) -> bool:
+        """Whether any page has a run under way or waiting."""
+        with self._lock:
+            return any(session.jobs for session in self._sessions.values())
+
+    def models(self, settings: Settings, progress: Progress = silent) -> tuple[LanguageModel, LanguageModel]:
+        """Parent and child, loaded when they are not; models of earlier choices leave memory first.
+
+        Raises:
+            SteeringError: one of them is not allowed, or cannot be loaded.
+        """
+        wanted = dict.fromkeys((settings.parent, settings.child))
+        for name in wanted:
+            if self.allowed and name not in self.allowed:
+                raise SteeringError(text.NOT_ALLOWED.format(name=name, allowed=", ".join(self.allowed)))
+        with self._lock:
+            unwanted = [name for name in self._models if name not in wanted]
+            for name in unwanted:
+                del self._models[name]
+        if unwanted:
+            gc.collect()
+        for number, name in enumerate(wanted):
+            if name not in self._models:
+                model = load_model(name, progress=part_of(progress, number / len(wanted), (number + 1) / len(wanted)))
+                with self._lock:
+                    self._models[name] = model
+                    self._shapes[name] = Shape(model.n_layers, model.d_model)
+        return self._models[settings.parent], self._models[settings.child]
+
+    def loaded(self) -> tuple[str, ...]:
+        """Names of the models in memory."""
+        with self._lock:
+            return tuple(self._models)
+
+    def vector(self, settings: Settings, concept: Concept, progress: Progress = silent) -> SteeringVector:
+        """The concept's vector in the child's space; extracted and carried over when it is not at hand.
+
+        Raises:
+            SteeringError: models, pairs or maps that cannot be used.
+        """
+        found = self.ready(settings, concept)
+        if found is not None:
+            self.models(settings, progress)
+            return found
+        parent, child = self.models(settings, part_of(progress, 0.0, 0.3))
+        own = extract(parent, concept, settings.method, progress=part_of(progress, 0.3, 0.5))
+        carried = transfer(
+            own, parent, child, layers=settings.layers, width=settings.width, progress=part_of(progress, 0.5, 1.0)
+        )
+        self.keep(settings, concept, carried)
+        return carried
+
+    def keep(self, settings: Settings, concept: Concept, vector: SteeringVector) -> None:
+        """Hold a vector at hand for these settings and pairs; the oldest one makes room."""
+        with self._lock:
+            self._vectors[settings.vector_key(concept)] = vector
+            while len(self._vectors) > _MOST_VECTORS:
+                self._vectors.popitem(last=False)
+
+    def hold(self, settings: Settings, concept: Concept, vector: SteeringVector) -> None:
+        """Hold a vector that was read from a file for these settings and pairs; no other vector makes it leave."""
+        with self._lock:
+            self._read[settings.vector_key(concept)] = vector
+            self._vectors.pop(settings.vector_key(concept), None)
+
+    def from_file(self, settings: Settings, concept: Concept) -> bool:
+        """Whether the vector for these settings and pairs was read from a file."""
+        with self._lock:
+            return settings.vector_key(concept) in self._read
+
+    def ready(self, settings: Settings, concept: Concept) -> SteeringVector | None:
+        """The vector for these settings and pairs, when it has been made or read before."""
+        key = settings.vector_key(concept)
+        with self._lock:
+            return self._vectors.get(key) or self._read.get(key)
+
+    def shape(self, name: str) -> Shape | None:
+        """Layers and width of a model that was loaded, or whose config lies on this machine; else None."""
+        with self._lock:
+            if name in self._shapes:
+                return self._shapes[name]
+        found = _read_shape(name)
+        if found is not None:
+            with self._lock:
+                self._shapes[name] = found
+        return found
+
+
+def _read_shape(name: str) -> Shape | None:
+    known = bundled.CATALOGUE.get(name)
+    folder = cache_dir() / "models" / f"{name}-{known.sha256[:12]}" if known else Path(name).expanduser()
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
+        config = config.get("text_config") or config
+        return Shape(int(config["num_hidden_layers"]), int(config["hidden_size"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

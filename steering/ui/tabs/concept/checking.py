@@ -1,0 +1,158 @@
+"""Events of the check: holding every pair against the others, choosing one, and leaving it out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from steering.concepts import Concept, ContrastPair
+from steering.errors import Progress, part_of
+from steering.measure import Design, Votes, leave_out, read_design, votes
+from steering.ui.background.jobs import Job
+from steering.ui.events.long_tasks import Changes, Run, named, toast
+from steering.ui.events.wiring import Wire
+from steering.ui.render import message
+from steering.ui.state.settings import Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.concept import render, text
+from steering.ui.tabs.concept import votes as viewer
+
+RUN = Run("check", ("check",), "check_stop", "check_status")
+
+Written = Callable[[Session, str], Changes]
+"""Writes the table as the draft stands."""
+
+_SHOWN = ("votes", "vote_detail", "leave_out")
+
+
+def connect(wire: Wire, table: Sequence[str], written: Written) -> None:
+    """Connect the check.
+
+    Args:
+        wire: of the app.
+        table: names of the components that `written` changes.
+        written: writes the table.
+    """
+    page, checking = wire.page, Checking(wire.workspace, written)
+    wire.run(page["check"].click, RUN, checking.check, outputs=[*_SHOWN, "check_stale"])
+    wire.stop(RUN)
+    wire.mark(checking.marks, outputs=["check_stale", "votes", "leave_out"])
+    wire.on(page["leave_out"].click, checking.leave_out, ["concept"], table, marks=True)
+
+    def chosen(request: gr.Request, event: gr.EventData) -> Any:
+        session = wire.workspace.session(str(request.session_hash))
+        return named(checking.choose(session, int(event._data["number"]) - 1), page)
+
+    page["votes"].select(
+        chosen,
+        None,
+        [page["vote_detail"], page["leave_out"]],
+        api_visibility="private",
+        show_progress="hidden",
+        concurrency_limit=8,
+    )
+
+
+@dataclass
+class Checked:
+    """What was checked last.
+
+    Attributes:
+        pairs: as they were then.
+        design: as the parent read them; None before the first check.
+        votes: of the pairs.
+        key: what it was computed for.
+        chosen: number of the chosen pair, from 0.
+        left: the pairs of the table when the list was painted last.
+    """
+
+    pairs: tuple[ContrastPair, ...] = ()
+    design: Design | None = None
+    votes: Votes | None = None
+    key: tuple[object, ...] | None = None
+    chosen: int | None = None
+    left: tuple[ContrastPair, ...] = ()
+
+
+class Checking:
+    """The events of one running app."""
+
+    def __init__(self, workspace: Workspace, written: Written) -> None:
+        self.workspace = workspace
+        self.written = written
+
+    def check(self, session: Session, job: Job, settings: Settings) -> Iterator[Changes]:
+        """Let the parent read the pairs, and hold each of them against the others."""
+        concept = session.draft(settings.concept).concept
+
+        def work(progress: Progress) -> tuple[Design, Votes]:
+            parent, _ = self.workspace.models(settings, part_of(progress, 0.0, 0.4))
+            design = read_design(parent, concept, settings.method, progress=part_of(progress, 0.4, 0.8))
+            return design, votes(design, progress=part_of(progress, 0.8, 1.0))
+
+        design, found = yield from RUN.step(job, work)
+        session.rooms[Checked] = Checked(concept.pairs, design, found, _key(settings, concept), left=concept.pairs)
+        words, kind = text.checked(found, design.model_name)
+        yield (
+            _painted(session.of(Checked))
+            | {
+                "vote_detail": message(text.CHOOSE_PAIR),
+                "leave_out": gr.update(visible=False),
+                "check_stale": "",
+            }
+            | RUN.said(words, kind)
+        )
+
+    def marks(self, session: Session, settings: Settings) -> Changes:
+        """Whether the check is out of date, and which of its pairs have left the table."""
+        checked, concept = session.of(Checked), session.draft(settings.concept).concept
+        stale = checked.key not in (None, _key(settings, concept))
+        changes: Changes = {"check_stale": message(text.STALE_VOTES if stale else "", "warning")}
+        if checked.votes is not None and checked.left != concept.pairs:
+            checked.left = concept.pairs
+            changes |= _painted(checked)
+            if checked.chosen is not None:
+                changes["leave_out"] = gr.update(interactive=checked.pairs[checked.chosen] in concept.pairs)
+        return changes
+
+    def choose(self, session: Session, pair: int) -> Changes:
+        """Show a pair in full, and what would change without it."""
+        checked = session.of(Checked)
+        design, found = checked.design, checked.votes
+        if design is None or found is None or not 0 <= pair < len(checked.pairs):
+            return {}
+        checked.chosen = pair
+        less = leave_out(design, pair, found.layers)
+        if checked.chosen != pair:  # Another one was chosen meanwhile.
+            return {}
+        here = checked.pairs[pair] in checked.left
+        return {
+            "vote_detail": render.pair_detail(checked.pairs[pair], pair, found, less),
+            "leave_out": gr.update(value=f"{text.LEAVE_OUT} (row {pair + 1})", visible=True, interactive=here),
+        }
+
+    def leave_out(self, session: Session, name: str) -> Changes:
+        """Delete the chosen pair from the table, wherever it stands there now; it can be taken back."""
+        checked, draft = session.of(Checked), session.draft(name)
+        if checked.chosen is None:
+            toast(text.CHOOSE_FIRST)
+            return {}
+        wanted = checked.pairs[checked.chosen]
+        if wanted not in draft.concept.pairs:
+            toast(text.GONE_PAIR)
+            return {}
+        # Where a pair stands twice, the row that was chosen is meant as long as it is still there.
+        pairs = draft.concept.pairs
+        row = checked.chosen if pairs[checked.chosen : checked.chosen + 1] == (wanted,) else pairs.index(wanted)
+        session.drafts[name] = draft.without(row)
+        return self.written(session, name)
+
+
+def _painted(checked: Checked) -> Changes:
+    assert checked.votes is not None, "painted after a check"
+    return {"votes": viewer.show(checked.votes, checked.pairs, checked.left, checked.chosen)}
+
+
+def _key(settings: Settings, concept: Concept) -> tuple[object, ...]:
+    return (settings.parent, settings.method, concept.digest)

@@ -1,0 +1,223 @@
+"""Events of the Concept tab: every one takes the table as it stands, so that doing it twice does no harm."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from steering.concepts import Concept, ContrastPair, bundled_concepts, format_concept, lint
+from steering.errors import SteeringError
+from steering.ui.events.long_tasks import Changes, named, toast
+from steering.ui.events.wiring import Wire
+from steering.ui.render import message
+from steering.ui.state.drafts import Draft, new_draft, read_pairs
+from steering.ui.state.workspace import Session
+from steering.ui.tabs.concept import checking, comparing, render, text
+
+Rows = Sequence[Sequence[object]]
+
+_TABLE = (
+    "heading", "problems", "undo", "reset", "delete_pair", "pairs", "positive_label", "negative_label", "pairs_message",
+)  # fmt: skip
+
+
+def connect(wire: Wire) -> None:
+    """Connect the tab."""
+    page = wire.page
+    for trigger in (wire.demo.load, page["concept"].change):
+        wire.on(trigger, opened, ["concept"], _TABLE, marks=True)
+    for trigger in (page["pairs"].input, page["positive_label"].input, page["negative_label"].input):
+        wire.on(trigger, typed, ["concept", "pairs", "positive_label", "negative_label"], _TABLE, marks=True)
+    for name, handler in (("add_pair", add), ("delete_pair", delete), ("undo", undo), ("reset", reset)):
+        wire.on(page[name].click, handler, ["concept", "pairs"], _TABLE, marks=True)
+    wire.on(page["add_pasted"].click, paste, ["concept", "pairs", "pasted"], (*_TABLE, "pasted", "paste"), marks=True)
+    wire.on(
+        page["new_concept"].click,
+        new,
+        ["pasted", "new_name"],
+        ["concept", "pasted", "new_name", "pairs_message", "paste"],
+    )
+    for button in ("add_pair", "add_pasted"):
+        wire.js(page[button].click, _SCROLL_TO_LAST_PAIR)
+    wire.on(page["upload"].upload, upload, ["concept", "upload"], _TABLE, marks=True)
+    # The file is written anew whenever the table changes, so that a click hands out what the table shows.
+    page["pairs"].change(
+        download,
+        [page["pairs"], page["concept"]],
+        page["download"],
+        api_visibility="private",
+        show_progress="hidden",
+        concurrency_limit=8,
+    )
+
+    def clicked(request: gr.Request, concept: str, event: gr.SelectData) -> Any:
+        session = wire.workspace.session(str(request.session_hash))
+        return named(select(session, concept, int(event.index[0])), wire.page)
+
+    page["pairs"].select(
+        clicked, [page["concept"]], [page["delete_pair"]], api_visibility="private", show_progress="hidden"
+    )
+    checking.connect(wire, _TABLE, written)
+    comparing.connect(wire)
+
+
+@dataclass
+class Selection:
+    """The row of the table that was clicked last, from 0."""
+
+    row: int | None = None
+
+
+def opened(session: Session, name: str) -> Changes:
+    """Fill the tab, or fill it again when another concept was chosen."""
+    return written(session, name)
+
+
+def written(session: Session, name: str) -> Changes:
+    """The tab and its table as the draft stands, with no row clicked."""
+    session.of(Selection).row = None
+    return shown(session, name, table=True) | {"pairs_message": ""}
+
+
+def shown(session: Session, name: str, *, table: bool) -> Changes:
+    """What the tab shows of a draft.
+
+    Args:
+        session: of the page.
+        name: of the concept.
+        table: whether the table is to be written too; not after an edit in it.
+    """
+    draft = session.draft(name)
+    row = session.of(Selection).row
+    changes: Changes = {
+        "heading": render.pairs_heading(draft),
+        "problems": render.problems(lint(draft.concept.pairs)),
+        "undo": gr.update(interactive=bool(draft.history)),
+        "reset": gr.update(
+            value=text.RESET if draft.original.name in bundled_concepts() else text.RESET_OWN,
+            interactive=draft.modified,
+        ),
+        "delete_pair": text.DELETE_PAIR if row is None else f"{text.DELETE_PAIR} {row + 1}",
+    }
+    if table:
+        changes |= {
+            "pairs": draft.rows,
+            "positive_label": draft.concept.positive_label,
+            "negative_label": draft.concept.negative_label,
+        }
+    return changes
+
+
+def typed(session: Session, name: str, rows: Rows, positive: str, negative: str) -> Changes:
+    """Take in the table and the labels after a cell or a label was edited."""
+    return _edit(session, name, lambda draft: draft.with_rows(rows).with_labels(positive, negative), table=False)
+
+
+def add(session: Session, name: str, rows: Rows) -> Changes:
+    """Add an empty pair at the end."""
+    return _edit(session, name, lambda draft: draft.with_rows(rows).added())
+
+
+def delete(session: Session, name: str, rows: Rows) -> Changes:
+    """Delete the pair whose cell was clicked last."""
+    row = session.of(Selection).row
+    if row is None or row >= len(rows):
+        toast(text.SELECT_FIRST)
+        return {}
+    session.of(Selection).row = None
+    return _edit(session, name, lambda draft: draft.with_rows(rows).without(row))
+
+
+def undo(session: Session, name: str, rows: Rows) -> Changes:
+    """Take the last edit back."""
+    return _edit(session, name, lambda draft: draft.with_rows(rows).undone())
+
+
+def reset(session: Session, name: str, rows: Rows) -> Changes:
+    """Go back to the bundled pairs and labels."""
+    return _edit(session, name, lambda draft: draft.with_rows(rows).reset())
+
+
+def paste(session: Session, name: str, rows: Rows, pasted: str) -> Changes:
+    """Add the pasted pairs at the end."""
+    try:
+        pairs = read_pairs(pasted)
+        if not pairs:
+            raise SteeringError(text.NOTHING_PASTED)
+    except SteeringError as error:
+        return {"pairs_message": message(str(error), "error")}
+    return _edit(session, name, lambda draft: draft.with_rows(rows).joined(pairs)) | {
+        "pasted": "",
+        "paste": gr.update(open=False),
+    }
+
+
+def new(session: Session, pasted: str, name: str) -> Changes:
+    """Start a concept of one's own, with the pasted pairs or with nothing, and choose it in the sidebar."""
+    if not name.strip():
+        return {"pairs_message": message(text.NO_NAME, "error")}
+    own = [known for known in session.drafts if known not in bundled_concepts()]
+    try:
+        draft = new_draft(name, read_pairs(pasted), (*bundled_concepts(), *own))
+    except SteeringError as error:
+        return {"pairs_message": message(str(error), "error")}
+    made = draft.concept.name
+    session.drafts[made] = draft
+    return {
+        "concept": gr.update(choices=[*bundled_concepts(), *own, made], value=made),
+        "pasted": "",
+        "new_name": text.FIRST_NAME,
+        "paste": gr.update(open=not pasted.strip()),
+        "pairs_message": "",
+    }
+
+
+def upload(session: Session, name: str, path: str | None) -> Changes:
+    """Replace the pairs by those of a CSV, JSON or JSONL file."""
+    if not path:
+        return {}
+    file = Path(path)
+    try:
+        contents = file.read_text("utf-8-sig")
+        layout = file.suffix.removeprefix(".").lower()
+        changes = _edit(session, name, lambda draft: draft.with_file(contents, layout, file.stem))
+        session.of(Selection).row = None
+        return changes
+    except (OSError, UnicodeDecodeError):
+        words = text.UNREADABLE_UPLOAD.format(name=file.name)
+    except SteeringError as error:
+        words = str(error)
+    toast(words)
+    return {"pairs_message": message(words, "error")}
+
+
+def select(session: Session, name: str, row: int) -> Changes:
+    """Remember which row was clicked."""
+    session.of(Selection).row = row
+    return {"delete_pair": shown(session, name, table=False)["delete_pair"]}
+
+
+def download(rows: Rows, concept: str) -> str:
+    """Write the table to a CSV file.
+
+    Returns:
+        Its path, in a temporary folder.
+    """
+    pairs = tuple(ContrastPair(*(str(cell or "") for cell in row[:2])) for row in rows)
+    path = Path(tempfile.mkdtemp(prefix="steering-lab-")) / f"{concept}.csv"
+    path.write_text(format_concept(Concept(concept, "positive", "negative", pairs), "csv"), "utf-8")
+    return str(path)
+
+
+def _edit(session: Session, name: str, edit: Callable[[Draft], Draft], *, table: bool = True) -> Changes:
+    session.drafts[name] = edit(session.draft(name))
+    return shown(session, name, table=table) | {"pairs_message": ""}
+
+
+_SCROLL_TO_LAST_PAIR = """() => setTimeout(() => {
+  const table = document.querySelector("#pairs .virtual-table-viewport");
+  if (table) table.scrollTop = table.scrollHeight;
+}, 200)"""

@@ -1,0 +1,160 @@
+"""The Concept tab: the contrast pairs and what the linter says, then which pairs fight, then two designs compared."""
+
+from importlib.resources import files
+
+import gradio as gr
+
+from steering.concepts import bundled_concepts
+from steering.plots import LETTERS, QUALITIES
+from steering.ui import render
+from steering.ui.events.wiring import Page
+from steering.ui.tabs.concept import text, votes
+from steering.ui.text import STOP
+
+_ASSETS = files("steering.ui.tabs.concept")
+
+
+def build() -> Page:
+    """Lay the tab out."""
+    page = _pairs()
+    page |= _check()
+    with gr.Accordion(text.COMPARE, open=False, elem_id="compare-designs"):
+        page |= _compare()
+    return page
+
+
+def _pairs() -> Page:
+    page: Page = {}
+    page["heading"] = gr.HTML(apply_default_css=False, elem_id="heading")
+    gr.HTML(f'<p class="lab-note">{text.PAIRS_INTRO}</p>', apply_default_css=False)
+    with gr.Row():
+        page["positive_label"] = gr.Textbox(label=text.POSITIVE_LABEL, max_lines=1, min_width=140)
+        page["negative_label"] = gr.Textbox(label=text.NEGATIVE_LABEL, max_lines=1, min_width=140)
+    with gr.Row(elem_classes="lab-tools"):
+        page["add_pair"] = gr.Button(text.ADD_PAIR, size="sm", min_width=90, elem_id="add-pair")
+        page["delete_pair"] = gr.Button(text.DELETE_PAIR, size="sm", min_width=90, elem_id="delete-pair")
+        page["undo"] = gr.Button(text.UNDO, size="sm", min_width=90, interactive=False, elem_id="undo")
+        page["reset"] = gr.Button(text.RESET, size="sm", min_width=90, interactive=False, elem_id="reset")
+        page["upload"] = gr.UploadButton(
+            text.UPLOAD,
+            size="sm",
+            min_width=90,
+            file_types=[".csv", ".json", ".jsonl"],
+            type="filepath",
+            elem_id="upload",
+        )
+        page["download"] = gr.DownloadButton(text.DOWNLOAD, size="sm", min_width=90, elem_id="download")
+    with gr.Accordion(text.PASTE, open=False, elem_id="paste") as paste:
+        page["pasted"] = gr.Textbox(
+            label=text.PASTED,
+            info=text.PASTED_INFO,
+            placeholder=text.PASTED_EXAMPLE,
+            lines=4,
+            max_lines=12,
+            elem_id="pasted",
+        )
+        with gr.Row(elem_classes="lab-ask"):
+            page["add_pasted"] = gr.Button(text.ADD_PASTED, min_width=150, elem_id="add-pasted")
+            page["new_name"] = gr.Textbox(
+                text.FIRST_NAME, label=text.NEW_NAME, max_lines=1, min_width=150, elem_id="new-name"
+            )
+            page["new_concept"] = gr.Button(text.NEW_CONCEPT, min_width=150, elem_id="new-concept")
+    page["paste"] = paste
+    page["pairs_message"] = gr.HTML(apply_default_css=False, elem_id="pairs-message")
+    with gr.Row():
+        with gr.Column(scale=3, min_width=300):
+            page["pairs"] = gr.Dataframe(
+                headers=list(text.PAIRS_HEADERS),
+                column_count=(2, "fixed"),
+                type="array",
+                datatype="str",
+                interactive=True,
+                wrap=True,
+                show_row_numbers=True,
+                show_label=False,
+                max_height=440,
+                column_widths=["50%", "50%"],
+                buttons=[],
+                elem_id="pairs",
+            )
+        with gr.Column(scale=1, min_width=230):
+            page["problems"] = gr.HTML(apply_default_css=False, elem_id="problems")
+    return page
+
+
+def _check() -> Page:
+    page: Page = {}
+    with gr.Row(elem_classes="lab-ask"):
+        with gr.Column(scale=6, min_width=220):
+            gr.HTML(
+                f'<div class="lab-heading"><h2>{text.CHECK_HEADING}</h2></div>',
+                css_template="margin-top: 0.8rem;",
+                apply_default_css=False,
+            )
+            gr.HTML(f'<p class="lab-note">{text.CHECK_INTRO}</p>', apply_default_css=False)
+        with gr.Column(scale=1, min_width=130):
+            page["check"] = gr.Button(text.CHECK, variant="primary", elem_id="check-pairs")
+            page["check_stop"] = gr.Button(STOP, interactive=False, elem_id="check-stop")
+    page["check_status"] = gr.HTML(apply_default_css=False, elem_id="check-status", elem_classes="lab-quiet")
+    page["check_stale"] = gr.HTML(apply_default_css=False, elem_id="check-stale", elem_classes="lab-quiet")
+    with gr.Row():
+        with gr.Column(scale=3, min_width=300):
+            page["votes"] = votes.component()
+        with gr.Column(scale=2, min_width=280):
+            page["vote_detail"] = gr.HTML(
+                css_template=(_ASSETS / "detail.css").read_text("utf-8"), apply_default_css=False, elem_id="vote-detail"
+            )
+            page["leave_out"] = gr.Button(text.LEAVE_OUT, visible=False, elem_id="leave-out")
+    return page
+
+
+def _compare() -> Page:
+    page: Page = {}
+    gr.HTML(render.note(text.COMPARE_INTRO), apply_default_css=False)
+    with gr.Row():
+        for letter in LETTERS:
+            low = letter.lower()
+            with gr.Column(min_width=240):
+                page[f"design_{low}"] = gr.HTML(apply_default_css=False, elem_id=f"design-{low}")
+                page[f"keep_{low}"] = gr.Button(text.KEEP.format(letter=letter), elem_id=f"keep-{low}")
+                page[f"load_{low}"] = gr.Dropdown(
+                    list(bundled_concepts()),
+                    value=None,
+                    label=text.LOAD.format(letter=letter),
+                    elem_id=f"load-{low}",
+                )
+    with gr.Row(elem_classes="lab-ask", equal_height=True):
+        page["design_lam"] = gr.Number(
+            0.3, label=text.STRENGTH, info=text.STRENGTH_INFO, step=0.1, min_width=130, elem_id="design-lam"
+        )
+        with gr.Column(scale=1, min_width=180):
+            page["compare"] = gr.Button(text.COMPARE_BUTTON, variant="primary", elem_id="compare")
+            page["compare_stop"] = gr.Button(STOP, interactive=False, elem_id="compare-stop")
+    page["compare_status"] = gr.HTML(apply_default_css=False, elem_id="compare-status", elem_classes="lab-quiet")
+    page["compare_stale"] = gr.HTML(apply_default_css=False, elem_id="compare-stale", elem_classes="lab-quiet")
+    page["design_texts"] = gr.HTML(
+        f'<p class="blank">{text.NO_COMPARISON}</p>',
+        css_template=(_ASSETS / "texts.css").read_text("utf-8"),
+        apply_default_css=False,
+        elem_id="design-texts",
+    )
+    page["design_verdict"] = gr.HTML(apply_default_css=False, elem_id="design-verdict")
+    with gr.Row(visible=False, elem_id="design-figures") as figures:
+        with gr.Column(min_width=300):
+            gr.HTML(
+                f'<p class="lab-note"><b>{text.COSINES}</b><br>{text.COSINES_INFO}</p>',
+                css_template="min-height: 5.4rem;",
+                apply_default_css=False,
+            )
+            page["design_cosines"] = gr.Plot(show_label=False, elem_id="design-cosines")
+        with gr.Column(min_width=300):
+            page["design_measure"] = gr.Radio(
+                list(QUALITIES),
+                value=next(iter(QUALITIES)),
+                label=text.QUALITY,
+                info=text.QUALITY_INFO,
+                elem_id="design-measure",
+            )
+            page["design_quality"] = gr.Plot(show_label=False, elem_id="design-quality")
+    page["design_figures"] = figures
+    return page

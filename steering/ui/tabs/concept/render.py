@@ -1,0 +1,163 @@
+"""Pieces of the Concept tab as HTML: whatever a user or a model wrote is escaped here."""
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from steering.concepts import Concept, ContrastPair, Problem
+from steering.formatting import signed, strength
+from steering.measure import DesignComparison, LeftOut, Votes
+from steering.plots import LETTERS
+from steering.steer import Grid, Row
+from steering.ui.render import note, verdict
+from steering.ui.state.drafts import Draft
+from steering.ui.tabs.concept import text
+from steering.ui.tabs.concept.votes import AGREES, FIGHTS
+from steering.ui.text import MODIFIED
+
+
+def problems(found: Sequence[Problem]) -> str:
+    """The linter's findings, worst first, each with its row."""
+    if not found:
+        return f'<div class="lab-problems"><p class="fine">✓ {text.NO_PROBLEMS}</p></div>'
+    worst_first = sorted(found, key=lambda problem: not problem.serious)
+    items = "".join(
+        f'<li class="{"serious" if problem.serious else "mild"}"><b>{_kind(problem)}</b>'
+        f"{escape(_sentence(problem.message))}</li>"
+        for problem in worst_first
+    )
+    return f'<div class="lab-problems"><p>{text.PROBLEMS}: {len(found)}</p><ul>{items}</ul></div>'
+
+
+def pairs_heading(draft: Draft) -> str:
+    """Name of the concept, number of pairs, and the mark of an edited one."""
+    mark = f'<span class="lab-mark">{MODIFIED}</span>' if draft.modified else ""
+    about = f"<p>{escape(draft.concept.description)}</p>" if draft.concept.description else ""
+    title = f"{escape(draft.concept.name)} <small>{len(draft.concept.pairs)} pairs</small> {mark}"
+    return f'<div class="lab-heading"><h2>{title}</h2>{about}</div>'
+
+
+def pair_detail(pair: ContrastPair, number: int, votes: Votes, found: LeftOut) -> str:
+    """One pair in full, its votes layer by layer, and what would change without it.
+
+    Args:
+        pair: its texts.
+        number: its number, from 0.
+        votes: of all pairs.
+        found: what changes without it.
+    """
+    fights = bool(votes.fights[number])
+    layers = int(votes.layers.sum())
+    others = len(found.with_it)
+    kind = "fights" if fights else "agrees"
+    mark = f"{FIGHTS} fights the others" if fights else f"{AGREES} goes with the others"
+    return (
+        f'<article class="pair {kind}" aria-live="polite"><h3>Row {number + 1} <span class="verdict">{mark}</span></h3>'
+        f'<p class="side"><b>+</b> {escape(pair.positive)}</p><p class="side"><b>−</b> {escape(pair.negative)}</p>'
+        f"{_bars(votes, number)}"
+        f"<p>{text.against(int(votes.against[number]), layers)}</p>"
+        f'<p class="gain">{text.without(found, others)}</p>{_changes(found, others)}'
+        f"<p>{text.turns(found.turn)}</p></article>"
+    )
+
+
+def design(letter: str, concept: Concept | None) -> str:
+    """The card of a kept design."""
+    if concept is None:
+        body = f"<p>{text.NO_DESIGN.format(letter=letter)}</p>"
+    else:
+        labels = f"{escape(concept.positive_label)} / {escape(concept.negative_label)}"
+        first = concept.pairs[0] if concept.pairs else ContrastPair("", "")
+        body = (
+            f"<p>{escape(concept.name)}, {len(concept.pairs)} pairs, {labels}</p>"
+            f'<p class="lab-note">{escape(_short(first.positive))} / {escape(_short(first.negative))}</p>'
+        )
+    state = "missing" if concept is None else "ready"
+    return f'<div class="lab-card state {state}"><p><b>{text.DESIGN.format(letter=letter)}</b></p>{body}</div>'
+
+
+def design_verdict(found: DesignComparison) -> str:
+    """What two designs have in common, in words."""
+    return verdict(text.compared(found))
+
+
+def design_texts(grid: Grid, both: Sequence[Concept], lam: float) -> str:
+    """The unsteered text and those of both designs, as far as they are written.
+
+    Args:
+        grid: rows of the baseline, of A and of B.
+        both: A and B.
+        lam: strength of A and B.
+    """
+    heading = text.TEXTS.format(lam=strength(lam), prompt=grid.prompt)
+    names = [(text.BASELINE, "λ = 0")] + [
+        (text.DESIGN.format(letter=letter), concept.name) for letter, concept in zip(LETTERS, both, strict=True)
+    ]
+    cards = "".join(
+        f'<article class="text {look}"><h4>{escape(title)} <small>{escape(about)}</small>{_health(row)}</h4>'
+        f"<p>{escape(row.text) or '…'}</p></article>"
+        for (title, about), look, row in zip(names, ("baseline", "a", "b"), grid.rows, strict=True)
+    )
+    return f'<section class="texts"><h3>{escape(heading)}</h3><div class="side-by-side">{cards}</div></section>'
+
+
+def _health(row: Row) -> str:
+    if row.health.degenerate:
+        return ' <span class="badge bad">▲ falls apart</span>'
+    if row.health.same_as_baseline and row.ended:
+        return ' <span class="badge">= identical to baseline</span>'
+    return ""
+
+
+def _changes(found: LeftOut, others: int) -> str:
+    gain, low, high = found.gain
+    if math.isnan(gain):
+        return ""
+    (apart, apart_less), (explained, explained_less) = found.told_apart, found.explained
+    change = f"{_points(gain)} points, 95 % interval {_points(low)} to {_points(high)}"
+    return (
+        f'<div class="lab-table"><table><thead><tr><th>{others} others, held out</th><th>with it</th>'
+        "<th>without</th></tr></thead><tbody>"
+        f"<tr><th>told apart</th><td>{apart:.1%}</td><td>{apart_less:.1%}</td></tr>"
+        f"<tr><th>explained</th><td>{explained:.1%}</td><td>{explained_less:.1%}</td></tr>"
+        f"</tbody></table></div>{note(f'Explained changes by {change} (n = {others} pairs).')}"
+    )
+
+
+def _points(share: float) -> str:
+    return signed(round(100 * share, 1) + 0.0, digits=1)
+
+
+def _bars(votes: Votes, number: int) -> str:
+    """The votes of a pair as bars from a line in the middle: up with the others, down against them; pale where none counts."""
+    layers = votes.signal.nonzero().flatten().tolist()
+    along = [float(votes.along[number, layer]) for layer in layers]
+    most = max(1.0, *(abs(value) for value in along))
+    step = 100 / len(layers)
+    bars = "".join(
+        f'<rect class="{"down" if value < 0 else "up"}{"" if votes.layers[layer] else " pale"}" '
+        f'x="{place * step + step * 0.12:.2f}" width="{step * 0.76:.2f}" '
+        f'y="{20 - max(value, 0) / most * 18:.2f}" height="{max(abs(value) / most * 18, 0.4):.2f}">'
+        f"<title>parent layer {layer}: {signed(value)}</title></rect>"
+        for place, (layer, value) in enumerate(zip(layers, along, strict=True))
+    )
+    words = f"Parent layers {layers[0]} to {layers[-1]}: up with the others, down against them"
+    if not votes.layers[layers].all():
+        words += "; pale where the pairs are told apart no better than by a coin"
+    return (
+        f'<figure><svg viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label="{words}">{bars}'
+        f'<line x1="0" x2="100" y1="20" y2="20"></line></svg><figcaption>{words}.</figcaption></figure>'
+    )
+
+
+def _kind(problem: Problem) -> str:
+    where = "" if problem.row is None else f", row {problem.row}"
+    return ("✕ Must be mended" if problem.serious else "▲ Worth a look") + where
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= 60 else words[:59].rstrip() + "…"

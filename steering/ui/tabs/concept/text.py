@@ -1,0 +1,175 @@
+"""Every sentence and label of the Concept tab."""
+
+import math
+import statistics
+
+from steering.formatting import signed
+from steering.measure import DesignComparison, LeftOut, Votes
+
+TAB = "Concept"
+
+PAIRS_HEADERS = ("Positive", "Negative")
+PAIRS_INTRO = (
+    "Each row is a pair of texts that differ in the concept alone. The direction is read at the last token of each "
+    "text. Click a cell and type; nothing runs until you press a button that says so."
+)
+POSITIVE_LABEL = "λ > 0 pushes towards"
+NEGATIVE_LABEL = "λ < 0 pushes towards"
+ADD_PAIR = "Add row"
+DELETE_PAIR = "Delete row"
+UNDO = "Undo"
+UPLOAD = "Upload CSV"
+DOWNLOAD = "Download CSV"
+RESET = "Reset to bundled"
+RESET_OWN = "Reset to first pairs"
+SELECT_FIRST = "Click a cell of the row that you want to delete, then press Delete row."
+NO_PROBLEMS = "No problems found."
+PROBLEMS = "Problems"
+UNREADABLE_UPLOAD = "{name} cannot be read as UTF-8 text. Save it as UTF-8 and upload it again."
+
+PASTE = "Paste pairs, or start a new concept"
+PASTED = "Pairs to paste"
+PASTED_INFO = (
+    "One pair a line: positive, then a tab or a bar ( | ), then negative. Two columns of a spreadsheet will do."
+)
+PASTED_EXAMPLE = "The soup was a joy | The soup was a pity\nWe won the match | We lost the match"
+NEW_NAME = "Name of the new concept"
+FIRST_NAME = "my concept"
+ADD_PASTED = "Add to these pairs"
+NEW_CONCEPT = "Start new concept"
+NOTHING_PASTED = "There is nothing to add. Paste a pair a line into the box first."
+NO_NAME = "The new concept needs a name. Type one beside the button."
+
+CHECK_HEADING = "Which pairs fight the others?"
+CHECK_INTRO = (
+    "The parent reads all pairs. Then each pair is held against the direction that the other pairs give without it: "
+    "a pair that points the other way fights them."
+)
+CHECK = "Check pairs"
+NO_VOTES = "Press Check pairs. The first time the parent has to read them; after that it takes a second."
+STALE_VOTES = "Pairs, parent or method changed since this check. Press Check pairs to bring it up to date."
+ALONG = "with the others"
+AGAINST = "fights them"
+FINDING = "Holding each pair against the others"
+CHOOSE_PAIR = "Choose a pair of the list to see what would change without it."
+LEAVE_OUT = "Leave it out"
+CHOOSE_FIRST = "Choose a pair of the list first."
+GONE_PAIR = "This pair is not in the table any more. Press Check pairs to bring the list up to date."
+PAIR_OF_CHECK = "As it was when the pairs were checked"
+
+COMPARE = "Compare two designs"
+COMPARE_INTRO = (
+    "Keep the pairs above as A, change them, keep them as B: then see where both directions agree, how good each is, "
+    "and what both make of the prompt of the Steer tab at the same λ."
+)
+KEEP = "Keep as {letter}"
+LOAD = "or take a bundled concept as {letter}"
+NO_DESIGN = "Empty. Press Keep as {letter}, or choose a bundled concept."
+STRENGTH = "λ"
+STRENGTH_INFO = "The same for A and B"
+COMPARE_BUTTON = "Compare"
+NEEDS_BOTH = "Design {letter} is empty. Press Keep as {letter}, or choose a bundled concept for it."
+NEEDS_STRENGTH = "λ is empty. Type a number such as 0.3."
+NO_COMPARISON = "Press Compare when both are filled."
+STALE_COMPARISON = "A, B, λ, the prompt or the settings changed since. Press Compare to bring this up to date."
+PREPARING_DESIGNS = "Comparing the directions of A and B"
+WRITING = "Writing with A and B side by side"
+WRITTEN = "Both designs compared, and three texts written side by side in one batch."
+EMPTY_PROMPT = "The prompt on the Steer tab is empty. Write one there first."
+COSINES = "Where both directions agree"
+COSINES_INFO = (
+    "1 is the same direction, 0 has nothing in common, −1 is the opposite. Random directions lie in the grey band. "
+    "Hollow marks: there one of the two tells pairs apart no better than a coin."
+)
+QUALITY = "How good each direction is"
+QUALITY_INFO = "On pairs that the direction never saw"
+TEXTS = "Both at λ = {lam}, on “{prompt}”"
+BASELINE = "Baseline"
+DESIGN = "Design {letter}"
+
+
+def vote_label(number: int, score: str, fights: bool, gone: bool) -> str:
+    """What a row of the list is called by a screen reader, and when pointed at."""
+    verdict = "fights the others" if fights else "goes with the others"
+    return f"Row {number}: {score}, {verdict}" + (", no longer in the table" if gone else "")
+
+
+def votes_legend(layers: int, fighting: int) -> str:
+    """How to read the list."""
+    mark = f"◆ fights the others ({fighting})" if fighting else "no pair fights the others"
+    return (
+        f"● mean over the {layers} layers that count; the bar holds the middle half of them. "
+        f"1 is as far as is typical of these pairs at a layer; {mark}."
+    )
+
+
+def checked(votes: Votes, model: str) -> tuple[str, str]:
+    """What a check found, and the kind of message that it is."""
+    pairs, fighting = len(votes.along), int(votes.fights.sum())
+    clear, layers = int(votes.clear.sum()), int(votes.signal.sum())
+    if not clear:
+        words = (
+            f"At no layer of {model} are these {pairs} pairs told apart better than by a coin: either they share too "
+            "little, or there are too few of them."
+        )
+        return words, "warning"
+    where = f"at the {clear} of {layers} layers of {model} that tell pairs apart better than a coin"
+    if not fighting:
+        return f"All {pairs} pairs go with the others {where}.", "good"
+    who = "One pair fights" if fighting == 1 else f"{fighting} pairs fight"
+    return f"{who} the others, of {pairs}, {where}.", "info"
+
+
+def against(layers: int, of: int) -> str:
+    """At how many layers a pair points the other way."""
+    if not layers:
+        return f"It goes with the others at all {of} layers that count."
+    return f"It points the other way at {layers} of the {of} layers that count."
+
+
+def without(found: LeftOut, others: int) -> str:
+    """Whether the other pairs gain when one is left out."""
+    gain, low, high = found.gain
+    if math.isnan(gain):
+        return "There are too few pairs to test the others without it."
+    if low > 0:
+        return f"Without it the other {others} pairs are explained better."
+    if high < 0:
+        return f"Without it the other {others} pairs are explained worse: they would miss it."
+    return f"The other {others} pairs are explained about as well without it."
+
+
+def turns(degrees: float) -> str:
+    """By how much a direction turns."""
+    if math.isnan(degrees):
+        return "Without it no direction can be found."
+    return f"Without it the direction turns by {degrees:.1f}° (mean over these layers)."
+
+
+def compared(found: DesignComparison) -> list[str]:
+    """What two designs have in common, the verdict first."""
+    signal = (
+        f"A has {found.pairs[0]} pairs and carries signal at {found.signal[0]} layers of {found.model_name}; "
+        f"B has {found.pairs[1]} pairs and signal at {found.signal[1]}."
+    )
+    clear = sorted(found.cosines[found.clear].tolist())
+    if not clear:
+        return [
+            "At no layer do both designs tell pairs apart better than a coin, so there is nothing to compare.",
+            signal,
+        ]
+    middle = statistics.median(clear)
+    if middle >= 0.9:
+        verdict = "Both designs point nearly the same way."
+    elif middle >= 0.3:
+        verdict = "Both designs point in related directions."
+    elif middle > -0.3:
+        verdict = "The designs have little in common."
+    else:
+        verdict = "The designs point against each other."
+    numbers = (
+        f"Median cosine {signed(middle)} over the {len(clear)} layers at which both tell pairs apart better than a coin, "
+        f"from {signed(clear[0])} to {signed(clear[-1])}; 95 % of random directions of this width stay within "
+        f"±{found.chance:.2f}."
+    )
+    return [verdict, numbers, signal]

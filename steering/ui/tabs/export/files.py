@@ -1,0 +1,175 @@
+"""What a page shows, as files: the texts as CSV, the session as JSON and back, the report, and the script."""
+
+import csv
+import io
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from steering.concepts import bundled_concepts, load_concept
+from steering.errors import SteeringError
+from steering.library import SavedSession, parse_session, session_text
+from steering.library import saved_vectors as library
+from steering.steer import Grid
+from steering.ui.events.long_tasks import Changes
+from steering.ui.state.drafts import Draft
+from steering.ui.state.settings import FIELDS, FILE, LAMBDAS, Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.export import report, script, text
+from steering.ui.viewer.texts import Texts, Written, show
+
+_NUMBERS = ("max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed")
+
+HEADINGS = (
+    "lambda", "text", "tokens", "ended", "perplexity", "repeated_3_grams", "commonest_token", "same_as_baseline",
+    "falls_apart", "prompt", "child",
+)  # fmt: skip
+"""Columns of the CSV file."""
+
+
+def as_csv(grid: Grid) -> str:
+    """The texts of a grid and their health, a row a λ."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(HEADINGS)
+    for row in grid.rows:
+        health = row.health
+        measured = ("" if health.perplexity is None else f"{health.perplexity:.4g}", f"{health.repeated:.4g}")
+        rest = (f"{health.dominant:.4g}", health.same_as_baseline, health.degenerate, grid.prompt, grid.child)
+        writer.writerow((f"{row.lam:g}", row.text, len(row.token_ids), row.ended, *measured, *rest))
+    return buffer.getvalue()
+
+
+def texts_file(session: Session, settings: Settings) -> str:
+    """The texts as a CSV file.
+
+    Raises:
+        SteeringError: there are none.
+    """
+    return to_file(f"{settings.concept} texts.csv", as_csv(_written(session, settings).grid))
+
+
+def session_file(session: Session, fields: Sequence[Any], prompt: str) -> str:
+    """The page as a session file."""
+    settings = Settings.read(*fields)
+    concept = session.draft(settings.concept).concept
+    written = session.of(Texts).of(concept)
+    saved = SavedSession(
+        fields=dict(zip(FIELDS, fields, strict=True)),
+        concept=concept,
+        prompt=prompt,
+        grid=written.grid if written else None,
+        moves=written.moves if written else {},
+        current=written is not None and written.key == settings.grid_key(concept, prompt),
+    )
+    return to_file(f"{concept.name} session.json", session_text(saved))
+
+
+def report_file(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> str:
+    """The report as a file."""
+    return to_file(f"{settings.concept} report.html", report.of(session, workspace, settings, prompt))
+
+
+def script_of(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> tuple[str, bool]:
+    """The script that writes the page's texts, and whether the texts were made with other settings."""
+    concept = session.draft(settings.concept).concept
+    written = session.of(Texts).of(concept)
+    lambdas = sorted(row.lam for row in written.grid.rows) if written else LAMBDAS
+    file = None
+    if workspace.from_file(settings, concept):
+        file = library.entry(settings.concept.removeprefix(FILE)).path
+    stale = written is not None and written.key != settings.grid_key(concept, prompt)
+    return script.of(settings, concept, prompt, lambdas=lambdas, file=file), stale
+
+
+def load(session: Session, path: Path, choices: Mapping[str, Sequence[str] | None]) -> tuple[Changes, str]:
+    """Bring a session back.
+
+    Args:
+        session: of the page.
+        path: the session file.
+        choices: what each field of the sidebar offers; None where anything may be written.
+
+    Returns:
+        Changes of the sidebar, the prompt and the viewer; and what to say.
+
+    Raises:
+        SteeringError: not a session file, or settings that this page does not know. Nothing was changed then.
+    """
+    try:
+        saved = parse_session(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SteeringError(text.UNREADABLE_FILE.format(name=path.name)) from error
+    fields = checked(saved.fields, choices)
+    if saved.grid is not None:
+        most = saved.grid.provenance.get("sampling")
+        if not isinstance(most, Mapping) or type(most.get("max_new_tokens")) is not int:
+            raise SteeringError(text.NO_SAMPLING)
+    concept = replace(saved.concept, name=str(fields["concept"]))
+    settings = Settings.read(*(fields[name] for name in FIELDS))
+    bundled = concept.name in bundled_concepts()
+    session.drafts[concept.name] = Draft(concept, load_concept(concept.name) if bundled else concept)
+    texts = session.of(Texts)
+    changes: Changes = {
+        **fields,
+        "concept": gr.update(choices=concepts(session), value=concept.name),
+        "prompt": saved.prompt,
+    }
+    if saved.grid is not None:
+        versions = ", ".join(f"{name} {version}" for name, version in saved.versions.items())
+        source = text.FROM_SESSION.format(child=saved.grid.child)
+        # A vector file does not travel with the session, so what it made counts as made with other settings.
+        current = saved.current and not concept.name.startswith(FILE)
+        key = settings.grid_key(concept, saved.prompt) if current else ()
+        written = Written(saved.grid, key, saved.moves, source, versions)
+        texts.written[concept.name], texts.shown = written, concept.name
+        changes["viewer"] = show(written, concept)
+    return changes, text.restored(concept.name, saved.prompt, len(saved.grid.rows) if saved.grid else 0)
+
+
+def checked(fields: Mapping[str, Any], choices: Mapping[str, Sequence[str] | None]) -> dict[str, Any]:
+    """The values of the sidebar's fields, each of its kind.
+
+    Raises:
+        SteeringError: one is missing, of another kind, or not on offer.
+    """
+    for name in FIELDS:
+        if name not in fields:
+            raise SteeringError(text.MISSING_SETTING.format(name=name))
+        value, offered = fields[name], choices.get(name)
+        kind, right = ("text", isinstance(value, str))
+        if name == "chat":
+            kind, right = ("yes or no", isinstance(value, bool))
+        elif name in _NUMBERS:
+            kind, right = ("a number", isinstance(value, int | float) and not isinstance(value, bool))
+        if not right:
+            raise SteeringError(text.WRONG_KIND.format(name=name, value=str(value)[:40], kind=kind))
+        if offered is not None and value not in offered:
+            raise SteeringError(
+                text.UNKNOWN_SETTING.format(name=name, value=str(value)[:40], choices=", ".join(offered))
+            )
+    return {name: fields[name] for name in FIELDS}
+
+
+def concepts(session: Session) -> list[str]:
+    """What the concept menu offers: the bundled ones, and those that this page made or read."""
+    return list(dict.fromkeys([*bundled_concepts(), *session.drafts]))
+
+
+def to_file(name: str, contents: str) -> str:
+    """Write text to a file of that name in a folder of its own, and return its path."""
+    path = Path(tempfile.mkdtemp(prefix="steering-lab-")) / (library.safe_name(Path(name).stem) + Path(name).suffix)
+    path.write_text(contents, "utf-8")
+    return str(path)
+
+
+def _written(session: Session, settings: Settings) -> Written:
+    concept = session.draft(settings.concept).concept
+    written = session.of(Texts).of(concept)
+    if written is None:
+        raise SteeringError(text.NO_TEXTS.format(concept=concept.name))
+    return written

@@ -1,0 +1,199 @@
+"""One HTML file that shows what the page shows: it needs no network, and opens light or dark as its reader likes it.
+
+Whatever a user or a model wrote is escaped, and the file forbids itself every request to the outside.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+import plotly.graph_objects as go
+import torch
+import transformers
+
+from steering.concepts import Concept
+from steering.formatting import strength
+from steering.measure import Similarity
+from steering.plots import plot_report, plot_similarity
+from steering.transfer import describe
+from steering.ui import text as words
+from steering.ui.state.settings import Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.export import report_text as text
+from steering.ui.viewer import component as viewer
+from steering.ui.viewer.texts import Texts, Written, labels
+
+_STYLE = files("steering.ui.tabs.export") / "report.css"
+
+_ALONE = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data: blob:"
+"""What the file may load: nothing but itself."""
+
+_CONFIG = {
+    "displaylogo": False,
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "responsive": True,
+    "modeBarButtonsToRemove": ["sendDataToCloud", "lasso2d", "select2d"],
+}
+
+
+def of(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> str:
+    """The report of what a page shows now; what was never computed is left out.
+
+    Args:
+        session: of the page.
+        workspace: where its vector is.
+        settings: of the sidebar.
+        prompt: as it stands on the Steer tab.
+    """
+    concept = session.draft(settings.concept).concept
+    written = session.of(Texts).of(concept)
+    stale = written is not None and written.key != settings.grid_key(concept, prompt)
+    vector = workspace.ready(settings, concept)
+    carried = (
+        vector.report if vector else (written.grid.provenance.get("vector", {}).get("transfer") if written else None)
+    )
+    return document(settings, concept, prompt, written, stale, carried, maps(session))
+
+
+def maps(session: Session) -> list[Similarity]:
+    """The maps of layers that the tabs remember."""
+    return [
+        value for record in session.rooms.values() for value in vars(record).values() if isinstance(value, Similarity)
+    ]
+
+
+def document(
+    settings: Settings,
+    concept: Concept,
+    prompt: str,
+    written: Written | None,
+    stale: bool,
+    carried: Mapping[str, Any] | None,
+    similarities: Sequence[Similarity],
+) -> str:
+    """The whole file.
+
+    Args:
+        settings: of the sidebar.
+        concept: the pairs as they were edited.
+        prompt: as it stands on the page.
+        written: the texts, when there are any.
+        stale: whether other settings made them.
+        carried: the transfer report, when there is one.
+        similarities: maps of layers.
+    """
+    drawn = _Figures()
+    parts = [
+        _section(text.TEXTS, _texts(written, concept, stale)) if written else "",
+        _section(text.SETTINGS, _settings(settings, concept)),
+        _section(text.TRANSFER, _carried(carried, drawn)) if carried else "",
+        *(_section(text.layers(found), _map(found, drawn)) for found in similarities),
+        _section(text.pairs(concept), _pairs(concept)),
+        _section(text.VERSIONS, _versions(written)),
+    ]
+    title = escape(text.title(concept.name, settings.child))
+    asked = written.grid.prompt if written else prompt
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
+        f'content="{_ALONE}"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
+        f"<style>{_STYLE.read_text('utf-8')}</style></head><body><header><h1>{title}</h1>"
+        f'<p class="asked"><span>{text.PROMPT}</span>{escape(asked)}</p></header><main>{"".join(parts)}</main></body></html>\n'
+    )
+
+
+class _Figures:
+    """Writes figures; the first one brings plotly.js with it."""
+
+    def __init__(self) -> None:
+        self.first = True
+
+    def html(self, figure: go.Figure) -> str:
+        found: str = figure.to_html(full_html=False, include_plotlyjs=self.first, config=_CONFIG, default_width="100%")
+        self.first = False
+        return f'<div class="figure">{found}</div>'
+
+
+def _section(heading: str, body: str) -> str:
+    return f"<section><h2>{escape(heading)}</h2>{body}</section>"
+
+
+def _texts(written: Written, concept: Concept, stale: bool) -> str:
+    shown = viewer.show(written.grid, labels(concept), written.most, written.phase)
+    poles = f"<p>{escape(text.poles(*labels(concept)))}</p>"
+    note = f'<p class="stale">▲ {escape(text.STALE)}</p>' if stale else ""
+    return poles + note + "".join(map(_row, shown["rows"]))
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    badges = "".join(
+        f'<span class="badge {badge["tone"]}" title="{escape(badge["title"])}">{escape(badge["words"])}</span>'
+        for badge in row["badges"]
+    )
+    lam = strength(row["lam"])
+    return (
+        f'<article class="{row["state"]}"><h3>λ = {lam} <small>{row["mark"]} {escape(row["word"])}</small></h3>'
+        f'<p class="text">{escape(row["text"])}</p><p class="badges">{badges}</p></article>'
+    )
+
+
+def _settings(settings: Settings, concept: Concept) -> str:
+    sampling = settings.sampling
+    profile = settings.profile if isinstance(settings.profile, str) else " ".join(f"{w:g}" for w in settings.profile)
+    return _table(
+        {
+            words.PARENT: settings.parent,
+            words.CHILD: settings.child,
+            words.CONCEPT: concept.name,
+            words.DIRECTION: settings.method,
+            words.LAYER_MAP: str(settings.layers),
+            words.WIDTH_MAP: settings.width,
+            words.SCALE: settings.scale,
+            words.PROFILE: profile,
+            words.POSITIONS: settings.positions,
+            words.MAX_NEW_TOKENS: str(sampling.max_new_tokens),
+            words.TEMPERATURE: f"{sampling.temperature:g}",
+            words.TOP_P: f"{sampling.top_p:g}",
+            words.TOP_K: str(sampling.top_k),
+            words.REPETITION_PENALTY: f"{sampling.repetition_penalty:g}",
+            words.SEED: str(sampling.seed),
+            words.CHAT: "yes" if settings.chat else "no",
+        }
+    )
+
+
+def _carried(report: Mapping[str, Any], drawn: _Figures) -> str:
+    said = "".join(f"<p>{escape(line)}</p>" for line in describe(report))
+    figure = plot_report(report)
+    return said + (drawn.html(figure) if figure is not None else "")
+
+
+def _map(found: Similarity, drawn: _Figures) -> str:
+    return f"<p>{escape(text.rests_on(found))}</p>" + drawn.html(plot_similarity(found))
+
+
+def _pairs(concept: Concept) -> str:
+    poles = "".join(f'<th scope="col">{escape(label)}</th>' for label in labels(concept))
+    body = "".join(
+        f"<tr><td>{number}</td><td>{escape(pair.positive)}</td><td>{escape(pair.negative)}</td></tr>"
+        for number, pair in enumerate(concept.pairs, start=1)
+    )
+    head = f"<thead><tr><th></th>{poles}</tr></thead>"
+    return f'<div class="scroll"><table class="pairs">{head}<tbody>{body}</tbody></table></div>'
+
+
+def _versions(written: Written | None) -> str:
+    made = written.grid.provenance if written else {}
+    known = dict(made.get("versions", {})) or {"torch": torch.__version__, "transformers": transformers.__version__}
+    whole = escape(json.dumps(made, ensure_ascii=False, indent=1, default=str))
+    folded = f"<details><summary>{text.PROVENANCE}</summary><pre>{whole}</pre></details>" if made else ""
+    return _table({name: str(value) for name, value in known.items()}) + folded
+
+
+def _table(lines: Mapping[str, str]) -> str:
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in lines.items()
+    )
+    return f"<table><tbody>{body}</tbody></table>"

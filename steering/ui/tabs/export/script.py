@@ -1,0 +1,81 @@
+"""What the page does as a short Python script with the library's front door: run, it writes the page's texts."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from steering.concepts import Concept, bundled_concepts, load_concept
+from steering.steer import Sampling
+from steering.ui.state.settings import LAMBDAS, Settings
+
+_ALWAYS = ("max_new_tokens",)
+"""Fields of the sampling that are written even where they say what is the default."""
+
+
+def of(
+    settings: Settings,
+    concept: Concept,
+    prompt: str,
+    *,
+    lambdas: Sequence[float] = LAMBDAS,
+    file: Path | None = None,
+) -> str:
+    """The script.
+
+    Args:
+        settings: of the sidebar.
+        concept: the pairs as they were edited; they are written out where they differ from the bundled ones.
+        prompt: what the child is asked.
+        lambdas: strengths, in the order of the texts.
+        file: the vector file that is used instead of pairs; None where the vector is made from pairs.
+    """
+    bundled = concept.name in bundled_concepts() and concept == load_concept(concept.name)
+    made = _read_vector(settings, file) if file else _made_vector(settings, concept, bundled)
+    front = {"generate", "load_model"} | ({"load_vector"} if file else {"extract", "transfer"})
+    front |= set() if file else {"load_concept"} if bundled else {"Concept"}
+    pairs = "from steering.concepts import ContrastPair\n" if not file and not bundled else ""
+    return (
+        f"from steering import {', '.join(sorted(front, key=lambda name: (name.islower(), name)))}\n{pairs}"
+        f"from steering.steer import Sampling\n\n{made}\n"
+        f"grid = generate(\n    child,\n    {prompt!r},\n    vector,\n"
+        f"    lambdas={[float(lam) for lam in lambdas]},\n"
+        f"    sampling={_sampling(settings.sampling)},\n"
+        f"    scale={settings.scale!r},\n    profile={_profile(settings)},\n    positions={settings.positions!r},\n"
+        f"    plain={not settings.chat},\n)\n"
+        'for row in grid.rows:\n    print(f"λ = {row.lam:+g}\\n{row.text}\\n")\n'
+    )
+
+
+def _made_vector(settings: Settings, concept: Concept, bundled: bool) -> str:
+    return (
+        f"parent = load_model({settings.parent!r})\nchild = load_model({settings.child!r})\n"
+        f"concept = {f'load_concept({concept.name!r})' if bundled else _written_out(concept)}\n"
+        f"vector = extract(parent, concept, method={settings.method!r})\n"
+        f"vector = transfer(vector, parent, child, layers={settings.layers!r}, width={settings.width!r})\n"
+    )
+
+
+def _read_vector(settings: Settings, file: Path) -> str:
+    return f"child = load_model({settings.child!r})\nvector = load_vector({str(file)!r}, child)\n"
+
+
+def _written_out(concept: Concept) -> str:
+    pairs = "".join(f"        ContrastPair({pair.positive!r}, {pair.negative!r}),\n" for pair in concept.pairs)
+    return (
+        f"Concept(\n    name={concept.name!r},\n    positive_label={concept.positive_label!r},\n"
+        f"    negative_label={concept.negative_label!r},\n    pairs=(\n{pairs}    ),\n)"
+    )
+
+
+def _sampling(sampling: Sampling) -> str:
+    default = Sampling()
+    said = [
+        f"{field.name}={getattr(sampling, field.name)!r}"
+        for field in fields(sampling)
+        if field.name in _ALWAYS or getattr(sampling, field.name) != getattr(default, field.name)
+    ]
+    return f"Sampling({', '.join(said)})"
+
+
+def _profile(settings: Settings) -> str:
+    return repr(settings.profile) if isinstance(settings.profile, str) else repr([float(w) for w in settings.profile])

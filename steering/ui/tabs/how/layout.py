@@ -1,0 +1,21 @@
+"""The tab How it works: one page of words and one picture. Nothing happens here."""
+
+from importlib.resources import files
+
+import gradio as gr
+
+from steering.ui.events.wiring import Page
+from steering.ui.tabs.how import text
+
+
+def build() -> Page:
+    """Lay the tab out."""
+    picture = (files("steering.ui.tabs.how") / "picture.svg").read_text("utf-8")
+    with gr.Column(elem_id="how"):
+        gr.Markdown(text.METHOD, elem_classes="how-words")
+        gr.HTML(f'<figure class="how-picture">{picture}</figure>', apply_default_css=False)
+        gr.Markdown(
+            text.FORMULA, latex_delimiters=[{"left": "$$", "right": "$$", "display": True}], elem_classes="how-words"
+        )
+        gr.Markdown(text.KNOWN, elem_classes="how-words")
+    return {}

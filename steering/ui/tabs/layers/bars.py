@@ -1,0 +1,88 @@
+"""The layer profile as bars, one a child layer: what they show, what comes back from them, and the component itself."""
+
+import math
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import gradio as gr
+
+from steering.steer import PROFILES, Profile
+from steering.ui.state import profiles
+from steering.ui.tabs.layers import text
+
+_ASSETS = files("steering.ui.tabs.layers")
+
+
+def component() -> gr.HTML:
+    """The bars, empty. The event `input` tells that a visitor's edit has settled."""
+    return gr.HTML(
+        value=show(None, "all", None),
+        html_template=(_ASSETS / "bars.html").read_text("utf-8"),
+        css_template=(_ASSETS / "bars.css").read_text("utf-8"),
+        js_on_load=(_ASSETS / "bars.js").read_text("utf-8"),
+        apply_default_css=False,
+        elem_id="bars",
+    )
+
+
+def show(layers: int | None, profile: Profile, signal: Sequence[bool] | None) -> dict[str, Any]:
+    """What the bars show.
+
+    Args:
+        layers: how many layers the child has; None where that is not known yet.
+        profile: the profile that is chosen.
+        signal: which layers carry the concept; None where that is not known yet.
+    """
+    if layers is None:
+        return _data([], "", {}, None, text.BARS_UNKNOWN)
+    presets = {name: named(name, layers) for name in PROFILES}
+    if isinstance(profile, str):
+        return _data(presets[profile], profile, presets, signal, _note(signal))
+    if len(profile) != layers:
+        return _data(presets["all"], "", presets, signal, text.other_length(len(profile), layers))
+    # A bar's whole height is 1; only the weights' proportions count.
+    most = max(*profile, 1.0)
+    return _data([weight / most for weight in profile], "", presets, signal, _note(signal))
+
+
+def named(name: str, layers: int) -> list[float]:
+    """Weights of a profile that has a name, to two digits."""
+    return [round(PROFILES[name](layer / max(layers - 1, 1)), 2) for layer in range(layers)]
+
+
+def read(value: Any) -> str | None:
+    """The profile that the bars sent, as its field is written; None where they sent none."""
+    if not isinstance(value, dict):
+        return None
+    if value.get("choice") in PROFILES:
+        return str(value["choice"])
+    weights = value.get("weights")
+    if not isinstance(weights, list) or not weights or not all(isinstance(one, int | float) for one in weights):
+        return None
+    return profiles.write(weights) if all(math.isfinite(one) and 0 <= one <= 1 for one in weights) else None
+
+
+def _note(signal: Sequence[bool] | None) -> str:
+    if signal is None:
+        return text.BARS_HINT
+    return text.BARS_HINT if all(signal) else f"{text.BARS_HINT} {text.BARS_HATCHED}"
+
+
+def _data(
+    weights: list[float],
+    choice: str,
+    presets: dict[str, list[float]],
+    signal: Sequence[bool] | None,
+    note: str,
+) -> dict[str, Any]:
+    raised = [layer for layer, weight in enumerate(weights) if weight]
+    return {
+        "weights": weights,
+        "choice": choice,
+        "presets": presets,
+        "signal": None if signal is None else list(signal),
+        "at": raised[0] if len(raised) == 1 else None,
+        "note": note,
+        "words": text.BARS_WORDS,
+    }

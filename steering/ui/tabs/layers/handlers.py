@@ -1,0 +1,144 @@
+"""Events of the Layers tab: comparing layers, and measuring how well the vector was carried."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import gradio as gr
+
+from steering.concepts import lint
+from steering.errors import Progress, SteeringError, part_of
+from steering.measure import measure, projections, similarity, with_effect
+from steering.plots import plot_report, plot_similarity
+from steering.transfer import describe
+from steering.ui import render
+from steering.ui.background.jobs import Job
+from steering.ui.events.long_tasks import Changes, Run
+from steering.ui.events.wiring import Wire
+from steering.ui.state.settings import Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.layers import pairs, preview, text
+from steering.ui.tabs.layers.pairs import Compared, Looked
+from steering.vectors import SteeringVector
+
+RUN = Run("layers", ("compute",), "layers_stop", "layers_status")
+EFFECT = Run("effect", ("measure_effect",), "effect_stop", "effect_status")
+
+MAP = ("plot", "plot_empty", "plot_stale", "pair_panel", "pair", *pairs.OUTPUTS)
+"""What a new map of layers changes."""
+
+_MOST_MAPS = 24
+
+
+def connect(wire: Wire) -> None:
+    """Connect the tab."""
+    page, layers = wire.page, Layers(wire.workspace)
+    wire.on(page["metric"].change, layers.chosen, ["metric"], ["metric_info"])
+    wire.run(page["compute"].click, RUN, layers.compute, ["metric"], MAP)
+    wire.stop(RUN)
+    wire.run(page["measure_effect"].click, EFFECT, layers.measure)
+    wire.stop(EFFECT)
+    wire.mark(layers.marks, ["metric"], [*MAP, RUN.status, "verdict", "report_plot"])
+    pairs.connect(wire)
+    preview.connect(wire)
+
+
+@dataclass
+class Shown:
+    """What the tab shows.
+
+    Attributes:
+        map_key: what the map of layers was computed for.
+        reported: the vector whose report is shown.
+    """
+
+    map_key: tuple[object, ...] | None = None
+    reported: SteeringVector | None = None
+
+
+class Layers:
+    """The events of one running app; maps that were computed are kept for all its pages."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._maps: OrderedDict[tuple[object, ...], Compared] = OrderedDict()
+
+    def chosen(self, session: Session, metric: str) -> Changes:
+        """Say what a metric means."""
+        del session
+        return {"metric_info": render.note(text.METRIC_INFO.get(metric, ""))}
+
+    def marks(self, session: Session, settings: Settings, metric: str) -> Changes:
+        """The map that was computed for these settings, or whether the one on the page is out of date; and the report."""
+        concept, shown = session.draft(settings.concept).concept, session.of(Shown)
+        key = settings.plot_key(concept, metric)
+        kept = self._maps.get(key)
+        if kept is not None and shown.map_key != key and RUN.name not in session.jobs:
+            changes = self._draw(session, key, kept)
+        else:
+            stale = shown.map_key not in (None, key)
+            changes = {"plot_stale": render.message(text.STALE_PLOT if stale else "", "warning")}
+        vector = self.workspace.ready(settings, concept)
+        if vector is None or vector is shown.reported:
+            return changes
+        shown.reported = vector
+        return changes | _report(vector)
+
+    def compute(self, session: Session, job: Job, settings: Settings, metric: str) -> Iterator[Changes]:
+        """Compare the layers of parent and child."""
+        concept = session.draft(settings.concept).concept
+        serious = [str(problem) for problem in lint(concept.pairs) if problem.serious]
+        if serious:
+            raise SteeringError(f"The pairs of {concept.name} cannot be used. " + " ".join(serious))
+
+        def work(progress: Progress) -> Compared:
+            parent, child = self.workspace.models(settings, part_of(progress, 0.0, 0.3))
+            texts = projections(parent, child, concept, progress=part_of(progress, 0.3, 0.4))
+            return Compared(
+                similarity(parent, child, concept, metric, progress=part_of(progress, 0.4, 1.0)),
+                texts,
+            )
+
+        compared = yield from RUN.step(job, work)
+        key = settings.plot_key(concept, metric)
+        self._maps[key] = compared
+        while len(self._maps) > _MOST_MAPS:
+            self._maps.popitem(last=False)
+        yield self._draw(session, key, compared)
+
+    def measure(self, session: Session, job: Job, settings: Settings) -> Iterator[Changes]:
+        """Measure how much of the effect of the child's own vector the carried one keeps."""
+        concept = session.draft(settings.concept).concept
+
+        def work(progress: Progress) -> None:
+            carried = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.4))
+            child = self.workspace.models(settings)[1]
+            found = measure(child, concept, carried, method=settings.method, progress=part_of(progress, 0.4, 1.0))
+            self.workspace.keep(settings, concept, with_effect(carried, found) if carried.report else carried)
+            session.vector_key = settings.vector_key(concept)
+
+        yield from EFFECT.step(job, work)
+        yield EFFECT.said(text.MEASURED)
+
+    def _draw(self, session: Session, key: tuple[object, ...], compared: Compared) -> Changes:
+        session.of(Shown).map_key = key
+        looked = pairs.open_map(session, compared)
+        figure = plot_similarity(compared.found, session.of(Looked).pair)
+        return {
+            "plot": gr.update(value=figure, visible=True),
+            "plot_empty": gr.update(visible=False),
+            "plot_stale": "",
+            "pair_panel": gr.update(visible=True),
+            **looked,
+            **RUN.said(text.compared(compared.found)),
+        }
+
+
+def _report(vector: SteeringVector) -> Changes:
+    if vector.report is None:
+        return {"verdict": render.note(text.SAME_MODEL_REPORT), "report_plot": gr.update(visible=False)}
+    figure = plot_report(vector.report)
+    return {
+        "verdict": render.verdict(describe(vector.report)),
+        "report_plot": gr.update(value=figure, visible=figure is not None),
+    }

@@ -1,0 +1,239 @@
+"""Events of the shelf of vectors: keeping, checking, using, comparing and exporting them."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from steering.errors import Progress, SteeringError, part_of
+from steering.interop import Card, export_vector
+from steering.library import saved_vectors as library
+from steering.ui.background.jobs import Job
+from steering.ui.events.downloads import deliver, hand_out
+from steering.ui.events.long_tasks import Changes, Run
+from steering.ui.events.wiring import Wire
+from steering.ui.render import message, note
+from steering.ui.state.drafts import Draft
+from steering.ui.state.settings import FIELDS, FILE, Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.export import files as takeaway
+from steering.ui.tabs.library import render, text
+from steering.ui.tabs.library.comparing import COMPARED, compared
+from steering.vectors import DIRECTION_METHODS, SteeringVector
+
+RUN = Run("library", ("lib_save", "lib_upload", "lib_check", "lib_write"), "lib_stop", "lib_status")
+
+_SHELF = (
+    "lib_table", "lib_chosen", "lib_details", "lib_card", "lib_check", "lib_use", "lib_download", "lib_delete", "lib_undo",
+    "lib_other",
+)  # fmt: skip
+
+
+def connect(wire: Wire) -> None:
+    """Connect the tab."""
+    page, shelf = wire.page, Shelf(wire.workspace)
+    wire.on(wire.demo.load, shelf.shown, outputs=_SHELF)
+    picked = wire.js(page["lib_table"].select, _PICKED, outputs=["lib_chosen"])
+    wire.on(picked.then, shelf.choose, ["lib_chosen", "lib_other"], (*_SHELF, *COMPARED))
+    wire.on(page["lib_other"].input, compared, ["lib_chosen", "lib_other"], COMPARED)
+    wire.run(page["lib_save"].click, RUN, shelf.save, ["lib_name"], (*_SHELF, "lib_name"))
+    wire.run(page["lib_upload"].upload, RUN, shelf.upload, ["lib_upload"], ["lib_card", "lib_uploaded"])
+    wire.run(page["lib_check"].click, RUN, shelf.check, ["lib_chosen"], ["lib_card", "lib_use"])
+    wire.run(page["lib_keep"].click, RUN, shelf.keep, ["lib_unit"], (*_SHELF, "lib_uploaded"))
+    wire.on(page["lib_use"].click, shelf.use, [*FIELDS], (*FIELDS, "lib_status"), marks=True)
+    wire.on(page["lib_delete"].click, shelf.delete, ["lib_chosen"], (*_SHELF, *COMPARED, "lib_status"))
+    wire.on(page["lib_undo"].click, shelf.undo, outputs=(*_SHELF, "lib_status"))
+    hand_out(wire, page["lib_download"].click, shelf.download, ["lib_chosen"], "lib_status")
+    written = wire.run(page["lib_write"].click, RUN, shelf.write, ["lib_format", "lib_lam"], ["lib_notes", "lib_file"])
+    deliver(wire, written)
+    wire.stop(RUN)
+
+
+@dataclass
+class Chosen:
+    """What the tab remembers.
+
+    Attributes:
+        name: of the vector that is chosen in the table.
+        checked: the vector that was checked last and fits, with the child that it was checked for.
+        uploaded: a file that was uploaded and fits; None where there is none.
+    """
+
+    name: str = ""
+    checked: tuple[str, SteeringVector] | None = None
+    uploaded: Path | None = None
+
+
+class Shelf:
+    """The events of the saved vectors of one running app."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def shown(self, session: Session) -> Changes:
+        """The table, and what goes with the vector that is chosen in it."""
+        found, chosen = library.entries(), session.of(Chosen)
+        entry = next((entry for entry in found if entry.name == chosen.name), None)
+        chosen.name, chosen.checked = (entry.name if entry else ""), None
+        there = entry is not None
+        return {
+            "lib_table": render.rows(found, chosen.name),
+            "lib_chosen": chosen.name,
+            "lib_details": render.details(entry) if entry else "",
+            "lib_card": "",
+            "lib_check": gr.update(interactive=entry is not None and entry.vector is not None),
+            "lib_use": gr.update(interactive=False),
+            "lib_download": gr.update(interactive=there),
+            "lib_delete": gr.update(interactive=there),
+            "lib_undo": gr.update(interactive=bool(library.deleted())),
+            "lib_other": gr.update(choices=[one.name for one in found if one.vector and one.name != chosen.name]),
+        }
+
+    def choose(self, session: Session, name: str, other: str | None) -> Changes:
+        """Show what the vector says that was chosen in the table."""
+        session.of(Chosen).name = name
+        return self.shown(session) | compared(session, name, other)
+
+    def save(self, session: Session, job: Job, settings: Settings, name: str) -> Iterator[Changes]:
+        """Save the vector of the sidebar's settings, made when it is missing."""
+        concept = session.draft(settings.concept).concept
+
+        def work(progress: Progress) -> SteeringVector:
+            return self.workspace.vector(settings, concept, progress)
+
+        vector = yield from RUN.step(job, work)
+        session.vector_key = settings.vector_key(concept)
+        entry = library.keep(vector, name or library.proposed_name(vector).replace(FILE, ""))
+        session.of(Chosen).name = entry.name
+        said = RUN.said(text.saved(entry.path.name, str(entry.path.parent)))
+        yield self.shown(session) | {"lib_name": ""} | said
+
+    def upload(self, session: Session, job: Job, settings: Settings, path: str | None) -> Iterator[Changes]:
+        """Check a file that was uploaded against the child."""
+        chosen = session.of(Chosen)
+        chosen.uploaded = None
+        yield {"lib_uploaded": gr.update(visible=False), "lib_card": ""}
+        if not path:
+            return
+        found = yield from self._inspect(job, settings, Path(path))
+        if found.fits:
+            chosen.uploaded = Path(path)
+        yield {"lib_card": render.card(found), "lib_uploaded": gr.update(visible=found.fits)} | _said(found)
+
+    def keep(self, session: Session, job: Job, settings: Settings, unit_length: bool) -> Iterator[Changes]:
+        """Keep the file that was uploaded and checked."""
+        path = session.of(Chosen).uploaded
+        if path is None:
+            raise SteeringError(text.CHECK_FIRST)
+
+        def work(progress: Progress) -> SteeringVector:
+            child = self.workspace.models(settings, progress)[1]
+            return library.open_file(path, child, unit_length=unit_length)
+
+        vector = yield from RUN.step(job, work)
+        entry = library.keep(vector, path.stem)
+        session.of(Chosen).name, session.of(Chosen).uploaded = entry.name, None
+        said = RUN.said(text.saved(entry.path.name, str(entry.path.parent)))
+        yield self.shown(session) | {"lib_uploaded": gr.update(visible=False)} | said
+
+    def check(self, session: Session, job: Job, settings: Settings, name: str) -> Iterator[Changes]:
+        """Check the chosen vector against the child; only what fits can be used."""
+        if not name:
+            raise SteeringError(text.CHOOSE_FIRST)
+        path = library.entry(name).path
+        session.of(Chosen).checked = None
+        found = yield from self._inspect(job, settings, path)
+        if found.fits:
+            child = self.workspace.models(settings)[1]
+            session.of(Chosen).checked = (settings.child, library.open_file(path, child))
+        yield {"lib_card": render.card(found), "lib_use": gr.update(interactive=found.fits)} | _said(found)
+
+    def use(self, session: Session, *fields: Any) -> Changes:
+        """Steer with the vector that was checked: the sidebar says what made it, and its concept menu names the file."""
+        settings, chosen = Settings.read(*fields), session.of(Chosen)
+        if chosen.checked is None or chosen.checked[0] != settings.child:
+            return {"lib_status": message(text.CHECK_FIRST, "error")}
+        vector = chosen.checked[1]
+        report = vector.report or {}
+        concept = library.as_concept(vector, FILE + chosen.name)
+        made = {
+            "method": vector.method if vector.method in DIRECTION_METHODS else settings.method,
+            "layers": str(report.get("layers", settings.layers)),
+            "width": str(report.get("width", settings.width)),
+        }
+        settings = Settings.read(
+            *({**dict(zip(FIELDS, fields, strict=True)), **made, "concept": concept.name}[name] for name in FIELDS)
+        )
+        session.drafts[concept.name] = Draft(concept, concept)
+        self.workspace.hold(settings, concept, vector)
+        session.vector_key = settings.vector_key(concept)
+        menu = gr.update(choices=takeaway.concepts(session), value=concept.name)
+        said = message(text.used(chosen.name, vector.concept), "good")
+        return {**made, "concept": menu, "lib_status": said}
+
+    def delete(self, session: Session, name: str) -> Changes:
+        """Delete the chosen vector; the last one can be brought back."""
+        try:
+            library.delete(name)
+        except SteeringError as error:
+            return self.shown(session) | {"lib_status": message(str(error), "error")}
+        said = {"lib_status": message(text.removed(name), "good")}
+        return self.shown(session) | compared(session, "", None) | said
+
+    def undo(self, session: Session) -> Changes:
+        """Bring back what was deleted last."""
+        try:
+            session.of(Chosen).name = library.restore().name
+        except SteeringError as error:
+            return {"lib_status": message(str(error), "error")}
+        said = {"lib_status": message(text.brought_back(session.of(Chosen).name), "good")}
+        return self.shown(session) | said
+
+    def download(self, session: Session, name: str) -> str:
+        """The chosen file, where the browser may fetch it."""
+        del session
+        path = library.entry(name).path
+        return str(shutil.copy(path, _free_path(path.name)))
+
+    def write(self, session: Session, job: Job, settings: Settings, format: str, lam: float) -> Iterator[Changes]:
+        """Write the current vector as a file of another tool."""
+        concept = session.draft(settings.concept).concept
+        yield {"lib_file": None, "lib_notes": ""}
+
+        def work(progress: Progress) -> Any:
+            vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.95))
+            progress(text.WRITING, 0.95)
+            path = _free_path(library.proposed_name(vector) + text.ENDINGS[format])
+            child = self.workspace.models(settings)[1]
+            return export_vector(
+                vector, path, format, lam=float(lam), child=child, scale=settings.scale, profile=settings.profile
+            )
+
+        done = yield from RUN.step(job, work)
+        said = text.written(done.path.name, done.layers, done.lam, done.scale)
+        yield {"lib_file": str(done.path), "lib_notes": "".join(map(note, done.notes))} | RUN.said(said)
+
+    def _inspect(self, job: Job, settings: Settings, path: Path) -> Any:
+        def work(progress: Progress) -> Card:
+            child = self.workspace.models(settings, part_of(progress, 0.0, 0.9))[1]
+            progress(text.READING, 0.9)
+            return library.inspect(path, child)
+
+        return RUN.step(job, work)
+
+
+def _said(found: Card) -> Changes:
+    return RUN.said(
+        text.FITS if found.fits else text.STOPS.format(model=found.model), "good" if found.fits else "error"
+    )
+
+
+def _free_path(name: str) -> Path:
+    return Path(tempfile.mkdtemp(prefix="steering-lab-")) / name
+
+
+_PICKED = """() => document.querySelector("#lib-table .shelf").dataset.chosen"""

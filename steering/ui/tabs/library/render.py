@@ -1,0 +1,126 @@
+"""Pieces of the Library tab as HTML: whatever a user, a file or a model wrote is escaped here."""
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from steering.interop import Card, Finding
+from steering.library import Entry
+from steering.transfer import describe, ranges
+from steering.ui.tabs.library import text
+from steering.vectors import SteeringVector
+
+
+def rows(found: Sequence[Entry], chosen: str) -> dict[str, Any]:
+    """The table of saved vectors, as data for its component."""
+    return {
+        "columns": list(text.COLUMNS),
+        "rows": [{"name": entry.name, "cells": _cells(entry)} for entry in found],
+        "chosen": chosen,
+        "empty": text.NOTHING_SAVED,
+    }
+
+
+def details(entry: Entry) -> str:
+    """Everything that a saved vector says about itself."""
+    if entry.vector is None:
+        return f'<div class="lab-card"><p><b>{escape(entry.name)}</b></p><p>✕ {escape(entry.problem)}</p></div>'
+    vector = entry.vector
+    said = "".join(f"<p>{escape(line)}</p>" for line in describe(vector.report or {}))
+    lines = _table(provenance(vector).items())
+    return (
+        f'<div class="lab-card lib-details"><p><b>{escape(entry.name)}</b></p>{said}'
+        f"<details><summary>Provenance</summary>{lines}</details></div>"
+    )
+
+
+def card(found: Card) -> str:
+    """The check card: what matches, what does not, and what nobody can know."""
+    head = text.FITS if found.fits else text.STOPS.format(model=found.model)
+    body = "".join(
+        f'<tr class="{one.status}"><th scope="row">{escape(one.what)}</th><td class="mark">{_status(one)}</td>'
+        f'<td class="long">{escape(one.expected)}</td><td class="long">{escape(one.found)}</td></tr>'
+        for one in sorted(found.findings, key=lambda one: not one.stops)
+    )
+    return (
+        f'<div class="lab-card lib-card {"fits" if found.fits else "stops"}"><p><b>{escape(found.file)}</b></p>'
+        f"<p>{'✓' if found.fits else '✕'} {escape(head)}</p>"
+        f'<div class="lib-words"><table><thead><tr><th></th><th></th><th scope="col">{text.EXPECTED}</th>'
+        f'<th scope="col">{text.FOUND}</th></tr></thead><tbody>{body}</tbody></table></div></div>'
+    )
+
+
+def side_by_side(one: Entry, other: Entry) -> str:
+    """What two vectors say about themselves, beside each other; lines that differ are marked."""
+    assert one.vector is not None
+    assert other.vector is not None
+    left, right = provenance(one.vector), provenance(other.vector)
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td class="mark">{"" if left.get(name) == right.get(name) else "≠"}</td>'
+        f'<td class="long">{escape(left.get(name, "–"))}</td><td class="long">{escape(right.get(name, "–"))}</td></tr>'
+        for name in dict.fromkeys([*left, *right])
+    )
+    return (
+        f'<div class="lib-words"><table><thead><tr><th></th><th></th>'
+        f'<th scope="col">A: {escape(one.name)}</th><th scope="col">B: {escape(other.name)}</th></tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def provenance(vector: SteeringVector) -> dict[str, str]:
+    """Where a vector came from, by name, in words."""
+    steered = [layer for layer, carries in enumerate(vector.signal) if carries]
+    lengths = sorted(float(vector.lengths[layer]) for layer in steered)
+    said: dict[str, str] = {
+        "concept": vector.concept,
+        "λ > 0": vector.labels[0],
+        "λ < 0": vector.labels[1],
+        "for the model": f"{vector.model_name}, {vector.directions.shape[0]} layers of width {vector.directions.shape[1]}",
+        "method": vector.method,
+        "layers with signal": ranges(steered),
+        "length of a layer": " to ".join(dict.fromkeys(f"{length:.3g}" for length in (lengths[0], lengths[-1])))
+        if lengths
+        else "–",
+        "pairs": str(len(vector.pairs)) if vector.pairs else "unknown",
+    }
+    report: Mapping[str, Any] = vector.report or {}
+    for name in ("parent", "layers", "width"):
+        if name in report:
+            said[{"layers": "layer map", "width": "width map"}.get(name, name)] = str(report[name])
+    for name, value in vector.provenance.items():
+        if name not in ("transfer", "parent", "pairs") and value != "":
+            said[name.replace("_", " ")] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return said
+
+
+def _cells(entry: Entry) -> list[str]:
+    saved, size = f"{entry.saved:%Y-%m-%d %H:%M}", f"{entry.size / 1024:,.0f} kB"
+    if entry.vector is None:
+        return [entry.name, text.UNREADABLE, "", "", "", saved, size]
+    vector, report = entry.vector, entry.vector.report or {}
+    models = f"{_short(str(report.get('parent', text.OWN_SPACE)))} → {_short(vector.model_name)}"
+    return [
+        entry.name,
+        vector.concept,
+        models,
+        vector.method,
+        f"{sum(vector.signal)} of {len(vector.signal)}",
+        saved,
+        size,
+    ]
+
+
+def _status(finding: Finding) -> str:
+    return text.MAYBE if finding.status == "differs" and not finding.stops else text.STATUS[finding.status]
+
+
+def _table(lines: Any) -> str:
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td class="long">{escape(words)}</td></tr>' for name, words in lines
+    )
+    return f'<div class="lib-words"><table><tbody>{body}</tbody></table></div>'
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 28 else "…" + name[-27:]

@@ -1,0 +1,188 @@
+"""Events of the Steer tab: writing at every λ at once, showing it while it grows, and moving among the texts."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from steering.concepts import Concept
+from steering.errors import Progress, SteeringError, part_of
+from steering.steer import Grid, assess, generate, next_tokens, stream
+from steering.ui import render
+from steering.ui.background.jobs import Job, Report, Stopped, paced
+from steering.ui.events.long_tasks import Changes, Run
+from steering.ui.events.wiring import Wire
+from steering.ui.state.presets import PROMPTS
+from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.steer import text
+from steering.ui.viewer import component as viewer
+from steering.ui.viewer.texts import Moves, Texts, Written, labels, show
+from steering.vectors import SteeringVector
+
+RUN = Run("steer", ("generate",), "stop", "status")
+
+
+def connect(wire: Wire) -> None:
+    """Connect the tab."""
+    page, steering = wire.page, Steering(wire.workspace)
+    for trigger in (page["generate"].click, page["prompt"].submit):
+        wire.run(trigger, RUN, steering.steer, ["prompt"], ["viewer", "stale"])
+    exact = wire.js(page["viewer"].apply, _CHOSEN, outputs=["exact_lam"])
+    wire.run(exact.then, RUN, steering.exact, ["prompt", "exact_lam"], ["viewer"])
+    wire.stop(RUN)
+    wire.mark(steering.marks, ["prompt"], ["stale", "viewer"])
+    wire.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"])
+    for name in (name for name in page if name.startswith("example_")):
+        wire.js(page[name].click, f"() => {page[name].value!r}", outputs=["prompt"])
+    wire.js(page["wanted_lam"].change, _GO_TO, ["wanted_lam"])
+    painted = wire.js(wire.demo.load, _ONCE_PAINTED)
+    wire.on(painted.then, steering.load, ["parent", "child"], ["status"], model=True)
+
+
+class Steering:
+    """The events of one running app."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def load(self, session: Session, parent: str, child: str) -> Iterator[Changes]:
+        """Load the models behind the page where they lie on this machine, so that Generate need not."""
+        settings = replace(DEFAULT, parent=parent, child=child)
+        if RUN.name in session.begun or not all(self.workspace.shape(name) for name in (parent, child)):
+            return
+        try:
+            yield from RUN.step(Job(), lambda progress: self.workspace.models(settings, progress))
+            ended = RUN.said(text.loaded(parent, child))
+        except SteeringError as error:
+            ended = RUN.said(str(error), "error")
+        if RUN.name not in session.begun:  # The line belongs to what a person asked for.
+            yield ended
+
+    def suggest(self, session: Session, concept: str, prompt: str) -> Changes:
+        """Put a prompt that suits the concept, as long as nobody has written another one."""
+        del session
+        untouched = prompt.strip() in ("", *PROMPTS.values())
+        return {"prompt": PROMPTS[concept]} if untouched and concept in PROMPTS else {}
+
+    def marks(self, session: Session, settings: Settings, prompt: str) -> Changes:
+        """Whether the texts are out of date; and other texts where another concept was chosen."""
+        if RUN.name in session.jobs:
+            return {}
+        concept, texts = session.draft(settings.concept).concept, session.of(Texts)
+        written = texts.of(concept)
+        stale = written is not None and written.key != settings.grid_key(concept, prompt)
+        changes: Changes = {"stale": render.message(text.STALE_GRID if stale else "", "warning")}
+        if written is None:
+            words = text.first_run(settings.parent, settings.child, concept.name, len(concept.pairs))
+            changes["viewer"] = viewer.empty(labels(concept), words)
+        elif texts.shown != concept.name:
+            changes["viewer"] = show(written, concept)
+        texts.shown = concept.name if written else ""
+        return changes
+
+    def steer(self, session: Session, job: Job, settings: Settings, prompt: str) -> Iterator[Changes]:
+        """Make the vector when it is missing, then write at every λ at once, then measure."""
+        concept, texts = session.draft(settings.concept).concept, session.of(Texts)
+        if not prompt.strip():
+            raise SteeringError(text.EMPTY_PROMPT)
+        vector, grids = yield from RUN.step(
+            job, lambda progress: self._prepare(session, settings, concept, prompt, progress)
+        )
+        yield {"stale": ""}
+        written: Written | None = None
+        started = time.monotonic()
+        try:
+            for grid in paced(grids, job):
+                written = Written(grid, settings.grid_key(concept, prompt), phase="running")
+                texts.written[concept.name], texts.shown = written, concept.name
+                share = max(len(row.token_ids) for row in grid.rows) / written.most
+                report = Report(text.WRITING, share, time.monotonic() - started)
+                yield {"viewer": show(written, concept)} | RUN.says(report)
+        except Stopped:
+            if written is not None:
+                written.phase = "stopped"
+                yield {"viewer": show(written, concept)}
+            raise
+        seconds = time.monotonic() - started
+        assert written is not None, "a stream has at least one step"
+        written.phase = "done"
+        yield {"viewer": show(written, concept)} | RUN.says(Report(text.MEASURING, 1.0))
+        yield from self._measure(job, settings, vector, written, written.grid)
+        yield {"viewer": show(written, concept)} | RUN.said(text.finished(len(written.grid.rows), seconds))
+
+    def exact(self, session: Session, job: Job, settings: Settings, prompt: str, lam: float) -> Iterator[Changes]:
+        """Write one more text, at a λ between those of the grid."""
+        concept = session.draft(settings.concept).concept
+        written = session.of(Texts).of(concept)
+        if written is None or written.key != settings.grid_key(concept, prompt):
+            raise SteeringError(text.EXACT_NEEDS_GRID)
+
+        def work(progress: Progress) -> tuple[SteeringVector, Grid]:
+            vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.9))
+            progress(text.WRITING_ONE, 0.9)
+            return vector, generate(self.workspace.models(settings)[1], prompt, vector, [lam], **_ways(settings))
+
+        vector, one = yield from RUN.step(job, work)
+        grid = written.grid
+        written.grid = replace(grid, rows=tuple(sorted((*grid.rows, *one.rows), key=lambda row: row.lam)))
+        yield {"viewer": show(written, concept, choose=lam)} | RUN.says(Report(text.MEASURING, 1.0))
+        yield from self._measure(job, settings, vector, written, replace(grid, rows=(grid.at(0.0), *one.rows)))
+        yield {"viewer": show(written, concept, choose=lam)} | RUN.said(text.wrote_one(lam))
+
+    def _prepare(
+        self, session: Session, settings: Settings, concept: Concept, prompt: str, progress: Progress
+    ) -> tuple[SteeringVector, Iterator[Grid]]:
+        vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.97))
+        session.vector_key = settings.vector_key(concept)
+        progress(text.PREPARING, 0.97)
+        return vector, stream(self.workspace.models(settings)[1], prompt, vector, LAMBDAS, **_ways(settings))
+
+    def _measure(
+        self, job: Job, settings: Settings, vector: SteeringVector, written: Written, part: Grid
+    ) -> Iterator[Changes]:
+        """Fill in what the rows of a part lack: health, and the moves of the next token."""
+        child = self.workspace.models(settings)[1]
+
+        def work(progress: Progress) -> tuple[Grid, Moves]:
+            progress(text.MEASURING, 1.0)
+            measured, lambdas = assess(child, part), [row.lam for row in part.rows]
+            moved = next_tokens(
+                child,
+                part.prompt_token_ids,
+                vector,
+                lambdas,
+                scale=settings.scale,
+                profile=settings.profile,
+                positions=settings.positions,
+            )
+            return measured, dict(zip(lambdas, moved, strict=True))
+
+        measured, moves = yield from RUN.step(job, work)
+        better = {row.lam: row for row in measured.rows}
+        written.grid = replace(written.grid, rows=tuple(better.get(row.lam, row) for row in written.grid.rows))
+        written.moves = {**written.moves, **moves}
+
+
+def _ways(settings: Settings) -> dict[str, Any]:
+    return {
+        "sampling": settings.sampling,
+        "scale": settings.scale,
+        "profile": settings.profile,
+        "positions": settings.positions,
+        "plain": not settings.chat,
+    }
+
+
+_CHOSEN = """() => Number(document.querySelector("#viewer .viewer").dataset.lam)"""
+
+_ONCE_PAINTED = """() => new Promise((done) => setTimeout(done, 1500))"""
+"""Loading takes all cores, which the page needs first."""
+
+_GO_TO = """(lam) => {
+  const number = document.querySelector("#viewer .number");
+  if (!number || lam === null) return;
+  number.value = lam;
+  number.dispatchEvent(new Event("input", { bubbles: true }));
+  number.dispatchEvent(new Event("blur"));
+}"""

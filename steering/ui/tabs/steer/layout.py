@@ -1,0 +1,34 @@
+"""The Steer tab: a prompt, one press of Generate, and λ to drag."""
+
+import gradio as gr
+
+from steering.ui import render
+from steering.ui.events.wiring import Page
+from steering.ui.tabs.steer import text
+from steering.ui.text import COPY_LINK, STOP
+from steering.ui.viewer import component as viewer
+
+
+def build() -> Page:
+    """Lay the tab out."""
+    page: Page = {}
+    with gr.Row(equal_height=True, elem_classes="lab-ask"):
+        page["prompt"] = gr.Textbox(
+            text.FIRST_PROMPT, label=text.PROMPT, lines=2, max_lines=8, scale=6, min_width=220, elem_id="prompt"
+        )
+        with gr.Column(scale=1, min_width=130):
+            page["generate"] = gr.Button(text.GENERATE, variant="primary", elem_id="generate")
+            page["stop"] = gr.Button(STOP, interactive=False, elem_id="stop")
+    with gr.Row(elem_classes="lab-examples"):
+        gr.HTML(f'<span class="lab-note">{text.EXAMPLES_LABEL}</span>', apply_default_css=False)
+        for number, words in enumerate(text.EXAMPLES):
+            page[f"example_{number}"] = gr.Button(words, size="sm", min_width=80)
+    page["status"] = gr.HTML(render.message(text.READY), apply_default_css=False, elem_id="status")
+    page["stale"] = gr.HTML(apply_default_css=False, elem_id="stale")
+    page["viewer"] = viewer.component()
+    with gr.Row(elem_classes="lab-tools"):
+        page["copy_link"] = gr.Button(COPY_LINK, size="sm", scale=0, min_width=150, elem_id="copy-link")
+    # A strength that another tab wishes to be shown, and the one that is to be written exactly.
+    page["wanted_lam"] = gr.Number(visible="hidden")
+    page["exact_lam"] = gr.Number(visible="hidden")
+    return page

@@ -1,0 +1,45 @@
+"""Every sentence and label of the Steer tab."""
+
+from steering.formatting import strength
+
+TAB = "Steer"
+
+PROMPT = "Prompt"
+FIRST_PROMPT = "Describe the weather today."
+EXAMPLES = ("Tell me about your morning.", "Write a short letter to a neighbour.", "What happened at the station?")
+EXAMPLES_LABEL = "Or try"
+GENERATE = "Generate"
+EMPTY_PROMPT = "The prompt is empty. Write what the child should answer or continue."
+READY = "Drag λ to see what it does. The models are being loaded behind the page."
+WRITING_ONE = "Writing at this λ"
+EXACT_NEEDS_GRID = "The texts were made with other settings. Press Generate first; then other λ can be added."
+PREPARING = "Getting the child ready to write"
+WRITING = "Writing at every λ"
+MEASURING = "Measuring perplexity and next-token probabilities"
+STALE_GRID = "These texts were made with other settings. Press Generate to bring them up to date."
+
+
+def first_run(parent: str, child: str, concept: str, pairs: int) -> str:
+    """What the first Generate will do, for the empty page."""
+    models = f"loads {parent}" if parent == child else f"loads {parent} and {child}"
+    carried = "" if parent == child else f", carries it over to {child}"
+    return (
+        f"The first Generate {models}, reads the direction of “{concept}” from {pairs} pairs{carried}, and then writes "
+        "one text for every λ at once. That takes a minute or so; after that only the writing is left."
+    )
+
+
+def finished(texts: int, seconds: float) -> str:
+    """What was done, at the end of a run."""
+    return f"{texts} texts written side by side in {seconds:.1f} s. Drag λ to compare them."
+
+
+def wrote_one(lam: float) -> str:
+    """What was done, when one λ was added."""
+    return f"A text at λ = {strength(lam)} was added."
+
+
+def loaded(parent: str, child: str) -> str:
+    """What can be done now that the models are in memory."""
+    models = f"{parent} is" if parent == child else f"{parent} and {child} are"
+    return f"{models} loaded. Write a prompt, or press Generate."

@@ -1,0 +1,240 @@
+"""Steering vectors: one direction a layer with its quality, their arithmetic, and their files."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from steering.errors import MismatchError, SteeringError
+from steering.models import LanguageModel
+from steering.storage import read_tensors, write_tensors
+from steering.vectors.directions import LayerQuality
+
+FORMAT = 2
+"""Version of the vector file's header. Files of every version up to this one are read."""
+
+_ROUNDING = 1e-5
+
+
+@dataclass(frozen=True)
+class SteeringVector:
+    """A direction for every layer of one model.
+
+    Vectors of one model can be added, subtracted and scaled. What that makes is never brought back to length 1, so no strength
+    is lost: `2 * v` at λ = 1 is `v` at λ = 2, a sum pushes by the sum of both pushes, and `v - v` pushes nowhere.
+
+    Attributes:
+        directions: float32 `[n_layers, d_model]`; a row is zero where the layer carries no signal. What was extracted or
+            carried has rows of length 1; rows of a sum or a multiple may have any length, and are used as they are.
+        model: fingerprint of the model whose residual stream it lives in.
+        model_name: what that model is called.
+        concept: name of the concept.
+        labels: what λ > 0 and λ < 0 push towards.
+        method: name of the direction method, a key of `DIRECTION_METHODS`.
+        quality: per layer, empty where it was not measured.
+        projections: `[n_layers, n_pairs]`, each pair's difference along the direction, as a cosine; None when unknown.
+        provenance: where it came from: hashes, seeds, versions, and for a carried vector how it was carried.
+        pairs: the texts that it was extracted from, positive then negative; empty when unknown.
+    """
+
+    directions: torch.Tensor
+    model: str
+    model_name: str
+    concept: str
+    labels: tuple[str, str]
+    method: str
+    quality: tuple[LayerQuality, ...] = ()
+    projections: torch.Tensor | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.directions.ndim != 2 or not torch.isfinite(self.directions).all():
+            raise SteeringError("Directions must be finite numbers of shape [n_layers, d_model].")
+
+    @property
+    def signal(self) -> tuple[bool, ...]:
+        """Which layers carry signal, and are steered."""
+        return tuple(bool(row.any()) for row in self.directions)
+
+    @property
+    def lengths(self) -> torch.Tensor:
+        """Length of every row `[n_layers]`; exactly 1 where it is 1 up to the last digits of a float."""
+        lengths = self.directions.norm(dim=-1)
+        return torch.where((lengths - 1).abs() < _ROUNDING, 1.0, lengths)
+
+    @property
+    def report(self) -> Mapping[str, Any] | None:
+        """How the vector was carried, the fields of `transfer.TransferReport`; None for a model's own vector."""
+        return self.provenance.get("transfer")
+
+    def check_model(self, model: LanguageModel) -> None:
+        """Make sure that the vector lives in this model's residual stream.
+
+        Raises:
+            MismatchError: it belongs to another model.
+        """
+        shape = (model.n_layers, model.d_model)
+        if self.model != model.fingerprint or tuple(self.directions.shape) != shape:
+            raise MismatchError(
+                f"This vector belongs to {self.model_name} {tuple(self.directions.shape)}, fingerprint "
+                f"{self.model or 'unknown'}, and cannot steer {model.name} {shape}, fingerprint {model.fingerprint}. "
+                "Carry it over with transfer() first."
+            )
+
+    def __neg__(self) -> "SteeringVector":
+        return replace(self, directions=-self.directions, labels=self.labels[::-1])
+
+    def __mul__(self, factor: float) -> "SteeringVector":
+        """Push `factor` times as far at the same λ; a factor below 0 swaps the poles.
+
+        Raises:
+            SteeringError: the factor is not finite.
+        """
+        if isinstance(factor, SteeringVector):
+            return NotImplemented
+        if not math.isfinite(factor):
+            raise SteeringError(f"A vector cannot be multiplied by {factor}; use a finite number.")
+        if factor < 0:
+            return -(self * -factor)
+        provenance = {**self.provenance, "factor": factor * self.provenance.get("factor", 1.0)}
+        return replace(self, directions=factor * self.directions, provenance=provenance)
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: "SteeringVector") -> "SteeringVector":
+        """Push along both, at every layer by the sum of the two pushes.
+
+        Under the scale "residual" the layer weights are spread over the layers with signal, so the pushes add up exactly where
+        both vectors carry signal at the same layers. What was measured of the parts does not hold for the sum and is dropped.
+
+        Raises:
+            MismatchError: the two belong to different models.
+        """
+        if not isinstance(other, SteeringVector):
+            return NotImplemented
+        if self.model != other.model or self.directions.shape != other.directions.shape:
+            raise MismatchError(
+                f"A vector of {self.model_name} {tuple(self.directions.shape)}, fingerprint {self.model or 'unknown'}, and "
+                f"one of {other.model_name} {tuple(other.directions.shape)}, fingerprint {other.model or 'unknown'}, cannot "
+                "be added: they live in different spaces. Carry both into one model with transfer() first."
+            )
+        # In one order, so that a + b and b + a are the same record.
+        parts = sorted((self, other), key=lambda part: (part.concept, part.labels, part.method))
+        return replace(
+            self,
+            directions=self.directions + other.directions,
+            concept=" + ".join(part.concept for part in parts),
+            labels=(" + ".join(part.labels[0] for part in parts), " + ".join(part.labels[1] for part in parts)),
+            method=" + ".join(dict.fromkeys(part.method for part in parts)),
+            quality=(),
+            projections=None,
+            provenance={"sum": [{"concept": part.concept, **part.provenance} for part in parts]},
+            pairs=(),
+        )
+
+    def __sub__(self, other: "SteeringVector") -> "SteeringVector":
+        return NotImplemented if not isinstance(other, SteeringVector) else self + -other
+
+
+def random_like(vector: SteeringVector, seed: int) -> SteeringVector:
+    """A control: random directions of the same lengths at the same layers, for the same model.
+
+    Vectors of equal lengths get the same control from the same seed, so that what it does has to be computed only once.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(vector.directions.shape, generator=generator)
+    return replace(
+        vector,
+        directions=torch.nn.functional.normalize(noise, dim=-1) * vector.lengths[:, None],
+        method=f"random, seed {seed}",
+        quality=(),
+        projections=None,
+        provenance={"seed": seed},
+        pairs=(),
+    )
+
+
+def save_vector(vector: SteeringVector, path: str | Path) -> None:
+    """Write a vector file: safetensors with the tensor `directions` and everything else in the JSON header.
+
+    The header says the shape, which layers carry signal and the SHA-256 of the numbers once more, so that a damaged file is
+    found when it is read.
+    """
+    header = {
+        "format": FORMAT,
+        "model": vector.model,
+        "model_name": vector.model_name,
+        "shape": list(vector.directions.shape),
+        "signal": list(vector.signal),
+        "sha256": _digest(vector.directions),
+        "concept": vector.concept,
+        "labels": list(vector.labels),
+        "pairs": [list(pair) for pair in vector.pairs],
+        "method": vector.method,
+        "quality": [asdict(layer) for layer in vector.quality],
+        "projections": None if vector.projections is None else vector.projections.tolist(),
+        "provenance": dict(vector.provenance),
+    }
+    write_tensors(Path(path), {"directions": vector.directions.float()}, header)
+
+
+def load_vector(path: str | Path, model: LanguageModel | None = None) -> SteeringVector:
+    """Read a vector file of any version up to this one's.
+
+    Args:
+        path: the file.
+        model: the model that is to be steered, where the vector must belong to it.
+
+    Raises:
+        SteeringError: no such file, not a vector file, damaged, or from a newer version.
+        MismatchError: it belongs to another model than `model`.
+    """
+    tensors, header = read_tensors(Path(path))
+    version = header.get("format")
+    if not isinstance(version, int) or "model" not in header or sorted(tensors) != ["directions"]:
+        raise SteeringError(
+            f"{path} is not a vector file: expected one tensor 'directions' and a header with 'format' and 'model', found "
+            f"tensors {sorted(tensors)} and header entries {sorted(header)}."
+        )
+    if version > FORMAT:
+        raise SteeringError(f"{path} has format {version}; this version reads up to {FORMAT}. Update Steering Lab.")
+    directions = tensors["directions"].float()
+    found = {
+        "shape": list(directions.shape),
+        "signal": [bool(row.any()) for row in directions],
+        "sha256": _digest(directions),
+    }
+    for name, value in found.items():
+        if header.get(name, value) != value:
+            raise SteeringError(
+                f"{path} is damaged: its header says {name} {header[name]}, its directions have {value}. Save it again."
+            )
+    try:
+        vector = SteeringVector(
+            directions=directions,
+            model=header["model"],
+            model_name=header["model_name"],
+            concept=header["concept"],
+            labels=(header["labels"][0], header["labels"][1]),
+            method=header["method"],
+            quality=tuple(LayerQuality(**layer) for layer in header["quality"]),
+            projections=None if header.get("projections") is None else torch.tensor(header["projections"]),
+            provenance=header["provenance"],
+            pairs=tuple((positive, negative) for positive, negative in header.get("pairs", ())),
+        )
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise SteeringError(
+            f"{path} is not a vector file: its header is incomplete ({error}). Save the vector again."
+        ) from error
+    if model is not None:
+        vector.check_model(model)
+    return vector
+
+
+def _digest(directions: torch.Tensor) -> str:
+    return hashlib.sha256(directions.detach().cpu().float().contiguous().numpy().tobytes()).hexdigest()
