@@ -133,10 +133,10 @@ def test_without_a_pair_is_the_design_without_it(method: str) -> None:
     found = leave_out(read((positive, negative), method), FIGHTER)
     cosines = (whole.directions * less.directions).sum(dim=1).double()
     torch.testing.assert_close(found.cosines, cosines, rtol=1e-3, atol=1e-3)
-    apart = sum(layer.told_apart for layer in less.quality) / LAYERS
-    explained = sum(layer.explained for layer in less.quality) / LAYERS
-    assert found.told_apart[1] == pytest.approx(apart, abs=1e-6)
-    assert found.explained[1] == pytest.approx(explained, rel=1e-3)
+    apart = sum(layer.pairwise_accuracy for layer in less.quality) / LAYERS
+    explained_variance = sum(layer.explained_variance for layer in less.quality) / LAYERS
+    assert found.pairwise_accuracy[1] == pytest.approx(apart, abs=1e-6)
+    assert found.explained_variance[1] == pytest.approx(explained_variance, rel=1e-3)
 
 
 def test_the_others_gain_when_a_loud_stranger_leaves_and_not_when_a_friend_does() -> None:
@@ -147,7 +147,7 @@ def test_the_others_gain_when_a_loud_stranger_leaves_and_not_when_a_friend_does(
     stranger, friend = leave_out(whole, FIGHTER), leave_out(whole, FIGHTER + 1)
     gain, low, high = stranger.gain
     assert 0 < low <= gain <= high
-    assert gain == pytest.approx(stranger.explained[1] - stranger.explained[0])
+    assert gain == pytest.approx(stranger.explained_variance[1] - stranger.explained_variance[0])
     assert abs(friend.gain[0]) < gain / 4
     assert stranger.turn > 4 * friend.turn
 
@@ -156,14 +156,14 @@ def test_equal_pairs_can_spare_one_of_them() -> None:
     positive, negative = (side[:1].expand(8, -1, -1).clone() for side in planted())
     found = leave_out(read((positive, negative), "mean"), 3)
     assert found.turn == pytest.approx(0, abs=1e-4)
-    assert found.told_apart == (1.0, 1.0)
+    assert found.pairwise_accuracy == (1.0, 1.0)
     assert found.gain[0] == pytest.approx(0)
 
 
 def test_with_few_pairs_the_direction_turns_and_nothing_is_tested() -> None:
     found = leave_out(read(tuple(side[:4] for side in planted())), 0)  # type: ignore[arg-type]
     assert 0 < found.turn < 90
-    assert all(map(math.isnan, (*found.told_apart, *found.explained, *found.gain)))
+    assert all(map(math.isnan, (*found.pairwise_accuracy, *found.explained_variance, *found.gain)))
 
 
 def test_a_pair_that_is_not_there_is_refused() -> None:
@@ -199,7 +199,7 @@ def test_nineteen_in_twenty_random_directions_stay_within_chance(width: int) -> 
 def weak(vector: SteeringVector, layer: int) -> SteeringVector:
     """The vector, told to be no better than a coin at one layer."""
     quality = list(vector.quality)
-    quality[layer] = replace(quality[layer], told_apart=0.5)
+    quality[layer] = replace(quality[layer], pairwise_accuracy=0.5)
     return replace(vector, quality=tuple(quality))
 
 
@@ -255,7 +255,7 @@ def test_designs_differ_in_more_than_colour_and_hover_in_words(llama: LanguageMo
     assert one.line.dash != other.line.dash
     assert one.marker.symbol != other.marker.symbol
     assert f"A: {measure}" in one.hovertemplate
-    if measure == "told apart":
+    if measure == "pairwise accuracy":
         assert "of 8 pairs, 95 % interval" in one.text[0]
         assert all(low >= 0 for low in one.error_y.arrayminus)
 

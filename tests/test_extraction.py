@@ -92,7 +92,9 @@ def test_the_unit_of_the_activations_does_not_matter(method: str) -> None:
     for factor in (1e-6, 1e6):
         scaled = fit(factor * positive, factor * negative, method)
         torch.testing.assert_close(scaled.directions, expected.directions, rtol=1e-4, atol=1e-4)
-        assert [layer.told_apart for layer in scaled.quality] == [layer.told_apart for layer in expected.quality]
+        assert [layer.pairwise_accuracy for layer in scaled.quality] == [
+            layer.pairwise_accuracy for layer in expected.quality
+        ]
 
 
 def test_pca_weighs_every_pair_alike_and_the_mean_does_not() -> None:
@@ -124,7 +126,9 @@ def test_a_layer_without_signal_is_zero_and_flagged(method: str) -> None:
     assert torch.isfinite(vector.directions).all()
     assert vector.projections is not None
     assert torch.isfinite(vector.projections).all()
-    assert vector.quality[1] == LayerQuality(told_apart=0.5, explained=0.0, agreement=0.0, dropped=N)
+    assert vector.quality[1] == LayerQuality(
+        pairwise_accuracy=0.5, explained_variance=0.0, split_half_cosine=0.0, dropped=N
+    )
 
 
 def test_rounding_is_no_signal() -> None:
@@ -164,26 +168,26 @@ def test_noise_is_told_apart_no_better_than_by_a_coin(method: str) -> None:
     """In 400 dimensions any 150 pairs can be told apart perfectly by the fit itself."""
     n, width = 150, 400
     quality = fit(draw(n, 4, width, seed=10), draw(n, 4, width, seed=11), method).quality
-    shares = torch.tensor([layer.told_apart for layer in quality])
+    shares = torch.tensor([layer.pairwise_accuracy for layer in quality])
     assert abs(shares.mean() - 0.5) < 0.09  # 600 throws: more than four standard deviations.
-    assert all(abs(layer.agreement) < 0.3 for layer in quality)
-    assert all(layer.explained < 0.05 for layer in quality)
+    assert all(abs(layer.split_half_cosine) < 0.3 for layer in quality)
+    assert all(layer.explained_variance < 0.05 for layer in quality)
 
 
 @pytest.mark.parametrize("method", KEEPING)
 def test_a_clear_concept_is_told_apart(method: str) -> None:
     for layer in fit(*planted(), method).quality:
-        assert layer.told_apart == 1.0
-        assert layer.explained > 0.8
-        assert layer.agreement > 0.95
+        assert layer.pairwise_accuracy == 1.0
+        assert layer.explained_variance > 0.8
+        assert layer.split_half_cosine > 0.95
         assert layer.dropped == 0
 
 
 def test_quality_falls_with_noise() -> None:
-    def agreement(spread: float) -> float:
-        return fit(*planted(spread=spread), "pca").quality[0].agreement
+    def split_half_cosine(spread: float) -> float:
+        return fit(*planted(spread=spread), "pca").quality[0].split_half_cosine
 
-    assert agreement(0.2) > agreement(3) > agreement(30)
+    assert split_half_cosine(0.2) > split_half_cosine(3) > split_half_cosine(30)
 
 
 def test_pairs_that_fight_the_direction_have_negative_projections() -> None:
@@ -196,7 +200,7 @@ def test_pairs_that_fight_the_direction_have_negative_projections() -> None:
     for layer in vector.projections:
         assert sorted((layer < 0).nonzero().flatten().tolist()) == fighting
     assert vector.projections.abs().max() <= 1 + 1e-6
-    assert all(0.85 < layer.told_apart < 1 for layer in vector.quality)
+    assert all(0.85 < layer.pairwise_accuracy < 1 for layer in vector.quality)
     assert (cosines(vector) > 0.99).all()
 
 
@@ -206,9 +210,9 @@ def test_few_pairs_give_finite_numbers(method: str, n: int) -> None:
     vector = fit(*planted(n=n), method)
     assert torch.isfinite(vector.directions).all()
     for layer in vector.quality:
-        assert 0 <= layer.told_apart <= 1
-        assert 0 <= layer.explained <= 1 + 1e-9
-        assert -1 - 1e-9 <= layer.agreement <= 1 + 1e-9
+        assert 0 <= layer.pairwise_accuracy <= 1
+        assert 0 <= layer.explained_variance <= 1 + 1e-9
+        assert -1 - 1e-9 <= layer.split_half_cosine <= 1 + 1e-9
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones() -> None:

@@ -50,7 +50,7 @@ def test_what_comes_back_pushes_as_before(
     done = export_vector(vector, tmp_path / "f", format, lam=0.3, child=llama, scale=scale)
     assert done.layers == tuple(range(llama.n_layers))
     found, card = import_vector(tmp_path / "f", format, llama)
-    assert torch.equal(found.directions, 0.3 * plan(llama, vector, scale=scale).pushes)
+    assert torch.equal(found.directions, 0.3 * plan(llama, vector, scale=scale).offsets)
     torch.testing.assert_close(logits(llama, found, 1.0, "unit"), logits(llama, vector, 0.3, scale))
     assert (found.concept, found.labels, found.method) == (vector.concept, vector.labels, vector.method)
     assert card.fits
@@ -62,15 +62,15 @@ def test_llama_cpp_gets_no_block_0_and_a_word_about_it(tmp_path: Path, llama: La
     done = export_vector(vector, tmp_path / "v.gguf", "gguf", lam=-0.5, child=llama)
     reader = gguf.GGUFReader(tmp_path / "v.gguf")
     assert [tensor.name for tensor in reader.tensors] == ["direction.1", "direction.2", "direction.3"]
-    pushes = plan(llama, vector).pushes
+    offsets = plan(llama, vector).offsets
     for layer, tensor in enumerate(reader.tensors, 1):
         assert tensor.tensor_type == gguf.GGMLQuantizationType.F32
         assert tuple(tensor.shape) == (llama.d_model,)
-        np.testing.assert_array_equal(tensor.data, (-0.5 * pushes[layer]).numpy())
+        np.testing.assert_array_equal(tensor.data, (-0.5 * offsets[layer]).numpy())
     assert reader.get_field("general.architecture").contents() == "controlvector"
     assert reader.get_field("controlvector.model_hint").contents() == "llama"
     assert reader.get_field("controlvector.layer_count").contents() == 3
-    share = float(pushes[0].norm() / pushes.norm(dim=1).sum())
+    share = float(offsets[0].norm() / offsets.norm(dim=1).sum())
     assert done.notes == (
         f"llama.cpp cannot steer block 0, so its row is left out: {share:.1%} of the summed length of what would be added.",
     )
@@ -84,7 +84,7 @@ def test_a_vector_without_block_0_loses_nothing_in_llama_cpp(
     done = export_vector(rest, tmp_path / "v.gguf", "gguf", child=llama)
     assert (done.layers, done.notes) == ((1, 3), ())
     found, card = import_vector(tmp_path / "v.gguf", "gguf", llama)
-    torch.testing.assert_close(found.directions, 0.2 * plan(llama, rest).pushes)
+    torch.testing.assert_close(found.directions, 0.2 * plan(llama, rest).offsets)
     assert finding(card, "layers") == ("matches", "numbers from 0 to 3", "1, 3")
 
 
@@ -362,7 +362,7 @@ def test_export_and_import_by_command(
     card = read["card"]
     assert isinstance(card, dict)
     assert card["fits"] is True
-    expected = -0.5 * plan(child, load_vector(vector)).pushes
+    expected = -0.5 * plan(child, load_vector(vector)).offsets
     expected[0] = 0
     torch.testing.assert_close(load_vector(back, child).directions, expected)
 

@@ -47,9 +47,9 @@ def hidden(model: LanguageModel, what: Intervention, strengths: list[float], **s
 
 
 def only(what: Intervention, layer: int) -> Intervention:
-    mask = torch.zeros(len(what.pushes), 1)
+    mask = torch.zeros(len(what.offsets), 1)
     mask[layer] = 1
-    return replace(what, pushes=what.pushes * mask)
+    return replace(what, offsets=what.offsets * mask)
 
 
 def nothing(vector: SteeringVector) -> SteeringVector:
@@ -82,7 +82,7 @@ def test_every_row_moves_by_exactly_its_own_strength(model: LanguageModel, vecto
         found = hidden(model, what, STRENGTHS)[layer]
         plain = hidden(model, what, [0.0] * 4)[layer]
         for row, strength in enumerate(STRENGTHS):
-            expected = plain[row] + strength * what.pushes[layer]
+            expected = plain[row] + strength * what.offsets[layer]
             torch.testing.assert_close(found[row], expected, rtol=1e-6, atol=1e-6)
 
 
@@ -126,7 +126,7 @@ def test_response_begins_with_the_last_prompt_token(model: LanguageModel, vector
     for layer in range(model.n_layers):
         assert torch.equal(found[layer][:, : n - 1], plain[layer][:, : n - 1]), "nothing before it is touched"
     last = found[0][:, -1] - plain[0][:, -1]
-    expected = torch.tensor(STRENGTHS)[:, None] * response.pushes[0]
+    expected = torch.tensor(STRENGTHS)[:, None] * response.offsets[0]
     torch.testing.assert_close(last, expected, rtol=1e-4, atol=1e-4)
     assert not torch.equal(hidden(model, everywhere, STRENGTHS, prompt_length=n)[0][1, :-1], plain[0][1, :-1])
 
@@ -143,7 +143,7 @@ def test_response_steers_every_decoding_step(llama: LanguageModel, vector_for: M
 def test_a_model_keeps_its_type(dtype: torch.dtype, vector_for: Make) -> None:
     model = LanguageModel(tiny_model("llama").to(dtype), byte_tokenizer(), "half")
     what = plan(model, vector_for(model))
-    assert what.pushes.dtype == torch.float32, "cast once, at the hook"
+    assert what.offsets.dtype == torch.float32, "cast once, at the hook"
     seen = hidden(model, what, STRENGTHS)
     assert {out.dtype for out in seen} == {dtype}
     found, plain = steered(model, what, STRENGTHS), run(model, ids_of(model))
@@ -273,7 +273,7 @@ def test_under_residual_one_is_a_whole_residual_norm_in_total(
     model: LanguageModel, vector_for: Make, profile: str
 ) -> None:
     what = plan(model, vector_for(model), profile=profile)
-    shares = what.pushes.norm(dim=-1) / residual_norms(model)
+    shares = what.offsets.norm(dim=-1) / residual_norms(model)
     assert sum(what.weights) == pytest.approx(1)
     assert shares.sum().item() == pytest.approx(1, abs=1e-5)
     torch.testing.assert_close(shares, torch.tensor(what.weights), rtol=1e-4, atol=1e-6)
@@ -282,7 +282,7 @@ def test_under_residual_one_is_a_whole_residual_norm_in_total(
 
 def test_under_unit_one_is_the_vector_itself(model: LanguageModel, vector_for: Make) -> None:
     what = plan(model, vector_for(model), scale="unit")
-    assert torch.equal(what.pushes, vector_for(model).directions)
+    assert torch.equal(what.offsets, vector_for(model).directions)
     assert what.weights == (1.0,) * model.n_layers
 
 
@@ -291,8 +291,8 @@ def test_layers_without_signal_get_no_weight(model: LanguageModel, vector_for: M
     vector.directions[0] = 0
     what = plan(model, vector)
     assert what.weights == pytest.approx((0, 1 / 3, 1 / 3, 1 / 3))
-    assert not what.pushes[0].any()
-    shares = what.pushes.norm(dim=-1) / residual_norms(model)
+    assert not what.offsets[0].any()
+    shares = what.offsets.norm(dim=-1) / residual_norms(model)
     assert shares.sum().item() == pytest.approx(1, abs=1e-5)
 
 
@@ -300,7 +300,7 @@ def test_own_bars_are_relative_under_residual_and_absolute_under_unit(llama: Lan
     bars = [0.0, 1.0, 3.0, 0.0]
     assert plan(llama, vector_for(llama), profile=bars).weights == pytest.approx((0, 0.25, 0.75, 0))
     unit = plan(llama, vector_for(llama), profile=bars, scale="unit")
-    torch.testing.assert_close(unit.pushes.norm(dim=-1), torch.tensor(bars))
+    torch.testing.assert_close(unit.offsets.norm(dim=-1), torch.tensor(bars))
 
 
 def test_the_profiles_are_what_their_names_say() -> None:

@@ -14,7 +14,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from notebooks.looks import table
+from notebooks.display import table
 from notebooks.run import FIGURE, NOTEBOOKS, WIDGET, app_address, executed, first_view, tagged
 
 SHORT: dict[str, dict[str, Any]] = {

@@ -13,9 +13,9 @@ from steering.errors import SteeringError
 from steering.measure.effects import (
     LAMBDA,
     Effect,
-    disturbance,
     effect,
     expected_effect,
+    kl_divergence,
     neutral_prompts,
     own_text,
     score_gradient,
@@ -139,8 +139,8 @@ def test_a_model_keeps_all_of_its_own_concept(llama: LanguageModel) -> None:
     assert concept.spread == pytest.approx(0, abs=1e-4)
     own = extract(llama, CONCEPT)
     assert concept.native == pytest.approx(effect(llama, own, CONCEPT, lam=0.2).mean)
-    assert concept.kept_at_equal_fluency == pytest.approx(1, abs=1e-3)
-    assert concept.equal_lam == pytest.approx(0.2, rel=1e-3)
+    assert concept.kept_at_matched_kl == pytest.approx(1, abs=1e-3)
+    assert concept.matched_lam == pytest.approx(0.2, rel=1e-3)
     assert concept.random_spread >= abs(concept.random) > 0
     assert (found.parent, found.child, found.lam, concept.name) == (llama.name, llama.name, 0.2, "quality")
 
@@ -152,15 +152,15 @@ def test_every_concept_has_random_vectors_of_its_own(llama: LanguageModel) -> No
     assert one.random != pytest.approx(two.random, abs=1e-6)
 
 
-def test_a_louder_vector_looks_no_better_at_equal_fluency(llama: LanguageModel) -> None:
+def test_a_louder_vector_looks_no_better_at_matched_kl(llama: LanguageModel) -> None:
     """A vector twice as long has twice the effect at the same λ, and the same one where both disturb alike."""
     own = extract(llama, CONCEPT)
     louder = replace(own, directions=2 * own.directions)
     found = measure(llama, CONCEPT, louder, lam=0.05, random_seeds=1)
     assert found.carried == pytest.approx(effect(llama, own, CONCEPT, lam=0.1).mean)
     assert abs(found.kept) > 1.5
-    assert found.equal_lam == pytest.approx(0.025, rel=0.02)
-    assert found.kept_at_equal_fluency == pytest.approx(1, rel=0.05)
+    assert found.matched_lam == pytest.approx(0.025, rel=0.02)
+    assert found.kept_at_matched_kl == pytest.approx(1, rel=0.05)
 
 
 def test_disturbance_grows_with_the_square_of_the_strength(model: LanguageModel, vector_for: Make) -> None:
@@ -168,8 +168,8 @@ def test_disturbance_grows_with_the_square_of_the_strength(model: LanguageModel,
         pytest.skip("which experts a token goes to is not a smooth function of the activations")
     vector, texts = vector_for(model), own_text(model)
     none = replace(vector, directions=torch.zeros_like(vector.directions))
-    assert disturbance(model, none, texts) == pytest.approx(0, abs=1e-6)
-    small, large = (disturbance(model, vector, texts, lam) for lam in (0.02, 0.04))
+    assert kl_divergence(model, none, texts) == pytest.approx(0, abs=1e-6)
+    small, large = (kl_divergence(model, vector, texts, lam) for lam in (0.02, 0.04))
     assert large / small == pytest.approx(4, rel=0.2)
 
 

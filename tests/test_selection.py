@@ -6,7 +6,7 @@ from tiny import byte_tokenizer, tiny_model
 from steering.concepts.concept import load_concept
 from steering.errors import SteeringError
 from steering.measure.effects import effect
-from steering.measure.selection import TransferComparison, Way, compare_transfers
+from steering.measure.selection import TransferComparison, TransferConfig, compare_transfers
 from steering.models.loading import LanguageModel
 from steering.transfer.carry import transfer
 from steering.vectors.extraction import extract
@@ -15,8 +15,8 @@ CONCEPTS = tuple(load_concept(name) for name in ("sentiment", "time", "formality
 
 
 def table(*kept: tuple[float, ...]) -> TransferComparison:
-    ways = tuple(Way(rows=rows) for rows in range(1, len(kept) + 1))
-    return TransferComparison("big", "small", tuple("abc"[: len(kept[0])]), ways, kept)
+    configs = tuple(TransferConfig(rows=rows) for rows in range(1, len(kept) + 1))
+    return TransferComparison("big", "small", tuple("abc"[: len(kept[0])]), configs, kept)
 
 
 def test_a_concept_has_no_say_in_its_own_choice() -> None:
@@ -35,12 +35,12 @@ def test_one_way_leaves_nothing_to_choose() -> None:
 def test_shares_are_those_of_measured_effects() -> None:
     parent = LanguageModel(tiny_model("llama", layers=3, width=32), byte_tokenizer(), "parent")
     child = LanguageModel(tiny_model("gpt2", layers=4, width=40), byte_tokenizer(), "child")
-    ways = (Way(), Way(width="truncate"), Way(layers="best"))
-    found = compare_transfers(parent, child, CONCEPTS, ways)
+    configs = (TransferConfig(), TransferConfig(width="truncate"), TransferConfig(layers="best"))
+    found = compare_transfers(parent, child, CONCEPTS, configs)
     assert found.concepts == ("sentiment", "time", "formality")
-    for way, kept in zip(ways, found.kept, strict=True):
+    for config, kept in zip(configs, found.kept, strict=True):
         for concept, share in zip(CONCEPTS, kept, strict=True):
-            carried = transfer(extract(parent, concept), parent, child, layers=way.layers, width=way.width)
+            carried = transfer(extract(parent, concept), parent, child, layers=config.layers, width=config.width)
             moved, own = (
                 effect(child, vector, concept, lam=0.01).mean for vector in (carried, extract(child, concept))
             )

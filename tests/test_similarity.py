@@ -11,7 +11,7 @@ from twin import rotated_twin
 from steering.concepts.concept import load_concept
 from steering.errors import SteeringError
 from steering.measure.effects import score_gradient
-from steering.measure.similarity import METRICS, Projections, agreement, cka, projections, scores, similarity
+from steering.measure.similarity import METRICS, Projections, cka, projections, scores, similarity, text_correlation
 from steering.models.loading import LanguageModel, load_model
 from steering.transfer.all_pairs import carry_everywhere, paired_sample, r2_everywhere
 from steering.vectors.extraction import extract
@@ -93,7 +93,7 @@ def test_a_pair_of_layers_agrees_as_its_cell_says(pair: tuple[LanguageModel, Lan
     assert found.texts[0] == concept.pairs[0].positive
     assert found.texts[len(concept.pairs)] == concept.pairs[0].negative
     for row, column in ((0, 4), (2, 1)):
-        one = agreement(found, row, column)
+        one = text_correlation(found, row, column)
         assert one is not None
         assert one.r == pytest.approx(matrix[row, column].item(), abs=1e-5)
         assert one.n == 2 * len(concept.pairs)
@@ -106,10 +106,10 @@ def test_agreement_within_a_pole_knows_which_pole() -> None:
     values = torch.tensor([1.0, 2.0, 3.0, 4.0, 11.0, 12.0, 13.0, 14.0], dtype=torch.float64)
     turned = torch.tensor([1.0, 2.0, 3.0, 4.0, 14.0, 13.0, 12.0, 11.0], dtype=torch.float64)
     found = Projections(values[:, None], torch.stack([turned, torch.ones(8)], dim=1), ("t",) * 8, ("up", "down"))
-    one = agreement(found, 0, 0)
+    one = text_correlation(found, 0, 0)
     assert one is not None
     assert one.within == pytest.approx((1.0, -1.0))
-    assert agreement(found, 0, 1) is None
+    assert text_correlation(found, 0, 1) is None
 
 
 @pytest.mark.real

@@ -271,21 +271,22 @@ def test_designs_are_kept_as_they_stand() -> None:
 def test_two_designs_are_compared_and_written_with_in_one_batch(folders: tuple[str, str]) -> None:
     compare, session, values = Comparing(Workspace()), Session(), fields(*folders)
     comparing.kept("A", session, "sentiment")
-    missing = list(press(comparing.RUN, compare.compare, session, values, "Hello", 0.3, "explained"))
+    missing = list(press(comparing.RUN, compare.compare, session, values, "Hello", 0.3, "explained variance"))
     assert text.NEEDS_BOTH.format(letter="B") in last(missing, "compare_status")
     comparing.loaded("B", session, "courage")
     for prompt, lam, words in ((" ", 0.3, text.EMPTY_PROMPT), ("Hello", None, text.NEEDS_STRENGTH)):
         assert words in last(
-            list(press(comparing.RUN, compare.compare, session, values, prompt, lam, "explained")), "compare_status"
+            list(press(comparing.RUN, compare.compare, session, values, prompt, lam, "explained variance")),
+            "compare_status",
         )
-    seen = list(press(comparing.RUN, compare.compare, session, values, "Hello", 0.3, "explained"))
+    seen = list(press(comparing.RUN, compare.compare, session, values, "Hello", 0.3, "explained variance"))
     assert text.WRITTEN in last(seen, "compare_status")
     texts = last(seen, "design_texts")
     assert [texts.count(name) for name in ("Baseline", "Design A", "Design B")] == [1, 1, 1]
     assert "λ = +0.3" in texts
     assert len(last(seen, "design_cosines").data[1].y) == 3
-    assert "explained" in last(seen, "design_quality").layout.yaxis.title.text
-    assert "agree" in comparing.measured(session, "agreement")["design_quality"].data[0].hovertemplate
+    assert "explained variance" in last(seen, "design_quality").layout.yaxis.title.text
+    assert "split-half" in comparing.measured(session, "split-half cosine")["design_quality"].data[0].hovertemplate
     settings = Settings.read(*values)
     assert compare.marks(session, settings, "Hello", 0.3)["compare_stale"] == ""
     for prompt, lam in (("Hello", 0.2), ("Bye", 0.3)):

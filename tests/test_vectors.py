@@ -65,8 +65,8 @@ def test_a_vector_minus_itself_is_nothing(
 @pytest.mark.parametrize("scale", SCALES)
 def test_a_sum_pushes_by_both(llama: LanguageModel, vector_for: Callable[..., SteeringVector], scale: str) -> None:
     one, other = vector_for(llama, 0), vector_for(llama, 1)
-    both = plan(llama, one + other, scale=scale).pushes
-    torch.testing.assert_close(both, plan(llama, one, scale=scale).pushes + plan(llama, other, scale=scale).pushes)
+    both = plan(llama, one + other, scale=scale).offsets
+    torch.testing.assert_close(both, plan(llama, one, scale=scale).offsets + plan(llama, other, scale=scale).offsets)
     torch.testing.assert_close((one + one).directions, (2 * one).directions)
     torch.testing.assert_close((one - other + other).directions, one.directions)
 

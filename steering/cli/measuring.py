@@ -47,15 +47,15 @@ def retention_command(
         progress=progress,
     )
     lines = [
-        f"{'concept':16} {'native':>8} {'carried':>8} {'random':>8} {'kept':>6} {'± prompts':>10} {'equal fluency':>14}"
+        f"{'concept':16} {'native':>8} {'carried':>8} {'random':>8} {'kept':>6} {'± prompts':>10} {'matched KL':>14}"
     ]
     lines += [
         f"{row.name:16} {row.native:8.4f} {row.carried:8.4f} {row.random:8.4f} {row.kept:6.2f} {row.spread:10.2f} "
-        f"{row.kept_at_equal_fluency:14.2f}{'' if row.measurable else '  (own effect within chance)'}"
+        f"{row.kept_at_matched_kl:14.2f}{'' if row.measurable else '  (own effect within chance)'}"
         for row in result.concepts
     ]
     lines.append(
-        f"mean kept {result.mean_kept:.2f}, at equal fluency {result.mean_kept_at_equal_fluency:.2f}, "
+        f"mean kept {result.mean_kept:.2f}, at matched KL {result.mean_kept_at_matched_kl:.2f}, "
         f"random vectors {result.mean_random:+.2f}"
     )
     show(result.as_json(), "\n".join(lines), as_json)
@@ -67,15 +67,15 @@ def retention_command(
 @concepts_option
 @json_option
 def compare_command(parent: str, child: str, concepts: tuple[str, ...], as_json: bool) -> None:
-    """Compare ways to carry, and judge the best on concepts left out of the choice."""
+    """Compare transfer configurations, and judge the best on concepts left out of the choice."""
     chosen = [load_concept(concept) for concept in concepts or bundled_concepts()]
     large, small = load_pair(parent, child)
     result = compare_transfers(large, small, chosen, progress=progress)
     data = result.as_json()
-    lines = [f"{'way to carry':56} {'mean kept':>9} {'least':>6}"]
+    lines = [f"{'transfer configuration':56} {'mean kept':>9} {'least':>6}"]
     lines += [
-        f"{way!s:56} {row['mean_kept']:9.2f} {row['least']:6.2f}"
-        for way, row in zip(result.ways, data["ways"], strict=True)
+        f"{config!s:56} {row['mean_kept']:9.2f} {row['least']:6.2f}"
+        for config, row in zip(result.configs, data["configs"], strict=True)
     ]
     left_out = data["left_out"]
     lines.append(f"{'chosen on the other concepts':56} {left_out['mean_kept']:9.2f} {left_out['least']:6.2f}")

@@ -56,18 +56,19 @@ def extract_command(model: str, concept: str, method: str, out: Path, as_json: b
     """Extract a concept's steering vector in a model's own space."""
     vector = extract(load(model), load_concept(concept), method, progress=progress)
     save_vector(vector, out)
-    told_apart = [quality.told_apart for quality in vector.quality]
+    pairwise_accuracy = [quality.pairwise_accuracy for quality in vector.quality]
     data = {
         "model": vector.model_name,
         "concept": vector.concept,
         "method": method,
         "out": str(out),
         "signal": list(vector.signal),
-        "told_apart": told_apart,
+        "pairwise_accuracy": pairwise_accuracy,
+        "told_apart": pairwise_accuracy,  # The key's earlier name, kept for one release.
     }
-    share = sum(told_apart) / len(told_apart)
-    layers = f"{sum(vector.signal)} of {len(told_apart)} layers carry signal"
-    text = f"Wrote {out}: {layers}; {share:.0%} of held-out pairs told apart."
+    share = sum(pairwise_accuracy) / len(pairwise_accuracy)
+    layers = f"{sum(vector.signal)} of {len(pairwise_accuracy)} layers carry signal"
+    text = f"Wrote {out}: {layers}; pairwise accuracy {share:.0%} on held-out pairs."
     show(data, text, as_json)
 
 

@@ -233,12 +233,12 @@ def ask(scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float]) -> Ite
     for step, grid in enumerate(grids, start=1):
         over = grid.done or all(row.ended or (request.stop and request.stop in row.text) for row in grid.rows)
         if over or step % _LOOK_EVERY == 0:
-            yield _put_together(alone, vector, [_judged(scorer.task.kind, request, row) for row in grid.rows])
+            yield _put_together(alone, vector, [_graded(scorer.task.kind, request, row) for row in grid.rows])
         if over:
             return
 
 
-def _judged(kind: str, request: Request, row: Row) -> Column:
+def _graded(kind: str, request: Request, row: Row) -> Column:
     text = row.text.split(request.stop, 1)[0] if request.stop else row.text
     outcome = Outcome(text, len(row.token_ids), row.ended or "stop", row.health.degenerate)
     return Column(row.lam, (judge(kind, request.item, outcome),), (request.item.answer,))

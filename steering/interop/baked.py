@@ -98,7 +98,7 @@ def bake(
         raise SteeringError(f"λ is {lam}; give a finite number.")
     if child is not None:
         intervention = plan(child, vector, scale=scale, profile=profile)
-        rows, weights = intervention.pushes, intervention.weights
+        rows, weights = intervention.offsets, intervention.weights
     elif scale == "unit" and profile == "all":
         rows, weights = vector.directions, tuple(map(float, vector.signal))
     else:

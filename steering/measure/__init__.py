@@ -14,20 +14,28 @@ from steering.measure.pair_checks import (
     votes,
 )
 from steering.measure.retention import measure, retention, with_effect
-from steering.measure.selection import Way, compare_transfers
-from steering.measure.similarity import METRICS, Agreement, Projections, Similarity, agreement, projections, similarity
+from steering.measure.selection import TransferConfig, compare_transfers
+from steering.measure.similarity import (
+    METRICS,
+    Projections,
+    Similarity,
+    TextCorrelation,
+    projections,
+    similarity,
+    text_correlation,
+)
 
 __all__ = [
     "METRICS",
-    "Agreement",
     "Design",
     "DesignComparison",
     "LeftOut",
     "Projections",
     "Similarity",
+    "TextCorrelation",
+    "TransferConfig",
     "Votes",
     "Way",
-    "agreement",
     "chance_cosine",
     "compare_designs",
     "compare_transfers",
@@ -40,6 +48,7 @@ __all__ = [
     "read_design",
     "retention",
     "similarity",
+    "text_correlation",
     "votes",
     "with_effect",
 ]

@@ -1,4 +1,4 @@
-"""What a vector does to a model: its effect on held-out continuations, and how far it disturbs the model's own text.
+"""What a vector does to a model: its effect on held-out continuations, and the KL divergence of the model's next tokens.
 
 A steered model's score is the mean, over neutral prompts and held-out continuations, of log p(positive) minus
 log p(negative) per token. A vector's effect is the score's change from −λ to +λ.
@@ -138,7 +138,7 @@ def expected_effect(intervention: Intervention, gradient: torch.Tensor, lam: flo
         gradient: of the same model, see `score_gradient`.
         lam: strength; the effect runs from −lam to +lam.
     """
-    return float(2 * lam * (intervention.pushes.double() * gradient.double().cpu()).sum())
+    return float(2 * lam * (intervention.offsets.double() * gradient.double().cpu()).sum())
 
 
 def own_text(model: LanguageModel) -> list[tuple[list[int], int]]:
@@ -149,10 +149,10 @@ def own_text(model: LanguageModel) -> list[tuple[list[int], int]]:
     return [([*head, *tokens], len(head)) for head, tokens in zip(heads, last.tokens, strict=True)]
 
 
-def disturbance(
+def kl_divergence(
     model: LanguageModel, vector: SteeringVector, texts: Sequence[tuple[list[int], int]], lam: float = LAMBDA
 ) -> float:
-    """How much less fluent steering makes the model, by its own unsteered judgement.
+    """KL divergence of the steered model's next tokens from the unsteered model's, on its own unsteered text.
 
     At every token of its own text, the words that the steered model would write next surprise the unsteered one by more nats
     than they surprise the steered one: their log-perplexity under the unsteered model less the steered model's own entropy,

@@ -132,12 +132,12 @@ class LeftOut:
         return math.degrees(float(self.cosines.clamp(-1, 1).arccos().nanmean()))
 
     @property
-    def told_apart(self) -> tuple[float, float]:
-        """Share of the other pairs told apart, with it and without it: means over pairs and layers."""
+    def pairwise_accuracy(self) -> tuple[float, float]:
+        """Pairwise accuracy on the other pairs, with it and without it: means over pairs and layers."""
         return _share(self.with_it), _share(self.without_it)
 
     @property
-    def explained(self) -> tuple[float, float]:
+    def explained_variance(self) -> tuple[float, float]:
         """Share of the other differences' squared length along the direction, with it and without it."""
         return float(self.with_it.square().nanmean()), float(self.without_it.square().nanmean())
 
@@ -307,7 +307,7 @@ def chance_cosine(width: int) -> float:
 
 def _beats_a_coin(layer: LayerQuality, pairs: int) -> bool:
     tested = pairs - layer.dropped
-    return tested > 0 and wilson(round(layer.told_apart * tested), tested)[0] > 0.5
+    return tested > 0 and wilson(round(layer.pairwise_accuracy * tested), tested)[0] > 0.5
 
 
 def _share(cosines: torch.Tensor) -> float:

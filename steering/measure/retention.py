@@ -1,4 +1,4 @@
-"""Effect kept: the share of what the child's own vector does that a carried one still does, at equal λ and at equal fluency."""
+"""Effect kept: what a carried vector does as a share of the child's own vector's effect, at equal λ and at matched KL."""
 
 import math
 import statistics
@@ -9,13 +9,13 @@ from typing import Any
 
 from steering.concepts import Concept
 from steering.errors import Progress, part_of, silent
-from steering.measure.effects import LAMBDA, disturbance, effect, own_text
+from steering.measure.effects import LAMBDA, effect, kl_divergence, own_text
 from steering.models import LanguageModel
 from steering.transfer import transfer
 from steering.vectors import SteeringVector, extract, random_like
 
-_LOUDEST = 5.0
-"""A vector that disturbs nothing is not turned up more than this many times to match one that does."""
+_LARGEST_FACTOR = 5.0
+"""A vector that changes nothing is scaled by at most this factor to match the KL divergence of one that does."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class ConceptRetention:
         random: mean effect of random vectors of the same lengths.
         random_spread: root mean square of the random vectors' effects.
         spread: standard deviation over neutral prompts of carried over native.
-        disturbance: how far the child's own vector disturbs its text, see `effects.disturbance`.
-        equal_lam: strength at which the carried vector disturbs it as far.
-        equal: effect of the carried vector at that strength.
+        kl_divergence: of the child steered by its own vector from the unsteered child, see `effects.kl_divergence`.
+        matched_lam: strength at which the carried vector has that KL divergence.
+        matched: effect of the carried vector at that strength.
     """
 
     name: str
@@ -40,9 +40,9 @@ class ConceptRetention:
     random: float
     random_spread: float
     spread: float
-    disturbance: float
-    equal_lam: float
-    equal: float
+    kl_divergence: float
+    matched_lam: float
+    matched: float
 
     @property
     def kept(self) -> float:
@@ -50,9 +50,9 @@ class ConceptRetention:
         return self.carried / self.native if self.native else math.nan
 
     @property
-    def kept_at_equal_fluency(self) -> float:
-        """The same, with λ set so that both disturb the child's text alike; a louder vector looks no better here."""
-        return self.equal / self.native if self.native else math.nan
+    def kept_at_matched_kl(self) -> float:
+        """The same, with λ set so that both have one KL divergence; a stronger vector looks no better here."""
+        return self.matched / self.native if self.native else math.nan
 
     @property
     def measurable(self) -> bool:
@@ -82,9 +82,9 @@ class Retention:
         return _mean([concept.kept for concept in self.concepts if concept.measurable])
 
     @property
-    def mean_kept_at_equal_fluency(self) -> float:
-        """The same at equal fluency."""
-        return _mean([concept.kept_at_equal_fluency for concept in self.concepts if concept.measurable])
+    def mean_kept_at_matched_kl(self) -> float:
+        """The same at matched KL divergence."""
+        return _mean([concept.kept_at_matched_kl for concept in self.concepts if concept.measurable])
 
     @property
     def mean_random(self) -> float:
@@ -101,13 +101,19 @@ class Retention:
                 {
                     **asdict(concept),
                     "kept": concept.kept,
-                    "kept_at_equal_fluency": concept.kept_at_equal_fluency,
+                    "kept_at_matched_kl": concept.kept_at_matched_kl,
+                    # Earlier names of these keys, kept for one release.
+                    "kept_at_equal_fluency": concept.kept_at_matched_kl,
+                    "disturbance": concept.kl_divergence,
+                    "equal_lam": concept.matched_lam,
+                    "equal": concept.matched,
                     "measurable": concept.measurable,
                 }
                 for concept in self.concepts
             ],
             "mean_kept": self.mean_kept,
-            "mean_kept_at_equal_fluency": self.mean_kept_at_equal_fluency,
+            "mean_kept_at_matched_kl": self.mean_kept_at_matched_kl,
+            "mean_kept_at_equal_fluency": self.mean_kept_at_matched_kl,
             "mean_random": self.mean_random,
         }
 
@@ -158,7 +164,7 @@ def with_effect(vector: SteeringVector, measured: ConceptRetention) -> SteeringV
     report = {
         **(vector.report or {}),
         "effect_kept": measured.kept,
-        "effect_kept_at_equal_fluency": measured.kept_at_equal_fluency,
+        "effect_kept_at_matched_kl": measured.kept_at_matched_kl,
     }
     return replace(vector, provenance={**vector.provenance, "transfer": report})
 
@@ -197,9 +203,9 @@ def _measure(
         for place, vector in enumerate(tried)
     ]
     native, moved, random = effects[0], effects[1], [control.mean for control in effects[2:]]
-    reference = disturbance(child, own, texts, lam)
-    equal_lam = _as_disturbing(child, carried, texts, lam, reference)
-    equal = effect(child, carried, concept, lam=equal_lam, progress=part_of(progress, (steps - 1) / steps, 1.0))
+    reference = kl_divergence(child, own, texts, lam)
+    matched_lam = _lambda_of_equal_kl(child, carried, texts, lam, reference)
+    matched = effect(child, carried, concept, lam=matched_lam, progress=part_of(progress, (steps - 1) / steps, 1.0))
     shares = [there / here for there, here in zip(moved.per_prompt, native.per_prompt, strict=True) if here]
     return ConceptRetention(
         name=concept.name,
@@ -208,23 +214,23 @@ def _measure(
         random=statistics.fmean(random) if random else 0.0,
         random_spread=math.sqrt(statistics.fmean(value**2 for value in random)) if random else 0.0,
         spread=statistics.stdev(shares) if len(shares) > 1 else 0.0,
-        disturbance=reference,
-        equal_lam=equal_lam,
-        equal=equal.mean,
+        kl_divergence=reference,
+        matched_lam=matched_lam,
+        matched=matched.mean,
     )
 
 
-def _as_disturbing(
+def _lambda_of_equal_kl(
     child: LanguageModel, vector: SteeringVector, texts: Sequence[tuple[list[int], int]], lam: float, wanted: float
 ) -> float:
-    """The strength at which a vector disturbs the child's text by so much."""
+    """The strength at which a vector has the wanted KL divergence, in nats per token."""
     strength = lam
-    # Disturbance grows with λ², so two steps are enough.
+    # The divergence grows with λ², so two steps are enough.
     for _ in range(2):
-        found = disturbance(child, vector, texts, strength)
-        if found <= 0 or wanted <= 0:
+        divergence = kl_divergence(child, vector, texts, strength)
+        if divergence <= 0 or wanted <= 0:
             break
-        strength = min(strength * math.sqrt(wanted / found), _LOUDEST * lam)
+        strength = min(strength * math.sqrt(wanted / divergence), _LARGEST_FACTOR * lam)
     return strength
 
 

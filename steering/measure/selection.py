@@ -1,6 +1,6 @@
-"""Ways to carry, compared on many concepts, and how good the best of them is on a concept that had no say in the choice.
+"""Transfer configurations compared on many concepts, and how good the best is on a concept left out of the choice.
 
-Effects are foretold from one gradient a concept, so that a way to carry costs its alignment and nothing else.
+Effects are estimated to first order from one gradient a concept, so that a configuration costs its alignment alone.
 """
 
 import statistics
@@ -18,8 +18,8 @@ from steering.vectors import extract
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to carry; the fields are arguments of `alignment.align`, but for the direction's `method`."""
+class TransferConfig:
+    """How a vector is transferred; the fields are arguments of `alignment.align`, but for the direction's `method`."""
 
     layers: str = "relative"
     width: str = "ridge"
@@ -31,63 +31,65 @@ class Way:
         return f"{self.method}, {self.layers}, {self.width}, skip {self.skip}, {self.rows} rows a dimension"
 
 
-WAYS = (
-    Way(),
-    Way(layers="best"),
-    Way(layers="index"),
-    Way(width="procrustes"),
-    Way(width="truncate"),
-    Way(skip=0),
-    Way(skip=1),
-    Way(rows=4),
-    Way(rows=8),
-    Way(method="mean"),
+TRANSFER_CONFIGS = (
+    TransferConfig(),
+    TransferConfig(layers="best"),
+    TransferConfig(layers="index"),
+    TransferConfig(width="procrustes"),
+    TransferConfig(width="truncate"),
+    TransferConfig(skip=0),
+    TransferConfig(skip=1),
+    TransferConfig(rows=4),
+    TransferConfig(rows=8),
+    TransferConfig(method="mean"),
 )
 """What `compare` tries by default: the default, and one change at a time."""
 
 
 @dataclass(frozen=True)
 class TransferComparison:
-    """Expected share of the native effect that is kept, for every way and concept.
+    """Expected share of the native effect that is kept, for every configuration and concept.
 
     Attributes:
         parent: name of the parent.
         child: name of the child.
         concepts: names of the concepts.
-        ways: what was tried.
-        kept: one tuple a way, one number a concept.
+        configs: what was compared.
+        kept: one tuple a configuration, one number a concept.
     """
 
     parent: str
     child: str
     concepts: tuple[str, ...]
-    ways: tuple[Way, ...]
+    configs: tuple[TransferConfig, ...]
     kept: tuple[tuple[float, ...], ...]
 
     def chosen_without(self, concept: int) -> int:
-        """Which way keeps most on average over all concepts but this one."""
+        """Which configuration keeps most on average over all concepts but this one."""
 
-        def others(way: int) -> float:
-            return statistics.fmean(share for place, share in enumerate(self.kept[way]) if place != concept)
+        def others(config: int) -> float:
+            return statistics.fmean(share for place, share in enumerate(self.kept[config]) if place != concept)
 
-        return max(range(len(self.ways)), key=others)
+        return max(range(len(self.configs)), key=others)
 
     @property
     def left_out(self) -> tuple[float, ...]:
-        """For every concept, what the way that was chosen without it keeps of it."""
+        """For every concept, what the configuration that was chosen without it keeps."""
         return tuple(self.kept[self.chosen_without(place)][place] for place in range(len(self.concepts)))
 
     def as_json(self) -> dict[str, Any]:
         """The record as JSON can write it."""
         chosen = [self.chosen_without(place) for place in range(len(self.concepts))]
+        configs = [
+            {**asdict(config), "kept": list(kept), "mean_kept": statistics.fmean(kept), "least": min(kept)}
+            for config, kept in zip(self.configs, self.kept, strict=True)
+        ]
         return {
             "parent": self.parent,
             "child": self.child,
             "concepts": list(self.concepts),
-            "ways": [
-                {**asdict(way), "kept": list(kept), "mean_kept": statistics.fmean(kept), "least": min(kept)}
-                for way, kept in zip(self.ways, self.kept, strict=True)
-            ],
+            "configs": configs,
+            "ways": configs,  # The key's earlier name, kept for one release.
             "left_out": {
                 "chosen": chosen,
                 "kept": list(self.left_out),
@@ -101,11 +103,11 @@ def compare_transfers(
     parent: LanguageModel,
     child: LanguageModel,
     concepts: Sequence[Concept],
-    ways: Sequence[Way] = WAYS,
+    configs: Sequence[TransferConfig] = TRANSFER_CONFIGS,
     *,
     progress: Progress = silent,
 ) -> TransferComparison:
-    """Try ways to carry on many concepts.
+    """Compare transfer configurations on many concepts.
 
     The native effect is that of the child's own vector by the default method, whatever method carries, so that all shares are
     of the same whole.
@@ -114,15 +116,15 @@ def compare_transfers(
         parent: the model that vectors are carried from.
         child: the model that would be steered.
         concepts: at least two concepts, with continuations.
-        ways: what is tried.
+        configs: what is compared.
         progress: told what is being measured.
 
     Raises:
-        SteeringError: fewer than two concepts, no way, or a concept without continuations.
+        SteeringError: fewer than two concepts, no configuration, or a concept without continuations.
     """
-    if len(concepts) < 2 or not ways:
+    if len(concepts) < 2 or not configs:
         raise SteeringError(
-            "A comparison needs at least two concepts and one way: one concept is left out of every choice."
+            "A comparison needs at least two concepts and one configuration: one concept is left out of every choice."
         )
     gradients, native = [], []
     for number, concept in enumerate(concepts):
@@ -130,12 +132,12 @@ def compare_transfers(
         gradients.append(score_gradient(child, concept, progress=stage))
         native.append(expected_effect(plan(child, extract(child, concept)), gradients[-1]))
     kept = []
-    for number, way in enumerate(ways):
-        stage = part_of(progress, 0.4 + 0.6 * number / len(ways), 0.4 + 0.6 * (number + 1) / len(ways))
+    for number, config in enumerate(configs):
+        stage = part_of(progress, 0.4 + 0.6 * number / len(configs), 0.4 + 0.6 * (number + 1) / len(configs))
         alignment = align(
-            parent, child, layers=way.layers, width=way.width, skip=way.skip, rows=way.rows, progress=stage
+            parent, child, layers=config.layers, width=config.width, skip=config.skip, rows=config.rows, progress=stage
         )
-        carried = [carry(extract(parent, concept, way.method), alignment) for concept in concepts]
+        carried = [carry(extract(parent, concept, config.method), alignment) for concept in concepts]
         kept.append(
             tuple(
                 expected_effect(plan(child, vector), gradient) / own
@@ -143,4 +145,4 @@ def compare_transfers(
             )
         )
     names = tuple(concept.name for concept in concepts)
-    return TransferComparison(parent.name, child.name, names, tuple(ways), tuple(kept))
+    return TransferComparison(parent.name, child.name, names, tuple(configs), tuple(kept))

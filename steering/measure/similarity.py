@@ -68,7 +68,7 @@ class Projections:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class TextCorrelation:
     """How far two layers agree on the texts.
 
     Attributes:
@@ -144,7 +144,7 @@ def projections(
     return Projections(_held_out_projections(rows), _held_out_projections(columns), tuple(texts), labels)
 
 
-def agreement(found: Projections, parent_layer: int, child_layer: int) -> Agreement | None:
+def text_correlation(found: Projections, parent_layer: int, child_layer: int) -> TextCorrelation | None:
     """How far one parent layer and one child layer agree on the texts; None where either holds nothing to compare.
 
     The interval is by Fisher's z and takes texts as independent of each other.
@@ -160,7 +160,7 @@ def agreement(found: Projections, parent_layer: int, child_layer: int) -> Agreem
     whole = pearsonr(left.numpy(), right.numpy())
     low, high = whole.confidence_interval(0.95)
     within = [float(pearsonr(one.numpy(), other.numpy()).statistic) for one, other in parts]
-    return Agreement(float(whole.statistic), float(low), float(high), len(left), (within[0], within[1]))
+    return TextCorrelation(float(whole.statistic), float(low), float(high), len(left), (within[0], within[1]))
 
 
 def scores(parent: torch.Tensor, child: torch.Tensor) -> torch.Tensor:

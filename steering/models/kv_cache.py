@@ -10,11 +10,11 @@ import torch
 from transformers import DynamicCache, PretrainedConfig
 from transformers.cache_utils import DynamicLayer
 
-ROOM = 64
+GROWTH = 64
 """Positions by which a layer grows at a time."""
 
 
-class RoomyLayer(DynamicLayer):  # type: ignore[misc]
+class GrowingLayer(DynamicLayer):  # type: ignore[misc]
     """A cache layer whose keys and values are views of larger buffers."""
 
     keys: torch.Tensor
@@ -35,7 +35,7 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
             or self._buffers[0].data_ptr() != self.keys.data_ptr()
             or self._buffers[0].shape[-2] < end
         ):
-            self._buffers = _roomy(self.keys, end), _roomy(self.values, end)
+            self._buffers = _grown(self.keys, end), _grown(self.values, end)
         for buffer, new in zip(self._buffers, (key_states, value_states), strict=True):
             buffer[..., past:end, :] = new
         self.keys, self.values = self._buffers[0][..., :end, :], self._buffers[1][..., :end, :]
@@ -46,13 +46,13 @@ def new_cache(config: PretrainedConfig) -> DynamicCache:
     """An empty cache for a model; layers with a sliding window keep transformers' own kind."""
     cache = DynamicCache(config=config)
     if len(cache.layers) == 0:
-        cache.layer_class_to_replicate = RoomyLayer
-    cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+        cache.layer_class_to_replicate = GrowingLayer
+    cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
 
 
-def _roomy(past: torch.Tensor, end: int) -> torch.Tensor:
+def _grown(past: torch.Tensor, end: int) -> torch.Tensor:
     *lead, length, width = past.shape
-    buffer = past.new_empty(*lead, end + ROOM, width)
+    buffer = past.new_empty(*lead, end + GROWTH, width)
     buffer[..., :length, :] = past
     return buffer

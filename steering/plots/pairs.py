@@ -12,9 +12,9 @@ from steering.stats import wilson
 from steering.vectors import LayerQuality
 
 QUALITIES: dict[str, tuple[str, Callable[[LayerQuality], float]]] = {
-    "told apart": ("share of held-out pairs told apart", lambda layer: layer.told_apart),
-    "explained": ("share explained", lambda layer: layer.explained),
-    "agreement": ("cosine of two halves", lambda layer: layer.agreement),
+    "pairwise accuracy": ("pairwise accuracy on held-out pairs", lambda layer: layer.pairwise_accuracy),
+    "explained variance": ("explained variance, share", lambda layer: layer.explained_variance),
+    "split-half cosine": ("split-half cosine", lambda layer: layer.split_half_cosine),
 }
 """What a layer's quality can be read as: its axis, and its number."""
 
@@ -69,23 +69,23 @@ def plot_cosines(
     return figure
 
 
-def plot_quality(comparison: DesignComparison, measure: str = "told apart") -> go.Figure:
+def plot_quality(comparison: DesignComparison, measure: str = "pairwise accuracy") -> go.Figure:
     """Draw one measure of quality of both designs at every layer; they differ in dash and marker as well as in colour.
 
     Args:
         comparison: of two designs.
-        measure: a key of `QUALITIES`. Shares of pairs told apart come with their 95 % intervals (Wilson).
+        measure: a key of `QUALITIES`. Pairwise accuracies come with their 95 % intervals (Wilson).
     """
     axis, read = QUALITIES[measure]
     figure = go.Figure()
-    looks = ((TOWARD, "solid", "circle", -0.12), (AWAY, "dash", "diamond", 0.12))
+    styles = ((TOWARD, "solid", "circle", -0.12), (AWAY, "dash", "diamond", 0.12))
     for letter, quality, pairs, (colour, dash, symbol, shift) in zip(
-        LETTERS, comparison.quality, comparison.pairs, looks, strict=True
+        LETTERS, comparison.quality, comparison.pairs, styles, strict=True
     ):
         values = [read(layer) for layer in quality]
         tested = [pairs - layer.dropped for layer in quality]
         bars, words = None, [signed(value) for value in values]
-        if measure == "told apart":
+        if measure == "pairwise accuracy":
             ends = [
                 wilson(round(value * n), n) if n else (value, value) for value, n in zip(values, tested, strict=True)
             ]
@@ -113,11 +113,11 @@ def plot_quality(comparison: DesignComparison, measure: str = "told apart") -> g
             marker={"symbol": symbol, "size": 7, "color": colour},
             hovertemplate=f"parent layer %{{customdata}}, {letter}: {measure} %{{text}}<extra></extra>",
         )
-    if measure == "told apart":
+    if measure == "pairwise accuracy":
         figure.add_hline(y=0.5, line={"color": INK, "width": 1, "dash": "dot"})
     dress(figure, "parent layer", axis, height=350)
     _fit(figure, len(comparison.cosines))
-    figure.update_yaxes(range=[-1.05, 1.05] if measure == "agreement" else [0, 1.05], **_GRID)
+    figure.update_yaxes(range=[-1.05, 1.05] if measure == "split-half cosine" else [0, 1.05], **_GRID)
     return figure
 
 

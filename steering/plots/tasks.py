@@ -133,9 +133,9 @@ def plot_tally(counts: Mapping[str, Mapping[str, int]], voters: int) -> go.Figur
         voters: how many could vote, which is the length of the axis.
     """
     answers = list(dict.fromkeys(answer for votes in counts.values() for answer in votes))
-    looks = ((TOWARD, ""), (AWAY, "/"))
+    styles = ((TOWARD, ""), (AWAY, "/"))
     figure = go.Figure()
-    for (name, votes), (colour, shape) in zip(counts.items(), looks, strict=False):
+    for (name, votes), (colour, shape) in zip(counts.items(), styles, strict=False):
         figure.add_bar(
             x=[votes.get(answer, 0) for answer in answers],
             y=[_said(answer) for answer in answers],

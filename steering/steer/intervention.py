@@ -41,7 +41,7 @@ class Intervention:
         positions: "all" tokens, or the "response" alone, which begins with the prompt's last token.
     """
 
-    pushes: torch.Tensor
+    offsets: torch.Tensor
     model: str
     scale: str
     weights: tuple[float, ...]
@@ -50,7 +50,7 @@ class Intervention:
     @cached_property
     def active(self) -> list[int]:
         """The layers at which something is added."""
-        return self.pushes.any(dim=1).nonzero().flatten().tolist()
+        return self.offsets.any(dim=1).nonzero().flatten().tolist()
 
 
 def plan(
@@ -84,11 +84,11 @@ def plan(
     weights *= torch.tensor(vector.signal)
     if not weights.any() and any(vector.signal):
         raise SteeringError("The layer profile gives no weight to any layer that carries the concept. Raise a bar.")
-    pushes = vector.directions.double() * weights[:, None]
+    offsets = vector.directions.double() * weights[:, None]
     if scale == "residual":
         weights = weights / weights.sum().clamp(min=1e-30)
-        pushes = vector.directions.double() * (weights * residual_norms(model))[:, None]
-    return Intervention(pushes.float(), model.fingerprint, scale, tuple(weights.tolist()), positions)
+        offsets = vector.directions.double() * (weights * residual_norms(model))[:, None]
+    return Intervention(offsets.float(), model.fingerprint, scale, tuple(weights.tolist()), positions)
 
 
 @contextmanager
@@ -127,7 +127,7 @@ def steer(
     # Once for all layers: this runs before every token, and many small products would cost more than the steering.
     active = sorted({layer for one in each for layer in one.active})
     strengths = torch.tensor(lambdas, dtype=torch.float32)[:, None]
-    every = strengths * torch.stack([one.pushes[active] for one in each], dim=1)
+    every = strengths * torch.stack([one.offsets[active] for one in each], dim=1)
     every = every[:, :, None].to(model.device, model.dtype)
     steps = dict(zip(active, every.unbind(), strict=True))
 
@@ -150,7 +150,7 @@ def relative_size(model: LanguageModel, intervention: Intervention, lam: float) 
 
     In bfloat16 an addition below about 0.004 of a coordinate's size is lost to rounding.
     """
-    return abs(lam) * intervention.pushes.norm(dim=-1) / residual_norms(model)
+    return abs(lam) * intervention.offsets.norm(dim=-1) / residual_norms(model)
 
 
 def _weights(profile: Profile, model: LanguageModel) -> list[float]:

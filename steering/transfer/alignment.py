@@ -14,7 +14,7 @@ from steering.errors import MismatchError, Progress, SteeringError, part_of, sil
 from steering.models import LanguageModel, anchor_texts, read_anchors
 from steering.storage import cached, key
 from steering.transfer.all_pairs import measured_r2
-from steering.transfer.covariance import HeldOut, Moments
+from steering.transfer.covariance import CovarianceSums, HeldOut
 from steering.transfer.layer_maps import LayerMap, best_path, layer_map
 from steering.transfer.paired_rows import FIRST_POSITION, token_ends, visit_pairs
 from steering.transfer.width_maps import WIDTH_MAPS
@@ -205,7 +205,7 @@ def _fit(
     skip: int,
     progress: Progress,
 ) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
-    seen, unseen = Moments(chosen), HeldOut()
+    seen, unseen = CovarianceSums(chosen), HeldOut()
     generator = torch.Generator().manual_seed(0)
     rows = 0
 

@@ -12,7 +12,7 @@ from steering.errors import Progress, part_of, silent
 from steering.models import LanguageModel, anchor_texts
 from steering.storage import cached, key
 from steering.transfer.paired_rows import visit_pairs
-from steering.transfer.width_maps import explained
+from steering.transfer.width_maps import mean_r2
 
 _TEXTS = 150
 _ROWS_PER_TEXT = 12
@@ -109,7 +109,7 @@ def r2_everywhere(sample: PairedSample, *, shuffle: int | None = None) -> torch.
         weights = _Ridge(sample, layer).weights(sample.parent[held, layer], penalty)
         predicted = torch.einsum("hn,nld->hld", weights.float(), child - means) + means
         for other in range(matrix.shape[1]):
-            matrix[layer, other] = explained(predicted[:, other], unseen[:, other])
+            matrix[layer, other] = mean_r2(predicted[:, other], unseen[:, other])
     return matrix
 
 
@@ -165,7 +165,7 @@ def _penalty(sample: PairedSample) -> float:
         mean = child[fit].mean(dim=0)
         for penalty in _PENALTIES:
             weights = ridge.weights(sample.parent[held, source], penalty)
-            found[penalty] += explained(weights @ (child[fit] - mean) + mean, child[held])
+            found[penalty] += mean_r2(weights @ (child[fit] - mean) + mean, child[held])
     return max(found, key=lambda penalty: found[penalty])
 
 

@@ -37,7 +37,7 @@ class TransferReport:
         texts: anchor texts behind the map.
         verdict: one plain sentence.
         effect_kept: share of the effect of the child's own vector, see `retention.measure`; None until it was measured.
-        effect_kept_at_equal_fluency: the same where both disturb the child's text alike.
+        effect_kept_at_matched_kl: the same at matched KL divergence.
     """
 
     parent: str
@@ -52,7 +52,7 @@ class TransferReport:
     texts: int
     verdict: str
     effect_kept: float | None = None
-    effect_kept_at_equal_fluency: float | None = None
+    effect_kept_at_matched_kl: float | None = None
 
 
 def transfer(
@@ -214,9 +214,11 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         )
         lines.append(f"The maps keep {share[len(share) // 2]:.0%} of the vector's length (median over layers).")
     if report.get("effect_kept") is not None:
+        # Vectors that were saved by an earlier version have the second name.
+        matched = report.get("effect_kept_at_matched_kl", report.get("effect_kept_at_equal_fluency"))
         lines.append(
             f"Effect kept: {report['effect_kept']:.2f} of what the child's own vector does at the same λ, "
-            f"{report['effect_kept_at_equal_fluency']:.2f} where both disturb the text alike."
+            f"{matched:.2f} at matched KL divergence."
         )
     return lines
 

@@ -16,7 +16,7 @@ Rows = Sequence[torch.Tensor]
 
 
 @dataclass(frozen=True)
-class SourceMoments:
+class ParentCovariance:
     """Centred second moments of one parent layer's rows.
 
     Attributes:
@@ -35,7 +35,7 @@ class SourceMoments:
 
 
 @dataclass(frozen=True)
-class LayerMoments:
+class LayerCovariance:
     """Centred second moments of one child layer's rows with those of the parent layer that it reads.
 
     Attributes:
@@ -48,19 +48,19 @@ class LayerMoments:
     """
 
     n: int
-    source: SourceMoments
+    source: ParentCovariance
     mean_y: torch.Tensor
     xy: torch.Tensor
     control: torch.Tensor
     yy: torch.Tensor
 
-    def shuffled(self) -> "LayerMoments":
+    def shuffled(self) -> "LayerCovariance":
         """The same rows paired at random."""
         return replace(self, xy=self.control)
 
 
 @dataclass
-class Moments:
+class CovarianceSums:
     """Running sums over batches of paired rows, in float64 (the control in float32). It grows in place.
 
     Attributes:
@@ -76,7 +76,7 @@ class Moments:
     _yy: dict[int, torch.Tensor] = field(default_factory=dict)
     _xy: dict[int, torch.Tensor] = field(default_factory=dict)
     _control: dict[int, torch.Tensor] = field(default_factory=dict)
-    _sources: dict[int, SourceMoments] = field(default_factory=dict)
+    _sources: dict[int, ParentCovariance] = field(default_factory=dict)
 
     def add(self, parent: Rows, child: Rows, order: torch.Tensor) -> None:
         """Add paired rows.
@@ -99,13 +99,13 @@ class Moments:
                 _add_product(self._xy, layer, wide, rows)
                 _add_product(self._control, layer, parent[source].float(), child[layer][order].float())
 
-    def layer(self, child_layer: int) -> LayerMoments:
+    def layer(self, child_layer: int) -> LayerCovariance:
         """Centred moments of one child layer."""
         source = self.layer_map[child_layer]
         assert source is not None, "an unsteered layer has no moments"
         parent, mean_y = self._source(source), self._y[child_layer] / self.n
         outer = self.n * torch.outer(parent.mean, mean_y)
-        return LayerMoments(
+        return LayerCovariance(
             n=self.n,
             source=parent,
             mean_y=mean_y,
@@ -114,10 +114,10 @@ class Moments:
             yy=(self._yy[child_layer] - self.n * mean_y.square()).clamp(min=0),
         )
 
-    def _source(self, layer: int) -> SourceMoments:
+    def _source(self, layer: int) -> ParentCovariance:
         if layer not in self._sources:
             mean = self._x[layer] / self.n
-            self._sources[layer] = SourceMoments(mean, self._xx[layer] - self.n * torch.outer(mean, mean))
+            self._sources[layer] = ParentCovariance(mean, self._xx[layer] - self.n * torch.outer(mean, mean))
         return self._sources[layer]
 
 

@@ -1,6 +1,6 @@
 """Width maps: how rows of one width are turned into rows of another, at one layer.
 
-Each is a pure function of second moments. Which layer reads which, and which texts are read, is said elsewhere.
+Each is a pure function of covariances. Which layer reads which, and which texts are read, is said elsewhere.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from steering.transfer.covariance import LayerMoments
+from steering.transfer.covariance import LayerCovariance
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 1000.0)
 """Ridge penalties that are tried, as shares of the mean eigenvalue of the parent's scatter."""
@@ -26,42 +26,42 @@ class Fit:
     r2: float
 
 
-def ridge(moments: LayerMoments, unseen: Pair) -> Fit:
+def ridge(covariance: LayerCovariance, unseen: Pair) -> Fit:
     """Ridge regression with the penalty that explains most of the held-out texts.
 
     Args:
-        moments: of the rows that the map is fitted on.
+        covariance: of the rows that the map is fitted on.
         unseen: held-out rows, the parent's and the child's.
     """
-    values, basis = moments.source.spectrum
-    projected = basis.T @ moments.xy
+    values, basis = covariance.source.spectrum
+    projected = basis.T @ covariance.xy
     x, y = unseen
-    turned = ((x - moments.source.mean) @ basis).float()
+    turned = ((x - covariance.source.mean) @ basis).float()
 
     def shrunk(penalty: float) -> torch.Tensor:
         return projected / (values + penalty * values.mean())[:, None]
 
     # Single precision is enough to compare penalties with each other; the winner's R² is computed in double.
     penalty = max(
-        PENALTIES, key=lambda one: explained(turned @ shrunk(one).float() + moments.mean_y.float(), y.float())
+        PENALTIES, key=lambda one: mean_r2(turned @ shrunk(one).float() + covariance.mean_y.float(), y.float())
     )
     linear = basis @ shrunk(penalty)
-    return Fit(linear, penalty, held_out_r2(linear, moments, unseen))
+    return Fit(linear, penalty, held_out_r2(linear, covariance, unseen))
 
 
-def procrustes(moments: LayerMoments, unseen: Pair) -> Fit:
+def procrustes(covariance: LayerCovariance, unseen: Pair) -> Fit:
     """The (semi-)orthogonal map that brings the parent's rows nearest to the child's; lengths and angles are kept.
 
     Source: Schönemann 1966.
     """
-    left, values, right = torch.linalg.svd(moments.xy, full_matrices=False)
+    left, values, right = torch.linalg.svd(covariance.xy, full_matrices=False)
     linear = left @ right
     # The map itself has no scale, but predictions need one to be compared with the child's rows.
-    scale = values.sum() / (linear * (moments.source.xx @ linear)).sum()
-    return Fit(linear, float("nan"), held_out_r2(linear * scale, moments, unseen))
+    scale = values.sum() / (linear * (covariance.source.xx @ linear)).sum()
+    return Fit(linear, float("nan"), held_out_r2(linear * scale, covariance, unseen))
 
 
-WIDTH_MAPS: dict[str, Callable[[LayerMoments, Pair], Fit] | None] = {
+WIDTH_MAPS: dict[str, Callable[[LayerCovariance, Pair], Fit] | None] = {
     "ridge": ridge,
     "procrustes": procrustes,
     "truncate": None,
@@ -69,19 +69,19 @@ WIDTH_MAPS: dict[str, Callable[[LayerMoments, Pair], Fit] | None] = {
 }
 
 
-def held_out_r2(linear: torch.Tensor, moments: LayerMoments, unseen: Pair) -> float:
+def held_out_r2(linear: torch.Tensor, covariance: LayerCovariance, unseen: Pair) -> float:
     """Share of variance that a map explains on held-out rows, with the means of the fit.
 
     Args:
         linear: `[d_parent, d_child]`.
-        moments: of the rows that the map was fitted on.
+        covariance: of the rows that the map was fitted on.
         unseen: held-out rows, the parent's and the child's.
     """
     x, y = unseen
-    return explained((x - moments.source.mean) @ linear + moments.mean_y, y)
+    return mean_r2((x - covariance.source.mean) @ linear + covariance.mean_y, y)
 
 
-def explained(predicted: torch.Tensor, actual: torch.Tensor) -> float:
+def mean_r2(predicted: torch.Tensor, actual: torch.Tensor) -> float:
     """R² of predicted rows `[n_rows, d]`, averaged over coordinates; what is to be beaten is the rows' own mean."""
     errors = (predicted - actual).square().sum(dim=0)
     return float((1 - errors / (actual - actual.mean(dim=0)).square().sum(dim=0).clamp(min=1e-30)).mean())

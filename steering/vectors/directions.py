@@ -22,15 +22,15 @@ class LayerQuality:
     """How well one layer's direction stands for the concept, on pairs left out of the fit.
 
     Attributes:
-        told_apart: share of held-out pairs whose positive side lies further along the direction.
-        explained: share of the differences' squared length that lies along the direction.
-        agreement: cosine between the directions of two halves of the pairs.
+        pairwise_accuracy: share of held-out pairs whose positive side lies further along the direction.
+        explained_variance: share of the differences' squared length that lies along the direction.
+        split_half_cosine: cosine between the directions of two halves of the pairs.
         dropped: pairs whose two sides do not differ at this layer.
     """
 
-    told_apart: float
-    explained: float
-    agreement: float
+    pairwise_accuracy: float
+    explained_variance: float
+    split_half_cosine: float
     dropped: int
 
 
@@ -133,9 +133,9 @@ def measured(kept: torch.Tensor, method: str, total: int) -> LayerQuality:
     along = held_out(kept, method)
     halves: Sequence[torch.Tensor] = [_fitted(kept[start::2], method) for start in (0, 1)]
     return LayerQuality(
-        told_apart=float((along > 0).double().mean()),
-        explained=float(along.square().mean()),
-        agreement=float(halves[0] @ halves[1]),
+        pairwise_accuracy=float((along > 0).double().mean()),
+        explained_variance=float(along.square().mean()),
+        split_half_cosine=float(halves[0] @ halves[1]),
         dropped=total - len(kept),
     )
 

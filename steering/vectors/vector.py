@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,14 @@ from steering.vectors.directions import LayerQuality
 
 FORMAT = 2
 """Version of the vector file's header. Files of every version up to this one are read."""
+
+_QUALITY_KEYS = {
+    "told_apart": "pairwise_accuracy",
+    "explained": "explained_variance",
+    "agreement": "split_half_cosine",
+    "dropped": "dropped",
+}
+"""Keys of a layer's quality in the file's header, and the fields of `LayerQuality` that they hold."""
 
 _ROUNDING = 1e-5
 
@@ -176,7 +184,7 @@ def save_vector(vector: SteeringVector, path: str | Path) -> None:
         "labels": list(vector.labels),
         "pairs": [list(pair) for pair in vector.pairs],
         "method": vector.method,
-        "quality": [asdict(layer) for layer in vector.quality],
+        "quality": [{key: getattr(layer, name) for key, name in _QUALITY_KEYS.items()} for layer in vector.quality],
         "projections": None if vector.projections is None else vector.projections.tolist(),
         "provenance": dict(vector.provenance),
     }
@@ -222,7 +230,9 @@ def load_vector(path: str | Path, model: LanguageModel | None = None) -> Steerin
             concept=header["concept"],
             labels=(header["labels"][0], header["labels"][1]),
             method=header["method"],
-            quality=tuple(LayerQuality(**layer) for layer in header["quality"]),
+            quality=tuple(
+                LayerQuality(**{name: layer[key] for key, name in _QUALITY_KEYS.items()}) for layer in header["quality"]
+            ),
             projections=None if header.get("projections") is None else torch.tensor(header["projections"]),
             provenance=header["provenance"],
             pairs=tuple((positive, negative) for positive, negative in header.get("pairs", ())),

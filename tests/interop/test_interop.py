@@ -148,7 +148,7 @@ def test_a_file_goes_to_their_library_and_back(
     assert worst < 1e-2 * float(ours.abs().max())
     back, card = import_vector(tmp_path / "theirs", format, child())
     factor = strength if format == "repeng" else 1.0
-    torch.testing.assert_close(back.directions, factor * 2 * LAM * whole.pushes)
+    torch.testing.assert_close(back.directions, factor * 2 * LAM * whole.offsets)
     assert card.fits
     print("\n".join(f"  {row.status:8} {row}" for row in card.findings))
 

@@ -113,14 +113,14 @@ def _changes(found: LeftOut, others: int) -> str:
     gain, low, high = found.gain
     if math.isnan(gain):
         return ""
-    (apart, apart_less), (explained, explained_less) = found.told_apart, found.explained
+    (accuracy, accuracy_less), (explained, explained_less) = found.pairwise_accuracy, found.explained_variance
     change = f"{_points(gain)} points, 95 % interval {_points(low)} to {_points(high)}"
     return (
         f'<div class="lab-table"><table><thead><tr><th>{others} others, held out</th><th>with it</th>'
         "<th>without</th></tr></thead><tbody>"
-        f"<tr><th>told apart</th><td>{apart:.1%}</td><td>{apart_less:.1%}</td></tr>"
-        f"<tr><th>explained</th><td>{explained:.1%}</td><td>{explained_less:.1%}</td></tr>"
-        f"</tbody></table></div>{note(f'Explained changes by {change} (n = {others} pairs).')}"
+        f"<tr><th>pairwise accuracy</th><td>{accuracy:.1%}</td><td>{accuracy_less:.1%}</td></tr>"
+        f"<tr><th>explained variance</th><td>{explained:.1%}</td><td>{explained_less:.1%}</td></tr>"
+        f"</tbody></table></div>{note(f'Explained variance changes by {change} (n = {others} pairs).')}"
     )
 
 
@@ -143,7 +143,7 @@ def _bars(votes: Votes, number: int) -> str:
     )
     words = f"Parent layers {layers[0]} to {layers[-1]}: up with the others, down against them"
     if not votes.layers[layers].all():
-        words += "; pale where the pairs are told apart no better than by a coin"
+        words += "; pale where pairwise accuracy is no better than a coin"
     return (
         f'<figure><svg viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label="{words}">{bars}'
         f'<line x1="0" x2="100" y1="20" y2="20"></line></svg><figcaption>{words}.</figcaption></figure>'

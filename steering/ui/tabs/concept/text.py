@@ -109,7 +109,7 @@ def checked(votes: Votes, model: str) -> tuple[str, str]:
     clear, layers = int(votes.clear.sum()), int(votes.signal.sum())
     if not clear:
         words = (
-            f"At no layer of {model} are these {pairs} pairs told apart better than by a coin: either they share too "
+            f"At no layer of {model} is the pairwise accuracy of these {pairs} pairs better than a coin: either they share too "
             "little, or there are too few of them."
         )
         return words, "warning"

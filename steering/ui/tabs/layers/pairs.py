@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from steering.measure import Projections, Similarity, agreement
+from steering.measure import Projections, Similarity, text_correlation
 from steering.plots import SYMBOLS, plot_pair
 from steering.transfer import named_pair, pair_name
 from steering.ui.events.long_tasks import Changes
@@ -117,6 +117,6 @@ def _shown(looked: Looked) -> Changes:
     cell = text.cell(*looked.pair, metric, float(found.matrix[looked.pair]), found.metric)
     return {
         "pair_plot": plot_pair(projections, *looked.pair),
-        "pair_words": render.pair(cell, agreement(projections, *looked.pair), projections.labels),
+        "pair_words": render.pair(cell, text_correlation(projections, *looked.pair), projections.labels),
         "pair_status": "",
     }

@@ -3,12 +3,12 @@
 from html import escape
 
 from steering.formatting import strength
-from steering.measure import Agreement
+from steering.measure import TextCorrelation
 from steering.steer import Grid, Row
 from steering.ui.tabs.layers import text
 
 
-def pair(cell: str, found: Agreement | None, labels: tuple[str, str]) -> str:
+def pair(cell: str, found: TextCorrelation | None, labels: tuple[str, str]) -> str:
     """What is said of a pair of layers."""
     words = text.NO_PAIR if found is None else text.agree(found, labels)
     return f'<div class="lab-card"><p><b>{escape(cell)}</b></p><p>{escape(words)}</p></div>'

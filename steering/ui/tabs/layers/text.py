@@ -1,7 +1,7 @@
 """Every sentence and label of the Layers tab."""
 
 from steering.formatting import signed
-from steering.measure import Agreement, Similarity
+from steering.measure import Similarity, TextCorrelation
 
 TAB = "Layers"
 LAYERS_INTRO = (
@@ -82,7 +82,7 @@ def cell(parent_layer: int, child_layer: int, symbol: str, value: float, metric:
     return f"Parent layer {parent_layer} → child layer {child_layer}: {symbol} = {signed(value)} ({metric})"
 
 
-def agree(found: Agreement, labels: tuple[str, str]) -> str:
+def agree(found: TextCorrelation, labels: tuple[str, str]) -> str:
     """How far two layers agree on the texts."""
     within = " and ".join(f"{signed(r)} ({label})" for r, label in zip(found.within, labels, strict=True))
     return (
