@@ -23,7 +23,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "concepts": ("concept",),
     "vectors": ("directions", "vector", "extraction"),
     "transfer": ("layer_maps", "covariance", "width_maps", "paired_rows", "all_pairs", "alignment", "carry"),
-    "steer": ("intervention", "decoding", "grid", "grid_json", "next_tokens"),
+    "steer": ("settings", "intervention", "decoding", "grid", "grid_json", "next_tokens"),
     "measure": ("effects", "retention", "similarity", "selection", "pair_checks"),
     "tasks": ("answers", "sources", "task", "prompting"),
     "evaluation": (

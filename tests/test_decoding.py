@@ -15,6 +15,7 @@ from steering.errors import SteeringError
 from steering.models.loading import LanguageModel
 from steering.steer.decoding import Sampling, Step, decode
 from steering.steer.intervention import Intervention, plan, steer
+from steering.steer.settings import SteeringSettings
 from steering.vectors.vector import SteeringVector
 
 Make = Callable[..., SteeringVector]
@@ -88,7 +89,7 @@ def test_at_zero_the_tokens_are_those_of_transformers(model: LanguageModel, vect
 
 @pytest.mark.parametrize("positions", ["all", "response"])
 def test_the_cache_changes_nothing(model: LanguageModel, vector_for: Make, positions: str) -> None:
-    what = plan(model, vector_for(model), positions=positions)
+    what = plan(model, vector_for(model), SteeringSettings(positions=positions))
     prompt = prompts_of(model)[0]
     lambdas = [-0.4, 0.0, 0.4]
     step = last(model, [prompt] * 3, what, lambdas, stop=False)
@@ -100,7 +101,7 @@ def test_where_it_is_steered_matters(llama: LanguageModel, vector_for: Make) -> 
     """Otherwise the test above could not tell the two apart."""
     prompt = prompts_of(llama)[0]
     texts = {
-        last(llama, [prompt], plan(llama, vector_for(llama), positions=positions), [0.8]).tokens[0]
+        last(llama, [prompt], plan(llama, vector_for(llama), SteeringSettings(positions=positions)), [0.8]).tokens[0]
         for positions in ("all", "response")
     }
     assert len(texts) == 2

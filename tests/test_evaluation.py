@@ -18,6 +18,7 @@ from steering.evaluation.scoring import Outcome
 from steering.evaluation.store import Store
 from steering.evaluation.voting import vote
 from steering.steer.grid import Health, Row
+from steering.steer.settings import SteeringSettings
 from steering.tasks.prompting import NEXT_QUESTION, Style
 from steering.tasks.task import Item, load_task
 
@@ -189,8 +190,8 @@ def test_rows_are_shared_where_the_same_was_computed(tmp_path: Path, vector_for)
     assert flipped.at(0.5).answers == first.at(-0.5).answers
     evaluate(child, vector_for(child, seed=1), path, LAMBDAS, **settings)
     assert len(stored(store)) == 30, "another vector shares the baseline"
-    evaluate(child, vector, path, LAMBDAS, setup=Setup(scale="unit"), **settings)
-    evaluate(child, vector, path, LAMBDAS, setup=Setup(positions="response"), **settings)
+    evaluate(child, vector, path, LAMBDAS, setup=Setup(steering=SteeringSettings(scale="unit")), **settings)
+    evaluate(child, vector, path, LAMBDAS, setup=Setup(steering=SteeringSettings(positions="response")), **settings)
     assert len(stored(store)) == 54
     evaluate(child, vector, path, LAMBDAS, limit=3, **settings)
     assert len(stored(store)) == 54, "a smaller run is part of a larger one"

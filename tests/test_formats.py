@@ -16,9 +16,10 @@ from tiny import byte_tokenizer, save_tiny
 
 from steering.cli import main
 from steering.errors import MismatchError, SteeringError
-from steering.interop.export import EXPORTS, IMPORTS, Card, export_vector, import_vector, inspect_file
+from steering.interop.export import EVERY_TOKEN, EXPORTS, IMPORTS, Card, export_vector, import_vector, inspect_file
 from steering.models.loading import LanguageModel, load_model
-from steering.steer.intervention import SCALES, plan, steer
+from steering.steer.intervention import plan, steer
+from steering.steer.settings import SCALES, SteeringSettings
 from steering.vectors.vector import SteeringVector, load_vector, save_vector
 
 Make = Callable[..., SteeringVector]
@@ -33,7 +34,7 @@ def finding(card: Card, what: str) -> tuple[str, str, str]:
 
 def logits(model: LanguageModel, vector: SteeringVector, lam: float, scale: str = "residual") -> torch.Tensor:
     ids = torch.tensor([model.token_ids("The soup is")])
-    with torch.inference_mode(), steer(model, plan(model, vector, scale=scale), [lam]):
+    with torch.inference_mode(), steer(model, plan(model, vector, SteeringSettings(scale=scale)), [lam]):
         return model.model(input_ids=ids).logits
 
 
@@ -47,10 +48,10 @@ def test_what_comes_back_pushes_as_before(
 ) -> None:
     """A file holds λ, scale and profile, so that strength 1 of the other tool is our λ."""
     vector = vector_for(llama)
-    done = export_vector(vector, tmp_path / "f", format, lam=0.3, child=llama, scale=scale)
+    done = export_vector(vector, tmp_path / "f", format, lam=0.3, child=llama, settings=SteeringSettings(scale=scale))
     assert done.layers == tuple(range(llama.n_layers))
     found, card = import_vector(tmp_path / "f", format, llama)
-    assert torch.equal(found.directions, 0.3 * plan(llama, vector, scale=scale).offsets)
+    assert torch.equal(found.directions, 0.3 * plan(llama, vector, SteeringSettings(scale=scale)).offsets)
     torch.testing.assert_close(logits(llama, found, 1.0, "unit"), logits(llama, vector, 0.3, scale))
     assert (found.concept, found.labels, found.method) == (vector.concept, vector.labels, vector.method)
     assert card.fits
@@ -121,8 +122,8 @@ def test_a_file_for_lm_eval_does_there_what_the_vector_does_here(
 def test_the_scale_unit_needs_no_model(tmp_path: Path, llama: LanguageModel, vector_for: Make) -> None:
     vector = vector_for(llama)
     for format in BOTH:
-        export_vector(vector, tmp_path / "with", format, child=llama, scale="unit")
-        export_vector(vector, tmp_path / "without", format, scale="unit")
+        export_vector(vector, tmp_path / "with", format, child=llama, settings=SteeringSettings(scale="unit"))
+        export_vector(vector, tmp_path / "without", format, settings=SteeringSettings(scale="unit"))
         here, there = (import_vector(tmp_path / name, format, llama) for name in ("with", "without"))
         assert torch.equal(here[0].directions, there[0].directions)
         assert finding(there[1], "family") == ("unknown", "llama", "nothing")
@@ -137,14 +138,24 @@ def test_a_failed_export_leaves_no_file(tmp_path: Path, llama: LanguageModel, ve
         (vector, {"lam": 0.0, "child": llama}),
         (vector, {"lam": 1e39, "child": llama}),
         (vector - vector, {"child": llama}),
-        (vector, {"child": llama, "profile": "no such"}),
         (vector, {}),
-        (vector, {"scale": "unit", "profile": "middle"}),
+        (vector, {"settings": SteeringSettings(scale="unit", profile="middle")}),
         (stranger, {"child": llama}),
     ):
         with pytest.raises(SteeringError):
             export_vector(wrong, tmp_path / "v.pt", format, **settings)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_says_that_the_other_tool_steers_every_token(
+    tmp_path: Path, llama: LanguageModel, vector_for: Make
+) -> None:
+    vector = vector_for(llama)
+    everywhere = export_vector(vector, tmp_path / "a.gguf", "gguf", child=llama)
+    response = export_vector(
+        vector, tmp_path / "b.gguf", "gguf", child=llama, settings=SteeringSettings(positions="response")
+    )
+    assert set(response.notes) - set(everywhere.notes) == {EVERY_TOKEN.format(positions="response")}
 
 
 def test_what_cannot_be_written_is_said(tmp_path: Path, llama: LanguageModel, vector_for: Make) -> None:
@@ -154,9 +165,9 @@ def test_what_cannot_be_written_is_said(tmp_path: Path, llama: LanguageModel, ve
     with pytest.raises(SteeringError, match=r"name it v\.pt, not v\.bin"):
         export_vector(vector, tmp_path / "v.bin", "lm-eval", child=llama)
     with pytest.raises(SteeringError, match="give the child model"):
-        export_vector(vector, tmp_path / "v.pt", "lm-eval", scale="unit")
+        export_vector(vector, tmp_path / "v.pt", "lm-eval", settings=SteeringSettings(scale="unit"))
     with pytest.raises(SteeringError, match=r"llama\.cpp cannot steer block 0, and nothing else"):
-        export_vector(vector, tmp_path / "v.gguf", "gguf", child=llama, profile=[1, 0, 0, 0])
+        export_vector(vector, tmp_path / "v.gguf", "gguf", child=llama, settings=SteeringSettings(profile=[1, 0, 0, 0]))
     with pytest.raises(SteeringError, match="give tiny-llama as the child, or use the scale 'unit'"):
         export_vector(vector, tmp_path / "v.gguf", "gguf")
     with pytest.raises(MismatchError, match="cannot steer"):
@@ -244,7 +255,9 @@ def test_another_family_is_said_and_stops_nothing(tmp_path: Path, llama: Languag
 
 def test_our_own_file_for_another_model_is_refused(tmp_path: Path, llama: LanguageModel, vector_for: Make) -> None:
     path = tmp_path / "v.gguf"
-    export_vector(replace(vector_for(llama), model="0123456789abcdef"), path, "repeng", scale="unit")
+    export_vector(
+        replace(vector_for(llama), model="0123456789abcdef"), path, "repeng", settings=SteeringSettings(scale="unit")
+    )
     with pytest.raises(MismatchError, match=f"fingerprint: expected {llama.fingerprint}, found 0123456789abcdef"):
         import_vector(path, "repeng", llama)
 

@@ -12,7 +12,8 @@ from steering.errors import MismatchError, SteeringError
 from steering.models.activations import residual_norms
 from steering.models.blocks import editing
 from steering.models.loading import LanguageModel
-from steering.steer.intervention import PROFILES, Intervention, plan, relative_size, steer
+from steering.steer.intervention import Intervention, plan, relative_size, steer
+from steering.steer.settings import PROFILES, SteeringSettings
 from steering.vectors.extraction import extract
 from steering.vectors.vector import SteeringVector
 
@@ -72,13 +73,13 @@ def test_at_zero_every_logit_is_bit_identical(model: LanguageModel, vector_for: 
 def test_a_vector_of_zeros_is_nothing(model: LanguageModel, vector_for: Make) -> None:
     plain = run(model, ids_of(model))
     for scale in ("residual", "unit"):
-        none = plan(model, nothing(vector_for(model)), scale=scale)
+        none = plan(model, nothing(vector_for(model)), SteeringSettings(scale=scale))
         assert torch.equal(steered(model, none, STRENGTHS), plain)
 
 
 def test_every_row_moves_by_exactly_its_own_strength(model: LanguageModel, vector_for: Make) -> None:
     for layer in (0, model.n_layers - 1):
-        what = only(plan(model, vector_for(model), scale="unit"), layer)
+        what = only(plan(model, vector_for(model), SteeringSettings(scale="unit")), layer)
         found = hidden(model, what, STRENGTHS)[layer]
         plain = hidden(model, what, [0.0] * 4)[layer]
         for row, strength in enumerate(STRENGTHS):
@@ -105,21 +106,24 @@ def test_layers_below_are_left_as_they_were_and_those_above_are_not(model: Langu
 
 def test_twice_the_vector_is_twice_the_strength(model: LanguageModel, vector_for: Make) -> None:
     vector = vector_for(model)
-    once = plan(model, vector, scale="unit")
-    twice = plan(model, replace(vector, directions=2 * vector.directions), scale="unit")
+    once = plan(model, vector, SteeringSettings(scale="unit"))
+    twice = plan(model, replace(vector, directions=2 * vector.directions), SteeringSettings(scale="unit"))
     assert torch.equal(steered(model, twice, [1.0, -0.5]), steered(model, once, [2.0, -1.0]))
 
 
 def test_the_opposite_vector_is_the_opposite_strength(model: LanguageModel, vector_for: Make) -> None:
     vector = vector_for(model)
     for scale in ("residual", "unit"):
-        one, other = plan(model, vector, scale=scale), plan(model, -vector, scale=scale)
+        one, other = (
+            plan(model, vector, SteeringSettings(scale=scale)),
+            plan(model, -vector, SteeringSettings(scale=scale)),
+        )
         assert torch.equal(steered(model, one, STRENGTHS), steered(model, other, [-lam for lam in STRENGTHS]))
 
 
 def test_response_begins_with_the_last_prompt_token(model: LanguageModel, vector_for: Make) -> None:
     everywhere = plan(model, vector_for(model))
-    response = plan(model, vector_for(model), positions="response")
+    response = plan(model, vector_for(model), SteeringSettings(positions="response"))
     n = ids_of(model).shape[1]
     plain = hidden(model, everywhere, [0.0] * 4)
     found = hidden(model, response, STRENGTHS, prompt_length=n)
@@ -132,7 +136,9 @@ def test_response_begins_with_the_last_prompt_token(model: LanguageModel, vector
 
 
 def test_response_steers_every_decoding_step(llama: LanguageModel, vector_for: Make) -> None:
-    response, everywhere = (plan(llama, vector_for(llama), positions=name) for name in ("response", "all"))
+    response, everywhere = (
+        plan(llama, vector_for(llama), SteeringSettings(positions=name)) for name in ("response", "all")
+    )
     with steer(llama, response, [3.0]):
         one = run(llama, torch.tensor([[5]]))
     with steer(llama, everywhere, [3.0]):
@@ -255,7 +261,9 @@ def test_rows_with_vectors_of_their_own_are_what_each_vector_does_alone(model: L
 
 
 def test_every_row_needs_one_intervention_at_the_same_positions(llama: LanguageModel, vector_for: Make) -> None:
-    everywhere, response = (plan(llama, vector_for(llama), positions=name) for name in ("all", "response"))
+    everywhere, response = (
+        plan(llama, vector_for(llama), SteeringSettings(positions=name)) for name in ("all", "response")
+    )
     with pytest.raises(SteeringError, match="3 interventions for 2 strengths"):
         steered(llama, [everywhere] * 3, [0.1, 0.2])
     with pytest.raises(SteeringError, match="same positions"):
@@ -272,7 +280,7 @@ def test_every_row_needs_one_intervention_at_the_same_positions(llama: LanguageM
 def test_under_residual_one_is_a_whole_residual_norm_in_total(
     model: LanguageModel, vector_for: Make, profile: str
 ) -> None:
-    what = plan(model, vector_for(model), profile=profile)
+    what = plan(model, vector_for(model), SteeringSettings(profile=profile))
     shares = what.offsets.norm(dim=-1) / residual_norms(model)
     assert sum(what.weights) == pytest.approx(1)
     assert shares.sum().item() == pytest.approx(1, abs=1e-5)
@@ -281,7 +289,7 @@ def test_under_residual_one_is_a_whole_residual_norm_in_total(
 
 
 def test_under_unit_one_is_the_vector_itself(model: LanguageModel, vector_for: Make) -> None:
-    what = plan(model, vector_for(model), scale="unit")
+    what = plan(model, vector_for(model), SteeringSettings(scale="unit"))
     assert torch.equal(what.offsets, vector_for(model).directions)
     assert what.weights == (1.0,) * model.n_layers
 
@@ -298,15 +306,15 @@ def test_layers_without_signal_get_no_weight(model: LanguageModel, vector_for: M
 
 def test_own_bars_are_relative_under_residual_and_absolute_under_unit(llama: LanguageModel, vector_for: Make) -> None:
     bars = [0.0, 1.0, 3.0, 0.0]
-    assert plan(llama, vector_for(llama), profile=bars).weights == pytest.approx((0, 0.25, 0.75, 0))
-    unit = plan(llama, vector_for(llama), profile=bars, scale="unit")
+    assert plan(llama, vector_for(llama), SteeringSettings(profile=bars)).weights == pytest.approx((0, 0.25, 0.75, 0))
+    unit = plan(llama, vector_for(llama), SteeringSettings(profile=bars, scale="unit"))
     torch.testing.assert_close(unit.offsets.norm(dim=-1), torch.tensor(bars))
 
 
 def test_the_profiles_are_what_their_names_say() -> None:
     model = LanguageModel(tiny_model("llama", layers=9), byte_tokenizer(), "nine")
     vector = SteeringVector(torch.eye(9, 32), model.fingerprint, "nine", "c", ("a", "b"), "x")
-    weights = {name: plan(model, vector, scale="unit", profile=name).weights for name in PROFILES}
+    weights = {name: plan(model, vector, SteeringSettings(scale="unit", profile=name)).weights for name in PROFILES}
     assert weights["all"] == (1.0,) * 9
     assert weights["middle"] == (0, 0, 1, 1, 1, 1, 1, 0, 0)
     assert weights["late"] == (0, 0, 0, 0, 1, 1, 1, 1, 1)
@@ -333,14 +341,14 @@ def test_settings_that_make_no_sense_are_refused(
     llama: LanguageModel, vector_for: Make, settings: dict[str, object], message: str
 ) -> None:
     with pytest.raises(SteeringError, match=message):
-        plan(llama, vector_for(llama), **settings)
+        plan(llama, vector_for(llama), SteeringSettings(**settings))
 
 
 def test_a_profile_on_dead_layers_alone_is_refused(llama: LanguageModel, vector_for: Make) -> None:
     vector = vector_for(llama)
     vector.directions[2] = 0
     with pytest.raises(SteeringError, match="no weight to any layer"):
-        plan(llama, vector, profile=[0.0, 0.0, 1.0, 0.0])
+        plan(llama, vector, SteeringSettings(profile=[0.0, 0.0, 1.0, 0.0]))
 
 
 # Belonging

@@ -12,6 +12,7 @@ from steering.errors import MismatchError, SteeringError
 from steering.interop.export import export_vector
 from steering.library import saved_vectors as library
 from steering.models.loading import LanguageModel
+from steering.steer.settings import SteeringSettings
 from steering.vectors.vector import SteeringVector, save_vector
 
 Make = Callable[..., SteeringVector]
@@ -85,7 +86,7 @@ def test_files_of_other_tools_are_recognised(llama: LanguageModel, vector_for: M
     vector = vector_for(llama)
     for format, ending in (("gguf", "gguf"), ("repeng", "gguf"), ("steering-vectors", "safetensors")):
         path = tmp_path / f"{format}.{ending}"
-        export_vector(vector, path, format, lam=1.0, child=llama, scale="unit")
+        export_vector(vector, path, format, lam=1.0, child=llama, settings=SteeringSettings(scale="unit"))
         assert library.inspect(path, llama).fits
         read = library.open_file(path, llama)
         assert torch.allclose(read.directions[1:], vector.directions[1:], atol=1e-6)

@@ -4,7 +4,7 @@ import pytest
 from pages import fields
 
 from steering.errors import SteeringError
-from steering.steer.intervention import PROFILES
+from steering.steer.settings import PROFILES
 from steering.ui.sidebar import layout as sidebar
 from steering.ui.state import profiles
 from steering.ui.state.settings import Settings

@@ -23,6 +23,7 @@ from steering.measure.effects import (
 from steering.measure.retention import measure, retention, with_effect
 from steering.models.loading import LanguageModel
 from steering.steer.intervention import plan, steer
+from steering.steer.settings import SteeringSettings
 from steering.transfer.carry import describe, transfer
 from steering.vectors.extraction import extract
 from steering.vectors.vector import SteeringVector
@@ -41,7 +42,7 @@ def score(model: LanguageModel, vector: SteeringVector, lam: float, prompt: str,
     """Mean log-probability of a continuation's tokens, one text at a time, in float64."""
     head = model.token_ids(prompt)
     tail = model.tokenizer(" " + text, add_special_tokens=False)["input_ids"]
-    with torch.no_grad(), steer(model, plan(model, vector, **settings), [lam]):
+    with torch.no_grad(), steer(model, plan(model, vector, SteeringSettings(**settings)), [lam]):
         logits = model.model(input_ids=torch.tensor([[*head, *tail]]), use_cache=False).logits[0].double()
     scores = logits.log_softmax(dim=-1)
     return sum(scores[len(head) - 1 + place, token].item() for place, token in enumerate(tail)) / len(tail)
@@ -68,7 +69,7 @@ def test_an_effect_is_what_a_direct_computation_gives(model: LanguageModel, vect
 def test_scale_and_profile_reach_the_model(llama: LanguageModel, vector_for: Make) -> None:
     vector = vector_for(llama)
     for settings in ({"scale": "unit"}, {"profile": "late"}):
-        found = effect(llama, vector, CONCEPT, lam=0.3, prompts=PROMPTS[:1], **settings)
+        found = effect(llama, vector, CONCEPT, lam=0.3, prompts=PROMPTS[:1], settings=SteeringSettings(**settings))
         assert found.mean == pytest.approx(directly(llama, vector, 0.3, PROMPTS[0], **settings), rel=1e-3, abs=1e-4)
 
 

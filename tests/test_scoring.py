@@ -13,6 +13,7 @@ from steering.evaluation.scoring import Outcome, score
 from steering.models.loading import LanguageModel
 from steering.steer.decoding import Sampling
 from steering.steer.intervention import plan, steer
+from steering.steer.settings import SteeringSettings
 from steering.tasks.prompting import Request, Style, requests
 from steering.tasks.task import load_task
 
@@ -40,7 +41,9 @@ def rows(
     jobs = [(place, lam) for lam in LAMBDAS for place in range(len(wanted))]
     found = [
         row
-        for batch in score(child, wanted, jobs, plan(child, vector, **settings), Sampling(max_new_tokens=6))  # type: ignore[arg-type]
+        for batch in score(
+            child, wanted, jobs, plan(child, vector, SteeringSettings(**settings)), Sampling(max_new_tokens=6)
+        )  # type: ignore[arg-type]
         for row in batch
     ]
     assert sorted(job for job, _ in found) == sorted(jobs), "every job once"
@@ -55,7 +58,7 @@ def test_choices_are_weighed_as_plain_transformers_would(
     child = loaded(family)
     vector = vector_for(child)
     wanted = asked(child, tmp_path, True)
-    intervention = plan(child, vector, positions=positions)
+    intervention = plan(child, vector, SteeringSettings(positions=positions))
     for (place, lam), outcome in rows(child, wanted, vector, positions=positions).items():
         request = wanted[place]
         for tail, found in zip(request.tails, outcome.scores, strict=True):

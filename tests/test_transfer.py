@@ -15,6 +15,7 @@ from steering.models.loading import LanguageModel
 from steering.steer.decoding import Sampling
 from steering.steer.grid import generate
 from steering.steer.intervention import plan, steer
+from steering.steer.settings import SteeringSettings
 from steering.transfer.alignment import align
 from steering.transfer.carry import carry, combine, describe, ranges, transfer
 from steering.transfer.layer_maps import LAYER_MAPS, best_path, index, layer_map, named_pair, pair_name, relative
@@ -75,7 +76,7 @@ def test_a_twin_is_steered_as_its_original(
     ids = torch.tensor([parent.token_ids("A walk in the rain and a long way home")])
 
     def logits(model: LanguageModel, vector: object, profile: object) -> torch.Tensor:
-        planned = plan(model, vector, scale="unit", profile=profile)  # type: ignore[arg-type]
+        planned = plan(model, vector, SteeringSettings(scale="unit", profile=profile))  # type: ignore[arg-type]
         with torch.no_grad(), steer(model, planned, [2.0]):
             return model.model(input_ids=ids).logits.double()
 

@@ -13,7 +13,8 @@ from test_extraction import LAYERS, D, draw, planted, with_dead_layer
 from steering.concepts.concept import load_concept
 from steering.errors import MismatchError, SteeringError
 from steering.models.loading import LanguageModel
-from steering.steer.intervention import SCALES, plan, steer
+from steering.steer.intervention import plan, steer
+from steering.steer.settings import SCALES, SteeringSettings
 from steering.storage import HEADER, write_tensors
 from steering.vectors.extraction import extract, fit
 from steering.vectors.vector import FORMAT, SteeringVector, load_vector, random_like, save_vector
@@ -37,7 +38,7 @@ def test_negating_is_swapping() -> None:
 
 def steered(model: LanguageModel, vector: SteeringVector, lam: float, scale: str) -> torch.Tensor:
     ids = torch.tensor([model.token_ids("The soup is")])
-    with torch.inference_mode(), steer(model, plan(model, vector, scale=scale), [lam]):
+    with torch.inference_mode(), steer(model, plan(model, vector, SteeringSettings(scale=scale)), [lam]):
         return model.model(input_ids=ids).logits
 
 
@@ -65,8 +66,12 @@ def test_a_vector_minus_itself_is_nothing(
 @pytest.mark.parametrize("scale", SCALES)
 def test_a_sum_pushes_by_both(llama: LanguageModel, vector_for: Callable[..., SteeringVector], scale: str) -> None:
     one, other = vector_for(llama, 0), vector_for(llama, 1)
-    both = plan(llama, one + other, scale=scale).offsets
-    torch.testing.assert_close(both, plan(llama, one, scale=scale).offsets + plan(llama, other, scale=scale).offsets)
+    settings = SteeringSettings(scale=scale)
+    both = plan(llama, one + other, settings).offsets
+    torch.testing.assert_close(
+        both,
+        plan(llama, one, settings).offsets + plan(llama, other, settings).offsets,
+    )
     torch.testing.assert_close((one + one).directions, (2 * one).directions)
     torch.testing.assert_close((one - other + other).directions, one.directions)
 

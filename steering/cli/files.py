@@ -9,6 +9,7 @@ from steering.cli.options import json_option, out_option, steering_options
 from steering.cli.steps import load, show
 from steering.errors import SteeringError
 from steering.interop import EXPORTS, IMPORTS, Card, export_vector, import_vector
+from steering.steer import SteeringSettings
 from steering.vectors import load_vector, save_vector
 
 
@@ -31,7 +32,7 @@ def export_command(
     vector = load_vector(vector_file)
     needed = child is not None or format_ == "lm-eval" or scale != "unit" or profile != "all"
     small = load(child or vector.model_name) if needed else None
-    done = export_vector(vector, out, format_, lam=lam, child=small, scale=scale, profile=profile)
+    done = export_vector(vector, out, format_, lam=lam, child=small, settings=SteeringSettings(scale, profile))
     data = {**vars(done), "path": str(done.path), "layers": list(done.layers), "notes": list(done.notes)}
     sentences = (f"Wrote {out}: λ = {lam:g} at {len(done.layers)} layers.", *done.notes)
     show(data, "\n".join(sentences), as_json)

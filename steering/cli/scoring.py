@@ -31,7 +31,7 @@ from steering.evaluation import (
     write_report,
 )
 from steering.models import LanguageModel
-from steering.steer import POSITIONS
+from steering.steer import POSITIONS, SteeringSettings
 from steering.tasks import MODES, Style, load_task, preview, task_names
 
 _SOURCES = ("method", "layers", "width", "anchors", "vector_file", "parent", "concept")
@@ -189,7 +189,8 @@ def bench_command(child: str, task: str, limit: int, lambdas: tuple[float, ...],
 
 def _setup(more: dict[str, Any]) -> Setup:
     style = Style(more["mode"], more["shots"], more["plain"])
-    return Setup(style, more["max_new_tokens"], more["scale"], more["profile"], more["positions"], more["seed"])
+    steering = SteeringSettings(more["scale"], more["profile"], more["positions"])
+    return Setup(style, more["max_new_tokens"], steering, more["seed"])
 
 
 def _previewed(child: LanguageModel, task: str, split: str, setup: Setup, more: dict[str, Any], as_json: bool) -> bool:

@@ -23,7 +23,7 @@ from steering.errors import SteeringError
 from steering.formatting import strength
 from steering.measure import measure, with_effect
 from steering.models import bundled
-from steering.steer import POSITIONS, Sampling, assess, generate
+from steering.steer import POSITIONS, Sampling, SteeringSettings, assess, generate
 from steering.transfer import combine, describe
 from steering.vectors import extract, save_vector
 
@@ -180,9 +180,7 @@ def generate_command(
         vector,
         lambdas,
         sampling=sampling,
-        scale=scale,
-        profile=profile,
-        positions=positions,
+        settings=SteeringSettings(scale, profile, positions),
         plain=plain,
     )
     grid = assess(small, grid)

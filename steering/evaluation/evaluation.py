@@ -165,7 +165,7 @@ def evaluate(
     chosen = setup or Setup()
     loaded = task if isinstance(task, Task) else load_task(task, split, limit=limit, seed=chosen.seed)
     scorer = Scorer(child, loaded, chosen, Store.open(store, resume=resume), progress)
-    return evaluation_of(scorer, vector, strengths(lambdas, chosen.scale))
+    return evaluation_of(scorer, vector, strengths(lambdas, chosen.steering.scale))
 
 
 def tune(
@@ -225,9 +225,7 @@ def ask(scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float]) -> Ite
         vector,
         lambdas,
         sampling=scorer.sampling,
-        scale=setup.scale,
-        profile=setup.profile,
-        positions=setup.positions,
+        settings=setup.steering,
         plain=setup.style.plain_for(scorer.task, child),
     )
     for step, grid in enumerate(grids, start=1):
@@ -247,6 +245,7 @@ def _graded(kind: str, request: Request, row: Row) -> Column:
 def _put_together(scorer: Scorer, vector: SteeringVector, columns: Sequence[Column]) -> Evaluation:
     setup, child, task = scorer.setup, scorer.child, scorer.task
     chosen = setup.style
+    profile = setup.steering.profile if isinstance(setup.steering.profile, str) else list(setup.steering.profile)
     provenance = {
         "child": {"name": child.name, "fingerprint": child.fingerprint, "revision": child.revision},
         "dtype": str(child.dtype).removeprefix("torch."),
@@ -255,9 +254,9 @@ def _put_together(scorer: Scorer, vector: SteeringVector, columns: Sequence[Colu
         "task": {"name": task.name, "digest": task.digest, "about": task.about},
         "style": asdict(chosen) | {"plain": chosen.plain_for(task, child)},
         "sampling": vars(scorer.sampling),
-        "scale": setup.scale,
-        "profile": setup.profile if isinstance(setup.profile, str) else list(setup.profile),
-        "positions": setup.positions,
+        "scale": setup.steering.scale,
+        "profile": profile,
+        "positions": setup.steering.positions,
         "seed": setup.seed,
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }

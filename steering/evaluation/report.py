@@ -95,9 +95,9 @@ def study(
     if tune and split != "test":
         raise SteeringError(f"λ is tuned on the validation split, so the split {split!r} cannot report it. Use test.")
     chosen = setup or Setup()
-    tried = strengths(lambdas, chosen.scale)
+    tried = strengths(lambdas, chosen.steering.scale)
     if lam is not None:
-        tried = strengths([*tried, lam], chosen.scale)
+        tried = strengths([*tried, lam], chosen.steering.scale)
     opened = Store.open(store, resume=resume)
     first, second = (0.15 if tune else 0.0), (0.35 if controls else 1.0)
 

@@ -12,7 +12,7 @@ from steering.evaluation.columns import Column, judge
 from steering.evaluation.scoring import Job, Outcome, score
 from steering.evaluation.store import Store
 from steering.models import LanguageModel
-from steering.steer import Intervention, Profile, Sampling, plan
+from steering.steer import DEFAULT_SETTINGS, Intervention, Sampling, SteeringSettings, plan
 from steering.storage import key
 from steering.tasks import Request, Style, Task, requests
 from steering.vectors import SteeringVector
@@ -38,17 +38,13 @@ class Setup:
     Attributes:
         style: how questions are put.
         max_new_tokens: most tokens of an answer; None takes `NEW_TOKENS`.
-        scale: see `intervention.plan`.
-        profile: see `intervention.plan`.
-        positions: see `intervention.plan`.
+        steering: scale, layer profile and positions.
         seed: of samples, random vectors and bootstraps.
     """
 
     style: Style = field(default_factory=Style)
     max_new_tokens: int | None = None
-    scale: str = "residual"
-    profile: Profile = "all"
-    positions: str = "all"
+    steering: SteeringSettings = DEFAULT_SETTINGS
     seed: int = 0
 
 
@@ -136,7 +132,7 @@ class Scorer:
 
     def _look(self, vector: SteeringVector, lambdas: Sequence[float], style: Style, sampling: Sampling) -> "_Rows":
         setup = self.setup
-        intervention = plan(self.child, vector, scale=setup.scale, profile=setup.profile, positions=setup.positions)
+        intervention = plan(self.child, vector, setup.steering)
         asked = requests(self.child, self.task, style)
         prompts = [key(request.ids, request.tails, request.stop) for request in asked]
         made = {lam: self._made(vector, intervention, lam, sampling, bool(asked[0].tails)) for lam in lambdas}

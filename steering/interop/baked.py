@@ -10,7 +10,7 @@ import torch
 
 from steering.errors import SteeringError
 from steering.models import LanguageModel
-from steering.steer import Profile, plan
+from steering.steer import DEFAULT_SETTINGS, SteeringSettings, plan
 from steering.vectors import SteeringVector
 
 
@@ -85,8 +85,7 @@ def bake(
     lam: float,
     *,
     child: LanguageModel | None = None,
-    scale: str = "residual",
-    profile: Profile = "all",
+    settings: SteeringSettings = DEFAULT_SETTINGS,
 ) -> Baked:
     """Multiply λ, scale and profile into a vector.
 
@@ -97,16 +96,16 @@ def bake(
     if not math.isfinite(lam):
         raise SteeringError(f"λ is {lam}; give a finite number.")
     if child is not None:
-        intervention = plan(child, vector, scale=scale, profile=profile)
+        intervention = plan(child, vector, settings)
         rows, weights = intervention.offsets, intervention.weights
-    elif scale == "unit" and profile == "all":
+    elif settings.scale == "unit" and settings.profile == "all":
         rows, weights = vector.directions, tuple(map(float, vector.signal))
     else:
         raise SteeringError(
-            f"The scale {scale!r} with the profile {profile!r} needs the model: give {vector.model_name} as the child, or "
-            "use the scale 'unit' with the profile 'all'."
+            f"The scale {settings.scale!r} with the profile {settings.profile!r} needs the model: give "
+            f"{vector.model_name} as the child, or use the scale 'unit' with the profile 'all'."
         )
-    baked = Baked(rows, lam, vector, scale, weights, child)
+    baked = Baked(rows, lam, vector, settings.scale, weights, child)
     if not torch.isfinite(baked.push).all():
         raise SteeringError(f"λ = {lam} makes numbers that float32 cannot hold. Use a smaller λ.")
     if not baked.active:

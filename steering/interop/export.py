@@ -13,7 +13,7 @@ from steering.interop import control_vectors, lm_eval, tensors
 from steering.interop.baked import Baked, Foreign, bake
 from steering.interop.compatibility import Card, card, to_vector
 from steering.models import LanguageModel
-from steering.steer import Profile
+from steering.steer import DEFAULT_SETTINGS, SteeringSettings
 from steering.vectors import SteeringVector
 
 EXPORTS: dict[str, Callable[[Baked, Path], tuple[str, ...]]] = {
@@ -30,6 +30,9 @@ IMPORTS: dict[str, Callable[[Path], Foreign]] = {
     "steering-vectors": tensors.read,
     "lm-eval": lm_eval.refuse,
 }
+
+
+EVERY_TOKEN = "The settings steer the {positions} alone; the other tool steers every token."
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,7 @@ def export_vector(
     *,
     lam: float = 0.2,
     child: LanguageModel | None = None,
-    scale: str = "residual",
-    profile: Profile = "all",
+    settings: SteeringSettings = DEFAULT_SETTINGS,
 ) -> Export:
     """Write what one λ adds to the residual stream as a file of another tool.
 
@@ -75,8 +77,7 @@ def export_vector(
         lam: the strength that is baked in.
         child: the model that the vector is for; can be left out under the scale "unit" with the profile "all", and not for
             lm-eval, whose files name the model's modules.
-        scale: see `intervention.plan`.
-        profile: see `intervention.plan`.
+        settings: scale, layer profile and positions; no other tool keeps positions, and a note says so where it matters.
 
     Raises:
         MismatchError: the vector belongs to another model.
@@ -84,9 +85,11 @@ def export_vector(
     """
     if format not in EXPORTS:
         raise SteeringError(f"Unknown format {format!r}. Choose one of {', '.join(EXPORTS)}.")
-    baked = bake(vector, lam, child=child, scale=scale, profile=profile)
+    baked = bake(vector, lam, child=child, settings=settings)
     notes = EXPORTS[format](baked, Path(path))
-    return Export(Path(path), format, lam, scale, tuple(baked.active), notes)
+    if settings.positions != "all":
+        notes = (*notes, EVERY_TOKEN.format(positions=settings.positions))
+    return Export(Path(path), format, lam, settings.scale, tuple(baked.active), notes)
 
 
 def import_vector(

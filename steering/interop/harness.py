@@ -23,7 +23,7 @@ from lm_eval.models.utils import (  # type: ignore[import-not-found]
 from steering.errors import SteeringError
 from steering.evaluation import elect
 from steering.models import load_model
-from steering.steer import Sampling, decode, plan, steer
+from steering.steer import Sampling, SteeringSettings, decode, plan, steer
 from steering.tasks import READERS
 from steering.vectors import load_vector
 
@@ -62,8 +62,8 @@ class SteeringLM(HFLM):  # type: ignore[misc]
             child: bundled name, Hub id, folder or .gguf file.
             vector: a vector file in the child's space.
             lam: λ; for a vote several, as "0.1/0/-0.1" or "[0.1,0,-0.1]"; the first decides ties.
-            scale: see `intervention.plan`.
-            profile: see `intervention.plan`.
+            scale: see `SteeringSettings`.
+            profile: see `SteeringSettings`.
             answer: how votes are read out of texts, a key of `answers.READERS`.
             dtype: see `models.load_model`.
             device: see `models.load_model`; a CUDA device that is not there becomes "auto".
@@ -82,7 +82,7 @@ class SteeringLM(HFLM):  # type: ignore[misc]
         # The harness asks for cuda:0 where the user asked for nothing.
         place = "auto" if device is None or (device.startswith("cuda") and not torch.cuda.is_available()) else device
         self.child = load_model(child, dtype=dtype, device=place)
-        self.intervention = plan(self.child, self.vector, scale=scale, profile=profile)
+        self.intervention = plan(self.child, self.vector, SteeringSettings(scale, profile))
         # The harness gives the tokenizer a padding token where it has none; the child keeps its own as it was.
         tokenizer = copy.deepcopy(self.child.tokenizer)
         super().__init__(

@@ -14,7 +14,7 @@ import torch
 from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, silent
 from steering.models import LanguageModel, batches, editing, pad, token_log_probabilities
-from steering.steer import Intervention, Profile, Sampling, decode, plan, steer
+from steering.steer import DEFAULT_SETTINGS, Intervention, Sampling, SteeringSettings, decode, plan, steer
 from steering.storage import cached, key
 from steering.vectors import SteeringVector
 
@@ -48,8 +48,7 @@ def effect(
     concept: Concept,
     *,
     lam: float = LAMBDA,
-    scale: str = "residual",
-    profile: Profile = "all",
+    settings: SteeringSettings = DEFAULT_SETTINGS,
     prompts: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Effect:
@@ -60,15 +59,14 @@ def effect(
         vector: a vector in its space.
         concept: the concept whose continuations are scored.
         lam: strength; the effect runs from −lam to +lam.
-        scale: see `intervention.plan`.
-        profile: see `intervention.plan`.
+        settings: scale, layer profile and positions.
         prompts: neutral lead-ins; the bundled ones by default.
         progress: told after every batch.
 
     Raises:
         SteeringError: the concept has no continuations, or one is longer than the model reads.
     """
-    intervention = plan(model, vector, scale=scale, profile=profile)
+    intervention = plan(model, vector, settings)
     scored = _scored(model, concept, prompts)
     # Each text once with +λ and once with −λ.
     lines = [(text, side) for text in scored for side in (1, -1)]

@@ -14,10 +14,12 @@ from steering.steer.grid import (
     stream,
 )
 from steering.steer.grid_json import grid_from_json, grid_json
-from steering.steer.intervention import POSITIONS, PROFILES, SCALES, Intervention, Profile, plan, steer
+from steering.steer.intervention import Intervention, plan, steer
 from steering.steer.next_tokens import Move, next_tokens
+from steering.steer.settings import DEFAULT_SETTINGS, POSITIONS, PROFILES, SCALES, Profile, SteeringSettings
 
 __all__ = [
+    "DEFAULT_SETTINGS",
     "DOMINANT",
     "PERPLEXITY_RATIO",
     "POSITIONS",
@@ -30,6 +32,7 @@ __all__ = [
     "Profile",
     "Row",
     "Sampling",
+    "SteeringSettings",
     "assess",
     "decode",
     "dominant",

@@ -11,7 +11,8 @@ import transformers
 from steering.errors import SteeringError
 from steering.models import LanguageModel, token_log_probabilities
 from steering.steer.decoding import Sampling, decode
-from steering.steer.intervention import Profile, plan
+from steering.steer.intervention import plan
+from steering.steer.settings import DEFAULT_SETTINGS, Profile, SteeringSettings
 from steering.vectors import SteeringVector
 
 REPEATED = 0.30
@@ -87,9 +88,10 @@ def stream(
     *,
     sampling: Sampling | None = None,
     max_new_tokens: int | None = None,
-    scale: str = "residual",
-    profile: Profile = "all",
-    positions: str = "all",
+    settings: SteeringSettings = DEFAULT_SETTINGS,
+    scale: str | None = None,
+    profile: Profile | None = None,
+    positions: str | None = None,
     plain: bool = False,
 ) -> Iterator[Grid]:
     """Continue a prompt at every λ at once, and yield all rows after every step.
@@ -101,9 +103,10 @@ def stream(
         lambdas: strengths; 0 is the unsteered child.
         sampling: how tokens are chosen; greedy by default.
         max_new_tokens: overrides the sampling's.
-        scale: see `intervention.plan`.
-        profile: see `intervention.plan`.
-        positions: see `intervention.plan`.
+        settings: scale, layer profile and positions.
+        scale: overrides the settings'.
+        profile: overrides the settings'.
+        positions: overrides the settings'.
         plain: send the prompt as it is, without the chat template.
 
     Yields:
@@ -122,7 +125,9 @@ def stream(
     vectors = [vector] if isinstance(vector, SteeringVector) else list(vector)
     if not alone and len(vectors) != len(strengths):
         raise SteeringError(f"There are {len(vectors)} vectors for {len(strengths)} λ; give one for every λ.")
-    plans = [plan(child, one, scale=scale, profile=profile, positions=positions) for one in vectors]
+    overrides: dict[str, Any] = {"scale": scale, "profile": profile, "positions": positions}
+    settings = replace(settings, **{name: value for name, value in overrides.items() if value is not None})
+    plans = [plan(child, one, settings) for one in vectors]
     told = [{"concept": one.concept, "method": one.method, **one.provenance} for one in vectors]
     weights = [list(one.weights) for one in plans]
     ids = child.prompt_ids(prompt, plain=plain)
@@ -134,9 +139,9 @@ def stream(
     provenance = {
         **({"vector": told[0]} if alone else {"vectors": told}),
         "child": {"name": child.name, "fingerprint": child.fingerprint, "revision": child.revision},
-        "scale": scale,
+        "scale": settings.scale,
         "profile": weights[0] if alone else weights,
-        "positions": positions,
+        "positions": settings.positions,
         "sampling": vars(chosen),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }

@@ -3,8 +3,7 @@
 `plan` turns a vector into what one unit of λ adds at each layer; `steer` adds it for the time of one forward pass.
 """
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,20 +12,8 @@ import torch
 
 from steering.errors import MismatchError, SteeringError
 from steering.models import LanguageModel, editing, residual_norms
+from steering.steer.settings import DEFAULT_SETTINGS, PROFILES, Profile, SteeringSettings
 from steering.vectors import SteeringVector
-
-SCALES = ("residual", "unit")
-POSITIONS = ("all", "response")
-
-PROFILES: dict[str, Callable[[float], float]] = {
-    "all": lambda _: 1.0,
-    "middle": lambda depth: float(0.25 <= depth <= 0.75),
-    "bell": lambda depth: math.exp(-(((depth - 0.5) / 0.2) ** 2) / 2),
-    "late": lambda depth: float(depth >= 0.5),
-}
-"""Layer profiles by name: weight as a function of depth, 0 at the first block and 1 at the last."""
-
-Profile = str | Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -53,42 +40,28 @@ class Intervention:
         return self.offsets.any(dim=1).nonzero().flatten().tolist()
 
 
-def plan(
-    model: LanguageModel,
-    vector: SteeringVector,
-    *,
-    scale: str = "residual",
-    profile: Profile = "all",
-    positions: str = "all",
-) -> Intervention:
+def plan(model: LanguageModel, vector: SteeringVector, settings: SteeringSettings = DEFAULT_SETTINGS) -> Intervention:
     """Work out what one unit of λ adds at each layer.
 
     Args:
         model: the model to be steered.
         vector: a vector in that model's space.
-        scale: "residual": `λ · w_l · r_l · s_l` with the median residual norm r_l and weights w_l that sum to 1;
-            "unit": `λ · w_l · s_l`, the paper's letter.
-        profile: a name of `PROFILES`, or one weight a layer, none negative.
-        positions: "all", or "response".
+        settings: scale, layer profile and positions.
 
     Raises:
-        MismatchError: the vector belongs to another model.
-        SteeringError: unknown scale, profile or positions, or no weight on a layer with signal.
+        MismatchError: the vector belongs to another model, or the profile to another number of layers.
+        SteeringError: no weight on a layer with signal.
     """
     vector.check_model(model)
-    if scale not in SCALES:
-        raise SteeringError(f"Unknown scale {scale!r}. Choose one of {', '.join(SCALES)}.")
-    if positions not in POSITIONS:
-        raise SteeringError(f"Unknown positions {positions!r}. Choose one of {', '.join(POSITIONS)}.")
-    weights = torch.tensor(_weights(profile, model), dtype=torch.float64)
+    weights = torch.tensor(_weights(settings.profile, model), dtype=torch.float64)
     weights *= torch.tensor(vector.signal)
     if not weights.any() and any(vector.signal):
         raise SteeringError("The layer profile gives no weight to any layer that carries the concept. Raise a bar.")
     offsets = vector.directions.double() * weights[:, None]
-    if scale == "residual":
+    if settings.scale == "residual":
         weights = weights / weights.sum().clamp(min=1e-30)
         offsets = vector.directions.double() * (weights * residual_norms(model))[:, None]
-    return Intervention(offsets.float(), model.fingerprint, scale, tuple(weights.tolist()), positions)
+    return Intervention(offsets.float(), model.fingerprint, settings.scale, tuple(weights.tolist()), settings.positions)
 
 
 @contextmanager
@@ -155,14 +128,8 @@ def relative_size(model: LanguageModel, intervention: Intervention, lam: float) 
 
 def _weights(profile: Profile, model: LanguageModel) -> list[float]:
     if isinstance(profile, str):
-        if profile not in PROFILES:
-            raise SteeringError(
-                f"Unknown layer profile {profile!r}. Choose one of {', '.join(PROFILES)}, or give weights."
-            )
         return [PROFILES[profile](layer / max(model.n_layers - 1, 1)) for layer in range(model.n_layers)]
     weights = [float(weight) for weight in profile]
     if len(weights) != model.n_layers:
         raise MismatchError(f"The layer profile has {len(weights)} weights; {model.name} has {model.n_layers} layers.")
-    if any(weight < 0 or not math.isfinite(weight) for weight in weights):
-        raise SteeringError("The weights of a layer profile must be finite and not negative.")
     return weights

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any
 
 import torch
 
 from steering.models import LanguageModel
 from steering.steer.intervention import plan, steer
+from steering.steer.settings import DEFAULT_SETTINGS, SteeringSettings
 from steering.vectors import SteeringVector
 
 
@@ -33,8 +33,8 @@ def next_tokens(
     vector: SteeringVector,
     lambdas: Sequence[float],
     *,
+    settings: SteeringSettings = DEFAULT_SETTINGS,
     most: int = 8,
-    **settings: Any,
 ) -> tuple[tuple[Move, ...], ...]:
     """Find the tokens whose probability moves most, at the place where the answer begins.
 
@@ -43,13 +43,13 @@ def next_tokens(
         prompt: token ids of what it has read.
         vector: a vector in the child's space.
         lambdas: strengths.
+        settings: scale, layer profile and positions.
         most: how many tokens to return for each λ.
-        settings: scale, profile and positions as `intervention.plan` takes them.
 
     Returns:
         For every λ its largest moves, the largest first.
     """
-    intervention = plan(child, vector, **settings)
+    intervention = plan(child, vector, settings)
     strengths = [0.0, *lambdas]
     rows = torch.tensor([list(prompt)] * len(strengths), device=child.device)
     with torch.inference_mode(), steer(child, intervention, strengths, prompt_length=len(prompt)):

@@ -22,6 +22,7 @@ from steering.interop.tensors import READ, WRITE
 from steering.models.bundled import CATALOGUE, bundled_folder, weight_files
 from steering.models.loading import LanguageModel, load_model
 from steering.steer.intervention import Intervention, plan, steer
+from steering.steer.settings import SteeringSettings
 from steering.tasks.answers import read_number
 from steering.vectors.extraction import extract
 from steering.vectors.vector import SteeringVector, save_vector
@@ -89,7 +90,7 @@ def test_llama_cpp_moves_its_logits_as_we_do(tmp_path: Path, there: Callable[...
     plain = last_logits(whole, 0.0)
 
     def with_rows(rows: torch.Tensor) -> float:
-        moves = last_logits(plan(child(), replace(read, directions=rows), scale="unit"), 1.0) - plain
+        moves = last_logits(plan(child(), replace(read, directions=rows), SteeringSettings(scale="unit")), 1.0) - plain
         return correlation(moved(answer), moves)
 
     same, full = with_rows(read.directions), correlation(moved(answer), ours)

@@ -72,9 +72,7 @@ class Form:
         return Setup(
             self.style,
             self.max_new_tokens,
-            settings.scale,
-            settings.profile,
-            settings.positions,
+            settings.steering,
             settings.sampling.seed,
         )
 

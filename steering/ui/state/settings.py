@@ -6,7 +6,7 @@ from typing import Any
 
 from steering.concepts import Concept
 from steering.errors import SteeringError
-from steering.steer import Profile, Sampling
+from steering.steer import Profile, Sampling, SteeringSettings
 from steering.transfer import LAYER_MAPS, named_pair
 from steering.ui import text
 from steering.ui.state import profiles
@@ -101,6 +101,11 @@ class Settings:
             bool(chat),
         )
 
+    @property
+    def steering(self) -> SteeringSettings:
+        """How the vector is added."""
+        return SteeringSettings(self.scale, self.profile, self.positions)
+
     def vector_key(self, concept: Concept) -> tuple[object, ...]:
         """Everything that the carried vector depends on; for a vector that was read, also which file it was."""
         made = (self.parent, self.child, self.method, self.layers, self.width, concept.digest)
@@ -108,8 +113,7 @@ class Settings:
 
     def grid_key(self, concept: Concept, prompt: str) -> tuple[object, ...]:
         """Everything that the texts depend on."""
-        strength = (self.scale, self.profile, self.positions)
-        return (*self.vector_key(concept), *strength, self.sampling, self.chat, prompt)
+        return (*self.vector_key(concept), self.steering, self.sampling, self.chat, prompt)
 
     def plot_key(self, concept: Concept, metric: str) -> tuple[object, ...]:
         """Everything that the map of layers depends on."""

@@ -140,9 +140,7 @@ class Comparing:
             [carried[0], *carried],
             [0.0, lam, lam],
             sampling=settings.sampling,
-            scale=settings.scale,
-            profile=settings.profile,
-            positions=settings.positions,
+            settings=settings.steering,
             plain=not settings.chat,
         )
         return found, grids

@@ -141,9 +141,7 @@ class Preview:
             vector,
             sorted({0.0, lam}, key=abs),
             sampling=_short(settings).sampling,
-            scale=settings.scale,
-            profile=settings.profile,
-            positions=settings.positions,
+            settings=settings.steering,
             plain=not settings.chat,
         )
 

@@ -209,9 +209,7 @@ class Shelf:
             progress(text.WRITING, 0.95)
             path = _free_path(library.proposed_name(vector) + text.ENDINGS[format])
             child = self.workspace.models(settings)[1]
-            return export_vector(
-                vector, path, format, lam=float(lam), child=child, scale=settings.scale, profile=settings.profile
-            )
+            return export_vector(vector, path, format, lam=float(lam), child=child, settings=settings.steering)
 
         done = yield from RUN.step(job, work)
         said = text.written(done.path.name, done.layers, done.lam, done.scale)

@@ -121,7 +121,7 @@ class Steering:
         def work(progress: Progress) -> tuple[SteeringVector, Grid]:
             vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.9))
             progress(text.WRITING_ONE, 0.9)
-            return vector, generate(self.workspace.models(settings)[1], prompt, vector, [lam], **_ways(settings))
+            return vector, generate(self.workspace.models(settings)[1], prompt, vector, [lam], **_generation(settings))
 
         vector, one = yield from RUN.step(job, work)
         grid = written.grid
@@ -136,7 +136,7 @@ class Steering:
         vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.97))
         session.vector_key = settings.vector_key(concept)
         progress(text.PREPARING, 0.97)
-        return vector, stream(self.workspace.models(settings)[1], prompt, vector, LAMBDAS, **_ways(settings))
+        return vector, stream(self.workspace.models(settings)[1], prompt, vector, LAMBDAS, **_generation(settings))
 
     def _measure(
         self, job: Job, settings: Settings, vector: SteeringVector, written: Written, part: Grid
@@ -152,9 +152,7 @@ class Steering:
                 part.prompt_token_ids,
                 vector,
                 lambdas,
-                scale=settings.scale,
-                profile=settings.profile,
-                positions=settings.positions,
+                settings=settings.steering,
             )
             return measured, dict(zip(lambdas, moved, strict=True))
 
@@ -164,12 +162,10 @@ class Steering:
         written.moves = {**written.moves, **moves}
 
 
-def _ways(settings: Settings) -> dict[str, Any]:
+def _generation(settings: Settings) -> dict[str, Any]:
     return {
         "sampling": settings.sampling,
-        "scale": settings.scale,
-        "profile": settings.profile,
-        "positions": settings.positions,
+        "settings": settings.steering,
         "plain": not settings.chat,
     }
 
