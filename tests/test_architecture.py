@@ -20,11 +20,11 @@ ORDER: dict[str, tuple[str, ...]] = {
     "stats": (),
     "storage": (),
     "models": ("blocks", "bundled", "sources", "loading", "likelihood", "kv_cache", "activations"),
-    "concepts": ("concept",),
+    "concepts": ("concept", "files", "lint"),
     "vectors": ("directions", "vector", "extraction"),
     "transfer": ("layer_maps", "covariance", "width_maps", "paired_rows", "all_pairs", "alignment", "carry"),
     "steer": ("settings", "intervention", "decoding", "grid", "grid_json", "next_tokens"),
-    "measure": ("effects", "retention", "similarity", "selection", "pair_checks"),
+    "measure": ("effects", "retention", "similarity", "selection", "pair_checks", "design_comparison"),
     "tasks": ("answers", "sources", "task", "prompting"),
     "evaluation": (
         "scoring",

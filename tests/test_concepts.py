@@ -5,17 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from steering.concepts.concept import (
-    FEWEST_PAIRS,
-    Concept,
-    ContrastPair,
-    bundled_concepts,
-    format_concept,
-    lint,
-    load_concept,
-    parse_concept,
-    save_concept,
-)
+from steering.concepts.concept import Concept, ContrastPair
+from steering.concepts.files import bundled_concepts, format_concept, load_concept, parse_concept, save_concept
+from steering.concepts.lint import FEWEST_PAIRS, lint
 from steering.errors import SteeringError
 
 # What breaks a careless reader of CSV, JSON or lines, and what does not survive a detour through Latin-1.

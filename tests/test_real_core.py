@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from steering.concepts.concept import load_concept
+from steering.concepts.files import load_concept
 from steering.measure.retention import effect
 from steering.models.activations import record
 from steering.models.loading import LanguageModel, load_model

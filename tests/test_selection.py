@@ -3,7 +3,7 @@
 import pytest
 from tiny import byte_tokenizer, tiny_model
 
-from steering.concepts.concept import load_concept
+from steering.concepts.files import load_concept
 from steering.errors import SteeringError
 from steering.measure.effects import effect
 from steering.measure.selection import TransferComparison, TransferConfig, compare_transfers

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from steering.concepts.concept import load_concept
+from steering.concepts.files import load_concept
 from steering.errors import SteeringError
 from steering.library.sessions import SavedSession, parse_session, session_text
 from steering.steer.grid import Grid, Health, Row

@@ -8,7 +8,7 @@ import torch
 from tiny import byte_tokenizer, tiny_model
 from twin import rotated_twin
 
-from steering.concepts.concept import load_concept
+from steering.concepts.files import load_concept
 from steering.errors import SteeringError
 from steering.measure.effects import score_gradient
 from steering.measure.similarity import METRICS, Projections, cka, projections, scores, similarity, text_correlation

@@ -9,7 +9,8 @@ from tiny import byte_tokenizer, piece_tokenizer, tiny_model
 from transformers import LlamaForCausalLM
 from twin import rotated_twin
 
-from steering.concepts.concept import Concept, ContrastPair, load_concept
+from steering.concepts.concept import Concept, ContrastPair
+from steering.concepts.files import load_concept
 from steering.errors import MismatchError, SteeringError
 from steering.models.loading import LanguageModel
 from steering.steer.decoding import Sampling

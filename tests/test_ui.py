@@ -12,7 +12,7 @@ import gradio as gr
 import pytest
 from pages import fields
 
-from steering.concepts.concept import load_concept
+from steering.concepts.files import load_concept
 from steering.errors import Progress, SteeringError
 from steering.steer.decoding import Sampling
 from steering.ui import build_app, render, text

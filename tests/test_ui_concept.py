@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from pages import fields, last, press
 
-from steering.concepts.concept import ContrastPair, Problem, lint, load_concept
+from steering.concepts.concept import ContrastPair
+from steering.concepts.files import load_concept
+from steering.concepts.lint import Problem, lint
 from steering.errors import SteeringError
 from steering.measure.pair_checks import leave_out
 from steering.ui.state.drafts import Draft, new_draft, read_pairs

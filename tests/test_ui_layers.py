@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pages import fields, last, press
 
-from steering.concepts.concept import load_concept
+from steering.concepts.files import load_concept
 from steering.formatting import signed
 from steering.steer.grid import Grid, Health, Row
 from steering.ui.state.settings import Settings

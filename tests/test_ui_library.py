@@ -11,7 +11,8 @@ import pandas
 import pytest
 from pages import fields, last, press
 
-from steering.concepts.concept import ContrastPair, load_concept
+from steering.concepts.concept import ContrastPair
+from steering.concepts.files import load_concept
 from steering.errors import SteeringError
 from steering.library import saved_vectors as library
 from steering.ui.sidebar.cards import cards

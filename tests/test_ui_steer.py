@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pages import fields, last, press
 
-from steering.concepts.concept import bundled_concepts, load_concept
+from steering.concepts.files import bundled_concepts, load_concept
 from steering.errors import Progress
 from steering.models.loading import LanguageModel
 from steering.steer.grid import Grid, Health, Row

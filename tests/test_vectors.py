@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from test_extraction import LAYERS, D, draw, planted, with_dead_layer
 
-from steering.concepts.concept import load_concept
+from steering.concepts.files import load_concept
 from steering.errors import MismatchError, SteeringError
 from steering.models.loading import LanguageModel
 from steering.steer.intervention import plan, steer

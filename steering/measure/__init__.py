@@ -1,18 +1,8 @@
 """What a vector does: its effect on held-out texts, how much of it a transfer keeps, and which layers and pairs agree."""
 
+from steering.measure.design_comparison import DesignComparison, chance_cosine, compare_designs, cosines
 from steering.measure.effects import effect, neutral_prompts
-from steering.measure.pair_checks import (
-    Design,
-    DesignComparison,
-    LeftOut,
-    Votes,
-    chance_cosine,
-    compare_designs,
-    cosines,
-    leave_out,
-    read_design,
-    votes,
-)
+from steering.measure.pair_checks import Design, LeftOut, Votes, leave_out, read_design, votes
 from steering.measure.retention import measure, retention, with_effect
 from steering.measure.selection import TransferConfig, compare_transfers
 from steering.measure.similarity import (

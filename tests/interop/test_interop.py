@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from steering.concepts.concept import load_concept
+from steering.concepts.files import load_concept
 from steering.evaluation.voting import elect
 from steering.interop.export import export_vector, import_vector
 from steering.interop.tensors import READ, WRITE

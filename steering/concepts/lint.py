@@ -1,0 +1,78 @@
+"""The linter for contrast pairs: what would teach a direction something else than what the pairs' author had in mind."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from steering.concepts.concept import ContrastPair
+
+FEWEST_PAIRS = 4
+"""Below this number of pairs a direction says more about the topics than about the concept."""
+
+_LENGTH_RATIO = 3.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that the linter found.
+
+    Attributes:
+        row: number of the pair, from 1; None for the whole concept.
+        message: one sentence with a remedy.
+        serious: whether no direction should be extracted before it is mended.
+    """
+
+    row: int | None
+    message: str
+    serious: bool = False
+
+    def __str__(self) -> str:
+        return self.message if self.row is None else f"Pair {self.row}: {self.message}"
+
+
+def lint(pairs: Sequence[ContrastPair]) -> tuple[Problem, ...]:
+    """Look for pairs that would teach a direction something else than the concept.
+
+    Returns:
+        Problems of single pairs in order, then those of the whole list.
+    """
+    problems: list[Problem] = []
+    first_row: dict[ContrastPair, int] = {}
+    for row, pair in enumerate(pairs, start=1):
+        positive, negative = pair.positive.strip(), pair.negative.strip()
+        if not positive or not negative:
+            side = (
+                "both sides are"
+                if not positive and not negative
+                else f"the {'negative' if positive else 'positive'} side is"
+            )
+            problems.append(Problem(row, f"{side} empty. Write a text or delete the pair.", serious=True))
+            continue
+        stripped = ContrastPair(positive, negative)
+        if positive == negative:
+            problems.append(Problem(row, "both sides are equal, so they say nothing about the concept.", serious=True))
+        elif stripped in first_row:
+            problems.append(Problem(row, f"is the same as pair {first_row[stripped]}. Delete one of them."))
+        first_row.setdefault(stripped, row)
+        shorter, longer = sorted((len(positive.split()), len(negative.split())))
+        if longer > _LENGTH_RATIO * max(shorter, 1):
+            problems.append(
+                Problem(row, f"the sides have {shorter} and {longer} words; the direction will partly mean length.")
+            )
+    openings = Counter(
+        " ".join(text.lower().split()[:3]) for pair in pairs for text in (pair.positive, pair.negative) if text.strip()
+    )
+    total = sum(openings.values())
+    if total >= 2 * FEWEST_PAIRS:
+        opening, count = openings.most_common(1)[0]
+        if count > total / 2:
+            problems.append(
+                Problem(
+                    None,
+                    f'{count} of {total} texts open with "{opening}". Vary the wording, or the direction will be about it.',
+                )
+            )
+    usable = sum(bool(pair.positive.strip() and pair.negative.strip()) for pair in pairs)
+    if usable < FEWEST_PAIRS:
+        problems.append(Problem(None, f"There are {usable} usable pairs; write at least {FEWEST_PAIRS}.", serious=True))
+    return tuple(problems)
