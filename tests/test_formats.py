@@ -16,7 +16,8 @@ from tiny import byte_tokenizer, save_tiny
 
 from steering.cli import main
 from steering.errors import MismatchError, SteeringError
-from steering.interop.export import EVERY_TOKEN, EXPORTS, IMPORTS, Card, export_vector, import_vector, inspect_file
+from steering.interop.compatibility import card
+from steering.interop.export import EVERY_TOKEN, EXPORTS, IMPORTS, Card, export_vector, import_vector, read
 from steering.models.loading import LanguageModel, load_model
 from steering.steer.intervention import plan, steer
 from steering.steer.settings import SCALES, SteeringSettings
@@ -240,10 +241,10 @@ def test_what_does_not_fit_says_expected_and_found(
     path = foreign_gguf(tmp_path / "v.gguf", rows)
     with pytest.raises(MismatchError, match=message):
         import_vector(path, "gguf", llama)
-    card = inspect_file(path, "gguf", llama)
-    assert not card.fits
-    assert finding(card, what)[0] == "differs"
-    assert json.loads(json.dumps(card.as_json()))["fits"] is False
+    checked = card(read(path, "gguf"), llama, path.name, "gguf")
+    assert not checked.fits
+    assert finding(checked, what)[0] == "differs"
+    assert json.loads(json.dumps(checked.as_json()))["fits"] is False
 
 
 def test_another_family_is_said_and_stops_nothing(tmp_path: Path, llama: LanguageModel) -> None:
@@ -341,7 +342,7 @@ def test_a_missing_file_and_an_unknown_format_are_said(tmp_path: Path, llama: La
     with pytest.raises(SteeringError, match=r"There is no file .*none\.gguf"):
         import_vector(tmp_path / "none.gguf", "gguf", llama)
     with pytest.raises(SteeringError, match="Unknown format 'onnx'"):
-        inspect_file(tmp_path / "none", "onnx", llama)
+        read(tmp_path / "none", "onnx")
 
 
 # The command line

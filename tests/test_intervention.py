@@ -12,7 +12,7 @@ from steering.errors import MismatchError, SteeringError
 from steering.models.activations import residual_norms
 from steering.models.blocks import editing
 from steering.models.loading import LanguageModel
-from steering.steer.intervention import Intervention, plan, relative_size, steer
+from steering.steer.intervention import Intervention, plan, steer
 from steering.steer.settings import PROFILES, SteeringSettings
 from steering.vectors.extraction import extract
 from steering.vectors.vector import SteeringVector
@@ -285,7 +285,6 @@ def test_under_residual_one_is_a_whole_residual_norm_in_total(
     assert sum(what.weights) == pytest.approx(1)
     assert shares.sum().item() == pytest.approx(1, abs=1e-5)
     torch.testing.assert_close(shares, torch.tensor(what.weights), rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(relative_size(model, what, -0.5), 0.5 * shares)
 
 
 def test_under_unit_one_is_the_vector_itself(model: LanguageModel, vector_for: Make) -> None:

@@ -122,15 +122,6 @@ def import_vector(
     return to_vector(foreign, model, source.stem, format, unit_length=unit_length), checked
 
 
-def inspect_file(path: str | Path, format: str, model: LanguageModel) -> Card:
-    """Say how another tool's file fits a model, also where it does not.
-
-    Raises:
-        SteeringError: unknown format, a file that cannot be read, or one that could run code.
-    """
-    return card(read(Path(path), format), model, Path(path).name, format)
-
-
 def read(path: Path, format: str) -> Foreign:
     """Read the rows and statements of another tool's file.
 

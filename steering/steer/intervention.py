@@ -118,14 +118,6 @@ def steer(
         yield
 
 
-def relative_size(model: LanguageModel, intervention: Intervention, lam: float) -> torch.Tensor:
-    """Length of what is added, as a share of the median residual norm at each layer, `[n_layers]`.
-
-    In bfloat16 an addition below about 0.004 of a coordinate's size is lost to rounding.
-    """
-    return abs(lam) * intervention.offsets.norm(dim=-1) / residual_norms(model)
-
-
 def _weights(profile: Profile, model: LanguageModel) -> list[float]:
     if isinstance(profile, str):
         return [PROFILES[profile](layer / max(model.n_layers - 1, 1)) for layer in range(model.n_layers)]
