@@ -12,13 +12,14 @@ from twin import rotated_twin
 from steering.concepts.concept import Concept, ContrastPair
 from steering.concepts.files import load_concept
 from steering.errors import MismatchError, SteeringError
+from steering.formatting import ranges
 from steering.models.loading import LanguageModel
 from steering.steer.decoding import Sampling
 from steering.steer.grid import generate
 from steering.steer.intervention import plan, steer
 from steering.steer.settings import SteeringSettings
 from steering.transfer.alignment import align
-from steering.transfer.carry import carry, combine, describe, ranges, transfer
+from steering.transfer.carry import carry, combine, describe, transfer
 from steering.transfer.layer_maps import LAYER_MAPS, best_path, index, layer_map, named_pair, pair_name, relative
 from steering.transfer.paired_rows import FIRST_POSITION, visit_pairs
 from steering.transfer.width_maps import WIDTH_MAPS

@@ -11,6 +11,7 @@ from steering.errors import Progress, SteeringError, silent
 from steering.evaluation.columns import Column, judge
 from steering.evaluation.scoring import Job, Outcome, score
 from steering.evaluation.store import Store
+from steering.formatting import duration
 from steering.models import LanguageModel
 from steering.steer import DEFAULT_SETTINGS, Intervention, Sampling, SteeringSettings, plan
 from steering.storage import key
@@ -183,7 +184,7 @@ class Scorer:
             elif time.monotonic() - told < TELL_EVERY_S:
                 continue
             told = time.monotonic()
-            left = f", {_duration((told - started) * (len(jobs) / done - 1))} left" if done else ""
+            left = f", about {duration((told - started) * (len(jobs) / done - 1))} left" if done else ""
             self.progress(f"{what}: {done} of {len(jobs)} rows{left}", done / len(jobs))
 
 
@@ -208,9 +209,3 @@ def digest(vector: SteeringVector) -> str:
 def _sign(vector: SteeringVector) -> int:
     first = vector.directions[vector.directions != 0]
     return -1 if len(first) and first[0] < 0 else 1
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"about {seconds:.0f} s"
-    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

@@ -7,9 +7,9 @@ from typing import Any, Literal
 import torch
 
 from steering.errors import SteeringError
+from steering.formatting import ranges
 from steering.interop.baked import Foreign
 from steering.models import LanguageModel
-from steering.transfer import ranges
 from steering.vectors import SteeringVector
 
 Status = Literal["matches", "differs", "unknown"]

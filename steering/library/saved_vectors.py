@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 
 from steering.concepts import Concept, ContrastPair
 from steering.errors import SteeringError
+from steering.formatting import ranges
 from steering.interop import Card, Finding, Foreign, card, import_vector, read
 from steering.models import LanguageModel
 from steering.storage import HEADER, data_dir
-from steering.transfer import ranges
 from steering.vectors import SteeringVector, load_vector, save_vector
 
 OWN = "steering-lab"

@@ -1,5 +1,6 @@
 """Side by side: one prompt, a row for every λ, streamed in step; and how healthy each text is."""
 
+import math
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -116,7 +117,7 @@ def stream(
         SteeringError: no λ, one that is not finite, not one vector for every λ, or settings that do not fit the child.
     """
     strengths = [float(lam) for lam in lambdas]
-    if not strengths or not all(map(_finite, strengths)):
+    if not strengths or not all(map(math.isfinite, strengths)):
         raise SteeringError(f"λ must be one or more finite numbers, not {list(lambdas)}.")
     chosen = sampling or Sampling()
     if max_new_tokens is not None:
@@ -224,10 +225,6 @@ def repeated(tokens: Sequence[int]) -> float:
 def dominant(tokens: Sequence[int]) -> float:
     """Share of a text's commonest token; 0 in a handful of tokens, where one of them is always common."""
     return Counter(tokens).most_common(1)[0][1] / len(tokens) if len(tokens) >= 10 else 0.0
-
-
-def _finite(number: float) -> bool:
-    return number == number and abs(number) != float("inf")
 
 
 _UNKNOWN = Health(0.0, 0.0, None, False, False)

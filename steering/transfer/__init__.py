@@ -2,7 +2,7 @@
 
 from steering.transfer.alignment import ROWS_PER_DIMENSION, align
 from steering.transfer.all_pairs import carry_everywhere, measured_r2, paired_sample
-from steering.transfer.carry import carry, combine, describe, ranges, transfer
+from steering.transfer.carry import carry, combine, describe, transfer
 from steering.transfer.layer_maps import LAYER_MAPS, best_path, named_pair, pair_name
 from steering.transfer.paired_rows import FIRST_POSITION
 from steering.transfer.width_maps import WIDTH_MAPS
@@ -22,6 +22,5 @@ __all__ = [
     "named_pair",
     "pair_name",
     "paired_sample",
-    "ranges",
     "transfer",
 ]

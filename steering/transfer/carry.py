@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from steering.errors import MismatchError, Progress, SteeringError, silent
+from steering.formatting import ranges
 from steering.models import LanguageModel
 from steering.transfer.alignment import Alignment, align
 from steering.transfer.layer_maps import named_pair
@@ -227,14 +228,3 @@ def _spread(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{values[0]:.2f} at one layer"
     return f"{min(values):.2f} to {max(values):.2f} over {len(values)} layers"
-
-
-def ranges(layers: Sequence[int]) -> str:
-    """Write layer numbers as ranges: [0, 1, 2, 7] as "0–2, 7"."""
-    parts: list[list[int]] = []
-    for layer in layers:
-        if parts and layer == parts[-1][-1] + 1:
-            parts[-1].append(layer)
-        else:
-            parts.append([layer])
-    return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)

@@ -55,13 +55,6 @@ def of(column: Column) -> str:
     return f"{right} of {n} right ({share(column.accuracy)}, 95 % interval {100 * low:.0f} to {share(high)})"
 
 
-def duration(seconds: float) -> str:
-    """A length of time in the unit that suits it."""
-    if seconds < 90:
-        return f"{max(seconds, 0.1):.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def written(lambdas: Sequence[float]) -> str:
     """Strengths as they stand in the field."""
     return ", ".join(f"{lam:g}" for lam in lambdas)

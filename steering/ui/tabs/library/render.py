@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from steering.formatting import ranges
 from steering.interop import Card, Finding
 from steering.library import Entry
-from steering.transfer import describe, ranges
+from steering.transfer import describe
 from steering.ui.tabs.library import text
 from steering.vectors import SteeringVector
 

@@ -21,7 +21,7 @@ from steering.evaluation import (
     tuned,
     write_report,
 )
-from steering.formatting import strength
+from steering.formatting import duration, strength
 from steering.plots import plot_accuracy
 from steering.tasks import Task, load_task, preview
 from steering.ui import render
@@ -30,7 +30,7 @@ from steering.ui.events.long_tasks import Changes, Run, toast
 from steering.ui.events.wiring import Wire
 from steering.ui.questions.form import FIELDS, Form, Uploads
 from steering.ui.questions.prepare import Tuned, prepare, uncounted
-from steering.ui.questions.text import TASKS, duration, written
+from steering.ui.questions.text import TASKS, written
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.tune import render as tables

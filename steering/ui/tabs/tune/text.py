@@ -1,8 +1,8 @@
 """Every sentence and label of the Tune λ tab."""
 
 from steering.evaluation import NEW_TOKENS, Evaluation, Tuning
-from steering.formatting import strength
-from steering.ui.questions.text import duration, of
+from steering.formatting import duration, strength
+from steering.ui.questions.text import of
 
 TAB = "Tune λ"
 INTRO = (

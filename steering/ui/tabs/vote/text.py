@@ -1,8 +1,8 @@
 """Every sentence and label of the Vote tab."""
 
 from steering.evaluation import Ballot, Evaluation, Vote
-from steering.formatting import strength
-from steering.ui.questions.text import change, duration, share
+from steering.formatting import duration, strength
+from steering.ui.questions.text import change, share
 
 TAB = "Vote"
 INTRO = (
