@@ -8,7 +8,9 @@ import functools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+import threading
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # Read when huggingface_hub is imported: no test reaches out.
@@ -89,6 +91,29 @@ def loaded(family: str) -> LanguageModel:
     """A tiny model of a family, found and checked once a session; nobody changes it."""
     tokenizer = piece_tokenizer() if family in PIECES else byte_tokenizer()
     return LanguageModel(tiny_model(family, tokenizer=tokenizer), tokenizer, f"tiny-{family}")
+
+
+@pytest.fixture(autouse=True)
+def forward_passes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Holds, for every test of the page, that no handler runs a model anywhere but in the worker's thread."""
+    if not request.path.name.startswith("test_ui"):
+        yield
+        return
+    from steering.ui.background import worker
+
+    alone = worker.submit(threading.get_ident).result()
+    astray: set[str] = set()
+
+    def watch(_module: torch.nn.Module, _inputs: object) -> None:
+        if threading.get_ident() != alone:
+            astray.update(frame.filename for frame in traceback.extract_stack() if "/steering/ui/" in frame.filename)
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(watch)
+    yield
+    hook.remove()
+    # Tests themselves may run models where they like; they reach them through the workspace at most.
+    called = {file.split("/steering/ui/")[1] for file in astray} - {"state/workspace.py"}
+    assert not called, f"a model ran outside the worker's thread, called by {sorted(called)}"
 
 
 @pytest.fixture(params=list(FAMILIES))

@@ -200,7 +200,7 @@ def test_closing_a_page_forgets_it() -> None:
     job = session.jobs["steer"]
     workspace.close("page")
     assert job.stop.is_set()
-    assert workspace.session("page") == Session()
+    assert workspace.session("page") == Session(closed=True)
 
 
 def test_a_second_page_is_told_that_the_model_is_busy() -> None:

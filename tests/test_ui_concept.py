@@ -65,7 +65,8 @@ def test_an_uploaded_file_brings_pairs_and_json_brings_labels() -> None:
 def test_download_can_be_uploaded_again() -> None:
     original = load_concept("sentiment")
     draft = Draft(original, original)
-    path = Path(table.download(draft.rows, "sentiment"))
+    session = Session()
+    path = Path(table.download(session, draft.rows, "sentiment")["download"])
     assert path.name == "sentiment.csv"
     assert draft.with_file(path.read_text("utf-8"), "csv", "sentiment") is draft
 

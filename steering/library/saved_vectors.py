@@ -18,7 +18,7 @@ from steering.errors import SteeringError
 from steering.formatting import ranges
 from steering.interop import Card, Finding, Foreign, card, import_vector, read
 from steering.models import LanguageModel
-from steering.storage import HEADER, data_dir
+from steering.storage import HEADER, data_dir, key
 from steering.vectors import SteeringVector, load_vector, save_vector
 
 OWN = "steering-lab"
@@ -27,8 +27,11 @@ OWN = "steering-lab"
 FOREIGN: Mapping[str, str] = {".gguf": "gguf", ".safetensors": "steering-vectors"}
 """Formats of other tools, by the ending of their files."""
 
-_MOST_LETTERS = 56
-"""Even in letters of four bytes, a name stays within what file systems take."""
+_MOST_LETTERS = 48
+"""Even in letters of four bytes, a name with a number, an ending and what `storage.atomic` adds fits in 255 bytes."""
+
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE | re.DOTALL)
+"""Names that mean a device on Windows, with any ending."""
 
 _ASIDE = ".deleted"
 
@@ -71,9 +74,10 @@ def entry(name: str) -> Entry:
     Raises:
         SteeringError: there is none of that name.
     """
-    path = _path(name)
-    if Path(name).name != name or not path.is_file():
-        raise SteeringError(f"There is no vector {name!r} in the library. Choose one of the table.")
+    # The name is looked up among those that are there, and never made into a path itself.
+    path = next((path for path in folder().glob("*.safetensors") if path.stem == name), None)
+    if path is None:
+        raise SteeringError(f"There is no vector {name!r:.80} in the library. Choose one of the table.")
     return _entry(path)
 
 
@@ -202,10 +206,27 @@ def own_card(vector: SteeringVector, model: LanguageModel, file: str) -> Card:
     )
 
 
-def as_concept(vector: SteeringVector, name: str) -> Concept:
+@dataclass(frozen=True)
+class ReadConcept(Concept):
+    """The pairs of a vector that was read from a file.
+
+    Attributes:
+        directions: hash of the vector's directions.
+    """
+
+    directions: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Hash of the pairs and of the vector, so that two files of one name and with the same pairs are told apart."""
+        return key(super().digest, self.directions)
+
+
+def as_concept(vector: SteeringVector, name: str) -> ReadConcept:
     """The pairs and poles that a vector came from, as a concept; without pairs where the file does not hold them."""
     pairs = tuple(ContrastPair(positive, negative) for positive, negative in vector.pairs)
-    return Concept(name, *vector.labels, pairs, description=f"{vector.concept}, from a vector file.")
+    words = f"{vector.concept}, from a vector file."
+    return ReadConcept(name, *vector.labels, pairs, description=words, directions=vector.digest)
 
 
 def proposed_name(vector: SteeringVector) -> str:
@@ -215,13 +236,19 @@ def proposed_name(vector: SteeringVector) -> str:
     return safe_name(f"{vector.concept}-{models}-{vector.method}")
 
 
-def safe_name(name: str) -> str:
+def safe_name(name: str, otherwise: str = "") -> str:
     """A name with the letters alone that every system takes in a file name.
 
+    Args:
+        name: any text.
+        otherwise: the name where nothing is left of it.
+
     Raises:
-        SteeringError: nothing is left of it.
+        SteeringError: nothing is left of it, and there is no other.
     """
-    kept = re.sub(r"[^\w.+-]+", "-", name).strip("-.")[:_MOST_LETTERS].strip("-.")
+    kept = re.sub(r"[^\w.+-]+", "-", name).strip("-.")[:_MOST_LETTERS].strip("-.") or otherwise
+    if _DEVICES.fullmatch(kept):
+        kept = f"_{kept}"
     if not kept:
         raise SteeringError(f"{name!r} cannot be the name of a file. Use letters and digits.")
     return kept

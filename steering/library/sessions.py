@@ -76,6 +76,12 @@ def parse_session(text: str) -> SavedSession:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise SteeringError(f"This is not a session file: it is not JSON ({error}).") from error
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise SteeringError(
+            "This is not a session file: it holds half of a character (a lone surrogate), which is no text."
+        ) from error
     if not isinstance(data, dict) or data.get("kind") != _KIND:
         raise SteeringError("This is not a session file: it does not say that Steering Lab saved it.")
     version = data.get("format")

@@ -53,7 +53,7 @@ BUSY = "The model is busy with another run; yours starts when it is free."
 STARTING = "Starting"
 STOPPING = "Stopping after the step that is under way"
 STOPPED = "Stopped. Nothing is running, and what was written so far stays."
-CLOSED = "The page that asked for this was closed."
+CLOSED = "This page was closed, so nothing is done for it any more. Load it again to go on."
 UNEXPECTED = "Something unexpected happened. The log of the program has the details."
 
 MODIFIED = "modified"
@@ -61,6 +61,7 @@ FROM_FILE = "Read from a file; with another method, or other models or pairs, Ge
 
 NOT_ALLOWED = "{name} is not on this page's list of models. Choose one of {allowed}."
 NEEDS_NUMBER = "{label} is empty. Type a number."
+NO_CONCEPT = "This page has no concept “{name}”. Choose one from the menu, or load the session that holds it."
 NO_MODEL = "Choose a {role} model first."
 
 

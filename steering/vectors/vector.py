@@ -80,6 +80,11 @@ class SteeringVector:
         """How the vector was carried, the fields of `transfer.TransferReport`; None for a model's own vector."""
         return self.provenance.get("transfer")
 
+    @property
+    def digest(self) -> str:
+        """Hash of the directions."""
+        return _digest(self.directions)
+
     def check_model(self, model: LanguageModel) -> None:
         """Make sure that the vector lives in this model's residual stream.
 
@@ -179,7 +184,7 @@ def save_vector(vector: SteeringVector, path: str | Path) -> None:
         "model_name": vector.model_name,
         "shape": list(vector.directions.shape),
         "signal": list(vector.signal),
-        "sha256": _digest(vector.directions),
+        "sha256": vector.digest,
         "concept": vector.concept,
         "labels": list(vector.labels),
         "pairs": [list(pair) for pair in vector.pairs],

@@ -3,10 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from steering.errors import SteeringError
 from steering.ui.events.long_tasks import Changes
 from steering.ui.events.wiring import Wire
-from steering.ui.render import message
 from steering.ui.state.workspace import Session
 
 
@@ -16,12 +14,9 @@ def hand_out(
     """Have a button write a file anew and the browser download it; what goes wrong is said beside the button."""
 
     def made(session: Session, *values: Any) -> Changes:
-        try:
-            return {"lib_file": make(session, *values), status: ""}
-        except SteeringError as error:
-            return {"lib_file": None, status: message(str(error), "error")}
+        return {"lib_file": make(session, *values), status: ""}
 
-    event = wire.on(trigger, made, inputs, ["lib_file", status])
+    event = wire.on(trigger, made, inputs, ["lib_file"], status=status)
     deliver(wire, event)
 
 

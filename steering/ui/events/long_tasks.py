@@ -56,10 +56,15 @@ class Run:
         }
 
     def begin(self, session: Session, workspace: Workspace) -> Changes:
-        """Note that a run was asked for, so that Stop reaches it even while it waits for its turn."""
+        """Note that a run was asked for, so that Stop reaches it even while it waits for its turn.
+
+        A run of the same kind that is not at its end is stopped: whoever starts another one, with Enter in the prompt for
+        instance, wants what the page says now. On a closed page nothing begins.
+        """
         words = text.BUSY if workspace.busy() else text.STARTING + " …"
-        session.jobs[self.name] = Job()
-        session.begun.add(self.name)
+        session.begin(self.name)
+        if session.closed:
+            return self.buttons(running=False) | self.said(text.CLOSED, "error")
         return self.buttons(running=True) | self.said(words, "info")
 
     def end(self, session: Session) -> Changes:
@@ -81,26 +86,46 @@ class Run:
             fields: values of the sidebar's fields.
             values: what else the handler wants.
         """
-        job = session.jobs.get(self.name) or Job()
+        job = session.take(self.name)
         try:
             job.check()
             yield from handler(session, job, Settings.read(*fields), *values)
             last: Changes = {}
         except Stopped:
             last = self.said(text.STOPPED, "info")
-        except SteeringError as error:
-            last = self.said(str(error), "error")
-            toast(str(error))
-        except Exception:
-            _log.exception("The %s run failed", self.name)
-            last = self.said(text.UNEXPECTED, "error")
-            toast(text.UNEXPECTED)
-        session.jobs.pop(self.name, None)
-        yield last | self.buttons(running=False)
+        except Exception as error:
+            last = self.said(failed(error, self.name), "error")
+        finally:
+            newest = session.finish(self.name, job)
+        if session.closed:
+            yield self.said(text.CLOSED, "error") | self.buttons(running=False)
+        elif newest:
+            yield last | self.buttons(running=False)
+        else:  # The buttons and the status belong to the run that was started meanwhile.
+            yield self.buttons(running=True)
 
     def step(self, job: Job, work: Callable[[Progress], Any]) -> Generator[Changes, None, Any]:
         """Do one piece of work with the models while nobody else does, and tell how far it is; returns its result."""
         return watched(work, job, self.says)
+
+
+def failed(error: Exception, what: str) -> str:
+    """Say in the corner why something could not be done; what no user can have caused goes into the log.
+
+    Args:
+        error: what was raised.
+        what: what failed, for the log.
+
+    Returns:
+        The sentence, to be shown beside the control as well.
+    """
+    if isinstance(error, SteeringError):
+        words = str(error)
+    else:
+        _log.error("%s failed", what, exc_info=error)
+        words = text.UNEXPECTED
+    toast(words)
+    return words
 
 
 def toast(words: str) -> None:

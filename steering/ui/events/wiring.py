@@ -5,6 +5,7 @@ that a single model works at a time.
 """
 
 import inspect
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +14,15 @@ from typing import Any
 import gradio as gr
 
 from steering.errors import SteeringError
-from steering.ui import render
-from steering.ui.events.long_tasks import Changes, Run, named
+from steering.ui import render, text
+from steering.ui.events.long_tasks import Changes, Run, failed, named
 from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
 
 Page = dict[str, Any]
 """The components of the page by name."""
+
+_log = logging.getLogger(__name__)
 
 Mark = Callable[..., Changes]
 """Called with the session, the settings, and values of its inputs after everything that a person changes."""
@@ -65,17 +68,23 @@ class Wire:
         inputs: Sequence[str] = (),
         outputs: Sequence[str] = (),
         *,
+        status: str = "",
+        event: bool = False,
         model: bool = False,
         marks: bool = False,
         latest: bool = False,
     ) -> Any:
         """Call a handler with the session and the values of the inputs.
 
+        Whatever it raises is said on the page, which otherwise stays as it was.
+
         Args:
             trigger: an event, such as `page["add"].click`.
             handler: returns changes, or yields them one after the other.
             inputs: names of components.
             outputs: names of all components that it may change.
+            status: name of the component that says what went wrong; "" leaves that to the corner of the page alone.
+            event: whether the handler also gets what Gradio knows of the event, between the session and the values.
             model: whether it waits for its turn with the models.
             marks: whether all marks are brought up to date behind it.
             latest: whether of several events in quick succession the newest is handled, and last. Without it, what comes
@@ -86,17 +95,18 @@ class Wire:
             lane = {"concurrency_id": "model", "concurrency_limit": 1}
         if latest:
             lane |= {"trigger_mode": "always_last", "concurrency_limit": 1}
-        event = trigger(
-            self._bound(handler),
+        changed = dict.fromkeys([*outputs, *([status] if status else [])])
+        dependency = trigger(
+            self._bound(handler, status, event),
             [self.page[name] for name in inputs],
-            [self.page[name] for name in outputs],
+            [self.page[name] for name in changed],
             api_visibility="private",
             show_progress="hidden",
             **lane,
         )
         if marks:
-            self._marked.append(event.then)
-        return event
+            self._marked.append(dependency.then)
+        return dependency
 
     def js(
         self, trigger: Callable[..., Any], code: str, inputs: Sequence[str] = (), outputs: Sequence[str] = ()
@@ -126,13 +136,13 @@ class Wire:
         def work(session: Session, *values: Any) -> Iterator[Changes]:
             yield from run.work(session, handler, values[: len(FIELDS)], *values[len(FIELDS) :])
 
-        begun = self.on(trigger, begin, outputs=run.components)
+        begun = self.on(trigger, begin, outputs=run.components, status=run.status)
         changed = tuple(dict.fromkeys([*outputs, *run.components]))
-        return self.on(begun.then, work, [*FIELDS, *inputs], changed, model=True, marks=True)
+        return self.on(begun.then, work, [*FIELDS, *inputs], changed, status=run.status, model=True, marks=True)
 
     def stop(self, run: Run) -> None:
         """Connect the Stop button of a kind of run."""
-        self.on(self.page[run.stop].click, run.end, outputs=run.components)
+        self.on(self.page[run.stop].click, run.end, outputs=run.components, status=run.status)
 
     def mark(self, handler: Mark, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
         """Have something brought up to date whenever the sidebar, one of the inputs, the pairs or a vector changed.
@@ -160,33 +170,67 @@ class Wire:
             self.on(trigger, changed, [*FIELDS, *watched], outputs)
 
     def changed(self, session: Session, fields: Sequence[Any], values: dict[str, Any]) -> Changes:
-        """What all marks say about these fields of the sidebar and these values of other components."""
+        """What all marks say about these fields of the sidebar and these values of other components.
+
+        One mark that fails does not keep the others from being brought up to date. It is said in a card alone and not in
+        the corner: this is called at every key.
+        """
         try:
             settings = Settings.read(*fields)
         except SteeringError as error:
             return {"relation": render.message(str(error), "error")}
         changes: Changes = {}
+        problems: list[str] = []
         for handler, inputs, _ in self._marks:
-            changes |= handler(session, settings, *(values[name] for name in inputs))
-        return changes
+            try:
+                changes |= handler(session, settings, *(values[name] for name in inputs))
+            except SteeringError as error:
+                problems.append(str(error))
+            except Exception:
+                _log.exception("Bringing the page up to date failed")
+                problems.append(text.UNEXPECTED)
+        return changes | ({"relation": render.message(problems[0], "error")} if problems else {})
 
-    def _bound(self, handler: Callable[..., Any]) -> Callable[..., Any]:
+    def _bound(self, handler: Callable[..., Any], status: str, event: bool) -> Callable[..., Any]:
         if inspect.isgeneratorfunction(handler):
 
             def stream(request: gr.Request, *values: Any) -> Iterator[Any]:
                 quiet = True
-                for changes in handler(self._session(request), *values):
+                try:
+                    for changes in handler(self._session(request), *map(_text, values)):
+                        quiet = False
+                        yield named(changes, self.page)
+                except Exception as error:
                     quiet = False
-                    yield named(changes, self.page)
+                    yield self._failed(error, status, handler)
                 if quiet:  # Gradio empties the outputs of a generator that yields nothing.
                     yield gr.skip()
 
             return stream
 
         def once(request: gr.Request, *values: Any) -> Any:
-            return named(handler(self._session(request), *values), self.page)
+            try:
+                return named(handler(self._session(request), *map(_text, values)), self.page)
+            except Exception as error:
+                return self._failed(error, status, handler)
 
-        return once
+        def with_event(request: gr.Request, data: gr.EventData, *values: Any) -> Any:
+            return once(request, data, *values)
+
+        return with_event if event else once
+
+    def _failed(self, error: Exception, status: str, handler: Callable[..., Any]) -> Any:
+        words = failed(error, getattr(handler, "__qualname__", repr(handler)))
+        return named({status: render.message(words, "error")} if status else {}, self.page)
 
     def _session(self, request: gr.Request) -> Session:
         return self.workspace.session(str(request.session_hash))
+
+
+def _text(value: Any) -> Any:
+    """A value of the page with half a character, which JSON can bring and nothing can write, replaced in all its text."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_text(item) for item in value]
+    return {name: _text(item) for name, item in value.items()} if isinstance(value, dict) else value

@@ -13,7 +13,7 @@ from steering.evaluation import Setup, strengths
 from steering.formatting import number
 from steering.tasks import GENERATED, Style
 from steering.ui.questions import text
-from steering.ui.state.settings import Settings
+from steering.ui.state.settings import Settings, needed
 
 FIELDS = (
     "tune_task", "tune_questions", "tune_lambdas", "tune_mode", "tune_shots", "tune_frame", "tune_most_tokens",
@@ -64,8 +64,11 @@ class Form:
         known = {known for _, known in text.TASKS} | set(files)
         if name not in known and not name.startswith(GENERATED):
             raise SteeringError(text.UNKNOWN_TASK.format(name=name))
-        style = Style(mode, int(shots or 0), _FRAMES[frame])
-        return Form(name, int(limit or 0), _numbers(str(lambdas or "")), style, int(most or 0) or None)
+        n, shots, most = (
+            int(needed(label, value))
+            for label, value in ((text.QUESTIONS, limit), (text.SHOTS, shots), (text.MOST_TOKENS, most))
+        )
+        return Form(name, n, _numbers(str(lambdas or "")), Style(mode, shots, _FRAMES[frame]), most or None)
 
     def setup(self, settings: Settings) -> Setup:
         """The form and the sidebar together, for scoring."""

@@ -22,6 +22,10 @@ TASKS = (
 )
 """Tasks on the menu: what it says, and their names."""
 
+QUESTIONS = "Number of questions"
+SHOTS = "Worked examples"
+MOST_TOKENS = "Most tokens of an answer"
+
 UNKNOWN_TASK = (
     "There is no task {name!r} here. Pick one from the menu, type reasoning-gym:NAME, "
     "or upload a .jsonl, .json or .csv file."

@@ -59,12 +59,14 @@ class Preset:
         return ", ".join(f"{name} {version}" for name, version in self.grid.provenance["versions"].items())
 
 
-@cache
 def preset(concept: str) -> Preset | None:
     """The finished grid of a concept; None for one that has none."""
-    file = FOLDER / f"{concept}.json"
-    if not file.is_file():
-        return None
-    data = json.loads(file.read_text("utf-8"))
+    # A name that somebody wrote never becomes a path: only those that are known here are looked for.
+    return _read(concept) if concept in PROMPTS else None
+
+
+@cache
+def _read(concept: str) -> Preset:
+    data = json.loads((FOLDER / f"{concept}.json").read_text("utf-8"))
     moves = {float(lam): tuple(Move(**move) for move in several) for lam, several in data["moves"].items()}
     return Preset(grid_from_json(data["grid"]), moves)

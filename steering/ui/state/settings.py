@@ -77,7 +77,7 @@ class Settings:
             raise SteeringError(text.UNKNOWN_LAYER_MAP.format(layers=layers))
         labels = (text.MAX_NEW_TOKENS, text.TEMPERATURE, text.TOP_P, text.TOP_K, text.REPETITION_PENALTY, text.SEED)
         most, temperature, top_p, top_k, penalty, seed = (
-            _number(label, value) for label, value in zip(labels, numbers, strict=True)
+            needed(label, value) for label, value in zip(labels, numbers, strict=True)
         )
         sampling = Sampling(
             max_new_tokens=int(most),
@@ -107,7 +107,11 @@ class Settings:
         return SteeringSettings(self.scale, self.profile, self.positions)
 
     def vector_key(self, concept: Concept) -> tuple[object, ...]:
-        """Everything that the carried vector depends on; for a vector that was read, also which file it was."""
+        """Everything that the carried vector depends on.
+
+        For a vector that was read, the digest of its concept tells the vector too, so that each page steers with the one
+        that it read, whatever lies in a file of that name by now.
+        """
         made = (self.parent, self.child, self.method, self.layers, self.width, concept.digest)
         return (*made, self.concept) if self.concept.startswith(FILE) else made
 
@@ -124,7 +128,16 @@ DEFAULT = Settings(PARENT, CHILD, CONCEPT, "pca", "relative", "ridge", "residual
 """What the sidebar says when the page opens."""
 
 
-def _number(label: str, value: Any) -> float:
+def needed(label: str, value: Any) -> float:
+    """The value of a number field.
+
+    Args:
+        label: of the field, for the message.
+        value: what the page sent; None where the field was cleared.
+
+    Raises:
+        SteeringError: it is empty, or not a finite number.
+    """
     if not isinstance(value, int | float) or not math.isfinite(value):
         raise SteeringError(text.NEEDS_NUMBER.format(label=label))
     return float(value)

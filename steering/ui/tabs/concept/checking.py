@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
@@ -10,7 +9,7 @@ from steering.concepts import Concept, ContrastPair
 from steering.errors import Progress, part_of
 from steering.measure import Design, Votes, leave_out, read_design, votes
 from steering.ui.background.jobs import Job
-from steering.ui.events.long_tasks import Changes, Run, named, toast
+from steering.ui.events.long_tasks import Changes, Run, toast
 from steering.ui.events.wiring import Wire
 from steering.ui.render import message
 from steering.ui.state.settings import Settings
@@ -38,20 +37,12 @@ def connect(wire: Wire, table: Sequence[str], written: Written) -> None:
     wire.run(page["check"].click, RUN, checking.check, outputs=[*_SHOWN, "check_stale"])
     wire.stop(RUN)
     wire.mark(checking.marks, outputs=["check_stale", "votes", "leave_out"])
-    wire.on(page["leave_out"].click, checking.leave_out, ["concept"], table, marks=True)
+    wire.on(page["leave_out"].click, checking.leave_out, ["concept"], table, status=RUN.status, marks=True)
 
-    def chosen(request: gr.Request, event: gr.EventData) -> Any:
-        session = wire.workspace.session(str(request.session_hash))
-        return named(checking.choose(session, int(event._data["number"]) - 1), page)
+    def chosen(session: Session, event: gr.EventData) -> Changes:
+        return checking.choose(session, int(event.number) - 1)
 
-    page["votes"].select(
-        chosen,
-        None,
-        [page["vote_detail"], page["leave_out"]],
-        api_visibility="private",
-        show_progress="hidden",
-        concurrency_limit=8,
-    )
+    wire.on(page["votes"].select, chosen, outputs=["vote_detail", "leave_out"], status=RUN.status, event=True)
 
 
 @dataclass

@@ -34,12 +34,13 @@ def connect(wire: Wire) -> None:
     for letter in LETTERS:
         low = letter.lower()
         keep, load = partial(kept, letter), partial(loaded, letter)
-        wire.on(page[f"keep_{low}"].click, keep, ["concept"], [f"design_{low}", f"load_{low}"], marks=True)
-        wire.on(page[f"load_{low}"].input, load, [f"load_{low}"], [f"design_{low}"], marks=True)
+        cards_of = [f"design_{low}", f"load_{low}"]
+        wire.on(page[f"keep_{low}"].click, keep, ["concept"], cards_of, status=RUN.status, marks=True)
+        wire.on(page[f"load_{low}"].input, load, [f"load_{low}"], [f"design_{low}"], status=RUN.status, marks=True)
     wire.on(wire.demo.load, cards, outputs=["design_a", "design_b"])
     wire.run(page["compare"].click, RUN, comparing.compare, ["prompt", "design_lam", "design_measure"], _RESULT)
     wire.stop(RUN)
-    wire.on(page["design_measure"].change, measured, ["design_measure"], ["design_quality"])
+    wire.on(page["design_measure"].change, measured, ["design_measure"], ["design_quality"], status=RUN.status)
     wire.mark(comparing.marks, ["prompt", "design_lam"], ["compare_stale"])
 
 

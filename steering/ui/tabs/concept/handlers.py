@@ -1,16 +1,14 @@
 """Events of the Concept tab: every one takes the table as it stands, so that doing it twice does no harm."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
 from steering.concepts import Concept, ContrastPair, bundled_concepts, format_concept, lint
 from steering.errors import SteeringError
-from steering.ui.events.long_tasks import Changes, named, toast
+from steering.ui.events.long_tasks import Changes, toast
 from steering.ui.events.wiring import Wire
 from steering.ui.render import message
 from steering.ui.state.drafts import Draft, new_draft, read_pairs
@@ -19,8 +17,9 @@ from steering.ui.tabs.concept import checking, comparing, render, text
 
 Rows = Sequence[Sequence[object]]
 
+_STATUS = "pairs_message"
 _TABLE = (
-    "heading", "problems", "undo", "reset", "delete_pair", "pairs", "positive_label", "negative_label", "pairs_message",
+    "heading", "problems", "undo", "reset", "delete_pair", "pairs", "positive_label", "negative_label", _STATUS,
 )  # fmt: skip
 
 
@@ -28,38 +27,31 @@ def connect(wire: Wire) -> None:
     """Connect the tab."""
     page = wire.page
     for trigger in (wire.demo.load, page["concept"].change):
-        wire.on(trigger, opened, ["concept"], _TABLE, marks=True)
+        wire.on(trigger, opened, ["concept"], _TABLE, status=_STATUS, marks=True)
     for trigger in (page["pairs"].input, page["positive_label"].input, page["negative_label"].input):
-        wire.on(trigger, typed, ["concept", "pairs", "positive_label", "negative_label"], _TABLE, marks=True)
+        inputs = ["concept", "pairs", "positive_label", "negative_label"]
+        wire.on(trigger, typed, inputs, _TABLE, status=_STATUS, marks=True)
     for name, handler in (("add_pair", add), ("delete_pair", delete), ("undo", undo), ("reset", reset)):
-        wire.on(page[name].click, handler, ["concept", "pairs"], _TABLE, marks=True)
-    wire.on(page["add_pasted"].click, paste, ["concept", "pairs", "pasted"], (*_TABLE, "pasted", "paste"), marks=True)
+        wire.on(page[name].click, handler, ["concept", "pairs"], _TABLE, status=_STATUS, marks=True)
+    pasting = (*_TABLE, "pasted", "paste")
+    wire.on(page["add_pasted"].click, paste, ["concept", "pairs", "pasted"], pasting, status=_STATUS, marks=True)
     wire.on(
         page["new_concept"].click,
         new,
         ["pasted", "new_name"],
-        ["concept", "pasted", "new_name", "pairs_message", "paste"],
+        ["concept", "pasted", "new_name", "paste"],
+        status=_STATUS,
     )
     for button in ("add_pair", "add_pasted"):
         wire.js(page[button].click, _SCROLL_TO_LAST_PAIR)
-    wire.on(page["upload"].upload, upload, ["concept", "upload"], _TABLE, marks=True)
+    wire.on(page["upload"].upload, upload, ["concept", "upload"], _TABLE, status=_STATUS, marks=True)
     # The file is written anew whenever the table changes, so that a click hands out what the table shows.
-    page["pairs"].change(
-        download,
-        [page["pairs"], page["concept"]],
-        page["download"],
-        api_visibility="private",
-        show_progress="hidden",
-        concurrency_limit=8,
-    )
+    wire.on(page["pairs"].change, download, ["pairs", "concept"], ["download"], status=_STATUS)
 
-    def clicked(request: gr.Request, concept: str, event: gr.SelectData) -> Any:
-        session = wire.workspace.session(str(request.session_hash))
-        return named(select(session, concept, int(event.index[0])), wire.page)
+    def clicked(session: Session, event: gr.EventData, concept: str) -> Changes:
+        return select(session, concept, int(event.index[0]))
 
-    page["pairs"].select(
-        clicked, [page["concept"]], [page["delete_pair"]], api_visibility="private", show_progress="hidden"
-    )
+    wire.on(page["pairs"].select, clicked, ["concept"], ["delete_pair"], status=_STATUS, event=True)
     checking.connect(wire, _TABLE, written)
     comparing.connect(wire)
 
@@ -200,16 +192,11 @@ def select(session: Session, name: str, row: int) -> Changes:
     return {"delete_pair": shown(session, name, table=False)["delete_pair"]}
 
 
-def download(rows: Rows, concept: str) -> str:
-    """Write the table to a CSV file.
-
-    Returns:
-        Its path, in a temporary folder.
-    """
+def download(session: Session, rows: Rows, concept: str) -> Changes:
+    """Write the table to a CSV file that the button hands out."""
     pairs = tuple(ContrastPair(*(str(cell or "") for cell in row[:2])) for row in rows)
-    path = Path(tempfile.mkdtemp(prefix="steering-lab-")) / f"{concept}.csv"
-    path.write_text(format_concept(Concept(concept, "positive", "negative", pairs), "csv"), "utf-8")
-    return str(path)
+    contents = format_concept(Concept(concept, "positive", "negative", pairs), "csv")
+    return {"download": session.files.write(concept, ".csv", contents)}
 
 
 def _edit(session: Session, name: str, edit: Callable[[Draft], Draft], *, table: bool = True) -> Changes:

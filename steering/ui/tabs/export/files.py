@@ -2,7 +2,6 @@
 
 import csv
 import io
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from steering.concepts import bundled_concepts, load_concept
+from steering.concepts import Concept, bundled_concepts, load_concept
 from steering.errors import SteeringError
 from steering.library import SavedSession, parse_session, session_text
 from steering.library import saved_vectors as library
@@ -50,7 +49,7 @@ def texts_file(session: Session, settings: Settings) -> str:
     Raises:
         SteeringError: there are none.
     """
-    return to_file(f"{settings.concept} texts.csv", as_csv(_written(session, settings).grid))
+    return session.files.write(f"{settings.concept} texts", ".csv", as_csv(_written(session, settings).grid))
 
 
 def session_file(session: Session, fields: Sequence[Any], prompt: str) -> str:
@@ -66,22 +65,24 @@ def session_file(session: Session, fields: Sequence[Any], prompt: str) -> str:
         moves=written.moves if written else {},
         current=written is not None and written.key == settings.grid_key(concept, prompt),
     )
-    return to_file(f"{concept.name} session.json", session_text(saved))
+    return session.files.write(f"{concept.name} session", ".json", session_text(saved))
 
 
 def report_file(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> str:
     """The report as a file."""
-    return to_file(f"{settings.concept} report.html", report.of(session, workspace, settings, prompt))
+    return session.files.write(f"{settings.concept} report", ".html", report.of(session, workspace, settings, prompt))
 
 
 def script_of(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> tuple[str, bool]:
-    """The script that writes the page's texts, and whether the texts were made with other settings."""
+    """The script that writes the page's texts, and whether the texts were made with other settings.
+
+    Raises:
+        SteeringError: the page steers with a vector whose file is gone, or holds another one by now.
+    """
     concept = session.draft(settings.concept).concept
     written = session.of(Texts).of(concept)
     lambdas = sorted(row.lam for row in written.grid.rows) if written else LAMBDAS
-    file = None
-    if workspace.from_file(settings, concept):
-        file = library.entry(settings.concept.removeprefix(FILE)).path
+    file = _file(workspace, settings, concept)
     stale = written is not None and written.key != settings.grid_key(concept, prompt)
     return script.of(settings, concept, prompt, lambdas=lambdas, file=file), stale
 
@@ -160,11 +161,15 @@ def concepts(session: Session) -> list[str]:
     return list(dict.fromkeys([*bundled_concepts(), *session.drafts]))
 
 
-def to_file(name: str, contents: str) -> str:
-    """Write text to a file of that name in a folder of its own, and return its path."""
-    path = Path(tempfile.mkdtemp(prefix="steering-lab-")) / (library.safe_name(Path(name).stem) + Path(name).suffix)
-    path.write_text(contents, "utf-8")
-    return str(path)
+def _file(workspace: Workspace, settings: Settings, concept: Concept) -> Path | None:
+    """The file of the vector that the page steers with; None where the vector is made from pairs."""
+    vector = workspace.ready(settings, concept)
+    if vector is None or not workspace.from_file(settings, concept):
+        return None
+    entry = library.entry(settings.concept.removeprefix(FILE))
+    if entry.vector is None or entry.vector.digest != vector.digest:
+        raise SteeringError(text.FILE_CHANGED.format(name=entry.name))
+    return entry.path
 
 
 def _written(session: Session, settings: Settings) -> Written:

@@ -38,7 +38,8 @@ def connect(wire: Wire) -> None:
         page["take_load"].upload,
         partial(load, choices=choices),
         ["take_load"],
-        ("take_status", *FIELDS, "prompt", "viewer"),
+        (*FIELDS, "prompt", "viewer"),
+        status="take_status",
         marks=True,
     )
     wire.mark(partial(python, wire.workspace), ["prompt"], ["take_script", "take_stale"])

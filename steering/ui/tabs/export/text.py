@@ -35,6 +35,10 @@ PYTHON_INTRO = (
     "Run where Steering Lab is installed, this writes the same texts: same models, pairs, method, λ and seed."
 )
 
+FILE_CHANGED = (
+    "{name} holds another vector than the one that this page steers with. Check it and press “Steer with it” again."
+)
+
 PYTHON_STALE = (
     "The script says what the sidebar says now; the texts on the page were made with other settings. Generate makes "
     "them agree."

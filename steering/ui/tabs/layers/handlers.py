@@ -33,7 +33,7 @@ _MOST_MAPS = 24
 def connect(wire: Wire) -> None:
     """Connect the tab."""
     page, layers = wire.page, Layers(wire.workspace)
-    wire.on(page["metric"].change, layers.chosen, ["metric"], ["metric_info"])
+    wire.on(page["metric"].change, layers.chosen, ["metric"], ["metric_info"], status=RUN.status)
     wire.run(page["compute"].click, RUN, layers.compute, ["metric"], MAP)
     wire.stop(RUN)
     wire.run(page["measure_effect"].click, EFFECT, layers.measure)

@@ -17,15 +17,16 @@ from steering.ui.state.workspace import Session
 from steering.ui.tabs.layers import picker, render, text
 from steering.ui.tabs.layers.picker import Pair
 
-OUTPUTS = ("pair_plot", "pair_words", "pair_status")
+_STATUS = "pair_status"
+OUTPUTS = ("pair_plot", "pair_words", _STATUS)
 
 
 def connect(wire: Wire) -> None:
     """Connect the pair that is looked at."""
     page = wire.page
-    wire.on(page["pair"].input, looked_at, ["pair"], OUTPUTS, latest=True)
-    wire.on(page["use_pair"].click, use, ["pair", "layers", "profile"], ["layers", "profile", "pair_status"])
-    wire.on(page["all_layers"].click, back, ["layers"], ["layers", "profile", "pair_status"])
+    wire.on(page["pair"].input, looked_at, ["pair"], OUTPUTS, status=_STATUS, latest=True)
+    wire.on(page["use_pair"].click, use, ["pair", "layers", "profile"], ["layers", "profile"], status=_STATUS)
+    wire.on(page["all_layers"].click, back, ["layers"], ["layers", "profile"], status=_STATUS)
 
 
 @dataclass(frozen=True)

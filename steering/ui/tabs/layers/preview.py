@@ -19,7 +19,7 @@ from steering.ui.background.jobs import Job, Report, paced
 from steering.ui.events.long_tasks import Changes, Run
 from steering.ui.events.wiring import Wire
 from steering.ui.state import profiles
-from steering.ui.state.settings import FIELDS, Settings
+from steering.ui.state.settings import FIELDS, Settings, needed
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.layers import bars, render, text
 
@@ -33,8 +33,9 @@ def connect(wire: Wire) -> None:
     page, preview = wire.page, Preview(wire.workspace)
     values, outputs = ["prompt", "preview_lam"], ["preview_texts", "preview_stale"]
     edited, moved = ["bars", "preview_lam", *FIELDS], ["preview_lam", *FIELDS]
-    wire.on(page["bars"].input, preview.edited, edited, ["profile", "preview_asked"], latest=True)
-    wire.on(page["preview_lam"].change, preview.moved, moved, ["preview_asked"])
+    asked = ["profile", "preview_asked"]
+    wire.on(page["bars"].input, preview.edited, edited, asked, status=RUN.status, latest=True)
+    wire.on(page["preview_lam"].change, preview.moved, moved, ["preview_asked"], status=RUN.status)
     for trigger in (page["preview"].click, page["preview_asked"].change):
         wire.run(trigger, RUN, preview.write, values, outputs)
     wire.stop(RUN)
@@ -66,7 +67,7 @@ class Preview:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
-    def marks(self, session: Session, settings: Settings, prompt: str, lam: float) -> Changes:
+    def marks(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> Changes:
         """The bars for these settings, and whether the texts are out of date."""
         concept, shown = session.draft(settings.concept).concept, session.of(Shown)
         stale = shown.key not in (None, _key(settings, concept, prompt, lam)) and RUN.name not in session.jobs
@@ -78,7 +79,7 @@ class Preview:
             changes["bars"] = found
         return changes
 
-    def edited(self, session: Session, value: Any, lam: float, *fields: Any) -> Changes:
+    def edited(self, session: Session, value: Any, lam: float | None, *fields: Any) -> Changes:
         """Take the bars over into the settings, and ask for a preview."""
         field = bars.read(value)
         if field is None:
@@ -89,13 +90,15 @@ class Preview:
         values = dict(zip(FIELDS, fields, strict=True)) | {"profile": field}
         return changes | self._ask(session, list(values.values()), lam)
 
-    def moved(self, session: Session, lam: float, *fields: Any) -> Changes:
+    def moved(self, session: Session, lam: float | None, *fields: Any) -> Changes:
         """Ask for a preview at another λ."""
         return self._ask(session, fields, lam)
 
-    def write(self, session: Session, job: Job, settings: Settings, prompt: str, lam: float) -> Iterator[Changes]:
+    def write(
+        self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None
+    ) -> Iterator[Changes]:
         """Write baseline and steered text; begin again when another edit has settled meanwhile."""
-        shown, concept = session.of(Shown), session.draft(settings.concept).concept
+        shown, concept, lam = session.of(Shown), session.draft(settings.concept).concept, needed(text.PREVIEW_LAM, lam)
         if not prompt.strip():
             raise SteeringError(text.PREVIEW_NO_PROMPT)
         while True:
@@ -145,9 +148,9 @@ class Preview:
             plain=not settings.chat,
         )
 
-    def _ask(self, session: Session, fields: Any, lam: float) -> Changes:
+    def _ask(self, session: Session, fields: Any, lam: float | None) -> Changes:
         try:
-            settings = Settings.read(*fields)
+            settings, lam = Settings.read(*fields), needed(text.PREVIEW_LAM, lam)
         except SteeringError:
             return {}
         shown = session.of(Shown)
@@ -164,5 +167,5 @@ def _short(settings: Settings) -> Settings:
     return replace(settings, sampling=replace(settings.sampling, max_new_tokens=TOKENS))
 
 
-def _key(settings: Settings, concept: Concept, prompt: str, lam: float) -> tuple[object, ...]:
+def _key(settings: Settings, concept: Concept, prompt: str, lam: float | None) -> tuple[object, ...]:
     return (*_short(settings).grid_key(concept, prompt), lam)

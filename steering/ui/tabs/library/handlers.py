@@ -1,8 +1,7 @@
 """Events of the shelf of vectors: keeping, checking, using, comparing and exporting them."""
 
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from steering.ui.events.long_tasks import Changes, Run
 from steering.ui.events.wiring import Wire
 from steering.ui.render import message, note
 from steering.ui.state.drafts import Draft
-from steering.ui.state.settings import FIELDS, FILE, Settings
+from steering.ui.state.settings import FIELDS, FILE, Settings, needed
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import files as takeaway
 from steering.ui.tabs.library import render, text
@@ -36,17 +35,17 @@ _SHELF = (
 def connect(wire: Wire) -> None:
     """Connect the tab."""
     page, shelf = wire.page, Shelf(wire.workspace)
-    wire.on(wire.demo.load, shelf.shown, outputs=_SHELF)
+    wire.on(wire.demo.load, shelf.shown, outputs=_SHELF, status=RUN.status)
     picked = wire.js(page["lib_table"].select, _PICKED, outputs=["lib_chosen"])
-    wire.on(picked.then, shelf.choose, ["lib_chosen", "lib_other"], (*_SHELF, *COMPARED))
-    wire.on(page["lib_other"].input, compared, ["lib_chosen", "lib_other"], COMPARED)
+    wire.on(picked.then, shelf.choose, ["lib_chosen", "lib_other"], (*_SHELF, *COMPARED), status=RUN.status)
+    wire.on(page["lib_other"].input, compared, ["lib_chosen", "lib_other"], COMPARED, status=RUN.status)
     wire.run(page["lib_save"].click, RUN, shelf.save, ["lib_name"], (*_SHELF, "lib_name"))
     wire.run(page["lib_upload"].upload, RUN, shelf.upload, ["lib_upload"], ["lib_card", "lib_uploaded"])
     wire.run(page["lib_check"].click, RUN, shelf.check, ["lib_chosen"], ["lib_card", "lib_use"])
     wire.run(page["lib_keep"].click, RUN, shelf.keep, ["lib_unit"], (*_SHELF, "lib_uploaded"))
-    wire.on(page["lib_use"].click, shelf.use, [*FIELDS], (*FIELDS, "lib_status"), marks=True)
-    wire.on(page["lib_delete"].click, shelf.delete, ["lib_chosen"], (*_SHELF, *COMPARED, "lib_status"))
-    wire.on(page["lib_undo"].click, shelf.undo, outputs=(*_SHELF, "lib_status"))
+    wire.on(page["lib_use"].click, shelf.use, FIELDS, FIELDS, status=RUN.status, marks=True)
+    wire.on(page["lib_delete"].click, shelf.delete, ["lib_chosen"], (*_SHELF, *COMPARED), status=RUN.status)
+    wire.on(page["lib_undo"].click, shelf.undo, outputs=_SHELF, status=RUN.status)
     hand_out(wire, page["lib_download"].click, shelf.download, ["lib_chosen"], "lib_status")
     written = wire.run(page["lib_write"].click, RUN, shelf.write, ["lib_format", "lib_lam"], ["lib_notes", "lib_file"])
     deliver(wire, written)
@@ -119,7 +118,7 @@ class Shelf:
         yield {"lib_uploaded": gr.update(visible=False), "lib_card": ""}
         if not path:
             return
-        found = yield from self._inspect(job, settings, Path(path))
+        found, _ = yield from self._inspect(job, settings, Path(path))
         if found.fits:
             chosen.uploaded = Path(path)
         yield {"lib_card": render.card(found), "lib_uploaded": gr.update(visible=found.fits)} | _said(found)
@@ -135,7 +134,7 @@ class Shelf:
             return library.open_file(path, child, unit_length=unit_length)
 
         vector = yield from RUN.step(job, work)
-        entry = library.keep(vector, path.stem)
+        entry = library.keep(vector, library.safe_name(path.stem, otherwise=library.proposed_name(vector)))
         session.of(Chosen).name, session.of(Chosen).uploaded = entry.name, None
         said = RUN.said(text.saved(entry.path.name, str(entry.path.parent)))
         yield self.shown(session) | {"lib_uploaded": gr.update(visible=False)} | said
@@ -146,10 +145,9 @@ class Shelf:
             raise SteeringError(text.CHOOSE_FIRST)
         path = library.entry(name).path
         session.of(Chosen).checked = None
-        found = yield from self._inspect(job, settings, path)
-        if found.fits:
-            child = self.workspace.models(settings)[1]
-            session.of(Chosen).checked = (settings.child, library.open_file(path, child))
+        found, vector = yield from self._inspect(job, settings, path)
+        if vector is not None:
+            session.of(Chosen).checked = (settings.child, vector)
         yield {"lib_card": render.card(found), "lib_use": gr.update(interactive=found.fits)} | _said(found)
 
     def use(self, session: Session, *fields: Any) -> Changes:
@@ -169,7 +167,7 @@ class Shelf:
             *({**dict(zip(FIELDS, fields, strict=True)), **made, "concept": concept.name}[name] for name in FIELDS)
         )
         session.drafts[concept.name] = Draft(concept, concept)
-        self.workspace.hold(settings, concept, vector)
+        self.workspace.hold(session, settings, concept, vector)
         session.vector_key = settings.vector_key(concept)
         menu = gr.update(choices=takeaway.concepts(session), value=concept.name)
         said = message(text.used(chosen.name, vector.concept), "good")
@@ -195,31 +193,38 @@ class Shelf:
 
     def download(self, session: Session, name: str) -> str:
         """The chosen file, where the browser may fetch it."""
-        del session
         path = library.entry(name).path
-        return str(shutil.copy(path, _free_path(path.name)))
+        return str(shutil.copy(path, session.files.path(path.stem, path.suffix)))
 
-    def write(self, session: Session, job: Job, settings: Settings, format: str, lam: float) -> Iterator[Changes]:
+    def write(
+        self, session: Session, job: Job, settings: Settings, format: str, lam: float | None
+    ) -> Iterator[Changes]:
         """Write the current vector as a file of another tool."""
+        strength = needed(text.LAM, lam)
         concept = session.draft(settings.concept).concept
         yield {"lib_file": None, "lib_notes": ""}
 
         def work(progress: Progress) -> Any:
             vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.95))
             progress(text.WRITING, 0.95)
-            path = _free_path(library.proposed_name(vector) + text.ENDINGS[format])
+            path = session.files.path(library.proposed_name(vector), text.ENDINGS[format])
             child = self.workspace.models(settings)[1]
-            return export_vector(vector, path, format, lam=float(lam), child=child, settings=settings.steering)
+            return export_vector(vector, path, format, lam=strength, child=child, settings=settings.steering)
 
         done = yield from RUN.step(job, work)
         said = text.written(done.path.name, done.layers, done.lam, done.scale)
         yield {"lib_file": str(done.path), "lib_notes": "".join(map(note, done.notes))} | RUN.said(said)
 
-    def _inspect(self, job: Job, settings: Settings, path: Path) -> Any:
-        def work(progress: Progress) -> Card:
+    def _inspect(
+        self, job: Job, settings: Settings, path: Path
+    ) -> Generator[Changes, None, tuple[Card, SteeringVector | None]]:
+        """How a file fits the child; and its vector, where it does."""
+
+        def work(progress: Progress) -> tuple[Card, SteeringVector | None]:
             child = self.workspace.models(settings, part_of(progress, 0.0, 0.9))[1]
             progress(text.READING, 0.9)
-            return library.inspect(path, child)
+            found = library.inspect(path, child)
+            return found, library.open_file(path, child) if found.fits else None
 
         return RUN.step(job, work)
 
@@ -228,10 +233,6 @@ def _said(found: Card) -> Changes:
     return RUN.said(
         text.FITS if found.fits else text.STOPS.format(model=found.model), "good" if found.fits else "error"
     )
-
-
-def _free_path(name: str) -> Path:
-    return Path(tempfile.mkdtemp(prefix="steering-lab-")) / name
 
 
 _PICKED = """() => document.querySelector("#lib-table .shelf").dataset.chosen"""

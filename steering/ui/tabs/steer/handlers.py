@@ -13,7 +13,7 @@ from steering.ui.background.jobs import Job, Report, Stopped, paced
 from steering.ui.events.long_tasks import Changes, Run
 from steering.ui.events.wiring import Wire
 from steering.ui.state.presets import PROMPTS
-from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings
+from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings, needed
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.steer import text
 from steering.ui.viewer import component as viewer
@@ -32,12 +32,12 @@ def connect(wire: Wire) -> None:
     wire.run(exact.then, RUN, steering.exact, ["prompt", "exact_lam"], ["viewer"])
     wire.stop(RUN)
     wire.mark(steering.marks, ["prompt"], ["stale", "viewer"])
-    wire.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"])
+    wire.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=RUN.status)
     for name in (name for name in page if name.startswith("example_")):
         wire.js(page[name].click, f"() => {page[name].value!r}", outputs=["prompt"])
     wire.js(page["wanted_lam"].change, _GO_TO, ["wanted_lam"])
     painted = wire.js(wire.demo.load, _ONCE_PAINTED)
-    wire.on(painted.then, steering.load, ["parent", "child"], ["status"], model=True)
+    wire.on(painted.then, steering.load, ["parent", "child"], status=RUN.status, model=True)
 
 
 class Steering:
@@ -111,8 +111,11 @@ class Steering:
         yield from self._measure(job, settings, vector, written, written.grid)
         yield {"viewer": show(written, concept)} | RUN.said(text.finished(len(written.grid.rows), seconds))
 
-    def exact(self, session: Session, job: Job, settings: Settings, prompt: str, lam: float) -> Iterator[Changes]:
+    def exact(
+        self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None
+    ) -> Iterator[Changes]:
         """Write one more text, at a λ between those of the grid."""
+        wanted = needed(text.EXACT, lam)
         concept = session.draft(settings.concept).concept
         written = session.of(Texts).of(concept)
         if written is None or written.key != settings.grid_key(concept, prompt):
@@ -121,14 +124,14 @@ class Steering:
         def work(progress: Progress) -> tuple[SteeringVector, Grid]:
             vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.9))
             progress(text.WRITING_ONE, 0.9)
-            return vector, generate(self.workspace.models(settings)[1], prompt, vector, [lam], **_generation(settings))
+            return vector, generate(self.workspace.models(settings)[1], prompt, vector, [wanted], **_generation(settings))
 
         vector, one = yield from RUN.step(job, work)
         grid = written.grid
         written.grid = replace(grid, rows=tuple(sorted((*grid.rows, *one.rows), key=lambda row: row.lam)))
-        yield {"viewer": show(written, concept, choose=lam)} | RUN.says(Report(text.MEASURING, 1.0))
+        yield {"viewer": show(written, concept, choose=wanted)} | RUN.says(Report(text.MEASURING, 1.0))
         yield from self._measure(job, settings, vector, written, replace(grid, rows=(grid.at(0.0), *one.rows)))
-        yield {"viewer": show(written, concept, choose=lam)} | RUN.said(text.wrote_one(lam))
+        yield {"viewer": show(written, concept, choose=wanted)} | RUN.said(text.wrote_one(wanted))
 
     def _prepare(
         self, session: Session, settings: Settings, concept: Concept, prompt: str, progress: Progress
@@ -142,9 +145,9 @@ class Steering:
         self, job: Job, settings: Settings, vector: SteeringVector, written: Written, part: Grid
     ) -> Iterator[Changes]:
         """Fill in what the rows of a part lack: health, and the moves of the next token."""
-        child = self.workspace.models(settings)[1]
 
         def work(progress: Progress) -> tuple[Grid, Moves]:
+            child = self.workspace.models(settings)[1]
             progress(text.MEASURING, 1.0)
             measured, lambdas = assess(child, part), [row.lam for row in part.rows]
             moved = next_tokens(

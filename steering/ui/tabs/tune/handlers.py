@@ -1,6 +1,5 @@
 """Events of the Tune λ tab: a grid that grows question by question, the λ that goes to the Steer tab, and the report."""
 
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -58,10 +57,10 @@ def connect(wire: Wire) -> None:
     wire.run(page["tune_report"].click, REPORT, tuning.report, FIELDS, _STUDY)
     wire.stop(REPORT)
     wire.mark(tuning.marks, FIELDS, ["tune_stale", "tune_report_stale"])
-    wire.on(page["tune_upload"].upload, upload, ["tune_upload"], ["tune_task", "tune_status"])
-    wire.on(page["scale"].change, rescaled, ["scale", "tune_lambdas"], ["tune_lambdas"])
+    wire.on(page["tune_upload"].upload, upload, ["tune_upload"], ["tune_task"], status=RUN.status)
+    wire.on(page["scale"].change, rescaled, ["scale", "tune_lambdas"], ["tune_lambdas"], status=RUN.status)
     if "wanted_lam" in page:
-        wire.on(page["tune_use"].click, chosen, outputs=["wanted_lam"])
+        wire.on(page["tune_use"].click, chosen, outputs=["wanted_lam"], status=RUN.status)
         wire.js(page["tune_use"].click, _GO_TO_STEER)
 
 
@@ -100,11 +99,13 @@ class Tune:
         """Score every question at every λ, and show the grid whenever the number of questions has doubled."""
         shown, concept = session.of(Tuned), session.draft(settings.concept).concept
         form = Form.read(session.of(Uploads).files, *fields)
-        scorer, vector = yield from RUN.step(
-            job, lambda progress: prepare(self.workspace, session, settings, form, progress)
-        )
         lambdas, grown, key = form.strengths(settings), list[Tuning](), form.key(settings, concept)
-        missing = scorer.missing(vector, lambdas)
+
+        def ready(progress: Progress) -> tuple[Scorer, SteeringVector, int]:
+            scorer, vector = prepare(self.workspace, session, settings, form, progress)
+            return scorer, vector, scorer.missing(vector, lambdas)
+
+        scorer, vector, missing = yield from RUN.step(job, ready)
         began = time.monotonic()
         try:
             for changes in RUN.step(job, lambda told: _grow(scorer, vector, lambdas, grown, told)):
@@ -142,7 +143,7 @@ class Tune:
         found = yield from REPORT.step(job, work)
         shown.report_key = form.key(settings, concept)
         words = text.REPORTED.format(n=found.evaluation.n, duration=duration(time.monotonic() - began))
-        yield _reported(found) | REPORT.said(words)
+        yield _reported(session, found) | REPORT.said(words)
 
 
 def upload(session: Session, path: str | None) -> Changes:
@@ -230,15 +231,14 @@ def _show(found: Tuning) -> Changes:
     }
 
 
-def _reported(found: Study) -> Changes:
-    folder = Path(tempfile.mkdtemp(prefix="steering-lab-"))
+def _reported(session: Session, found: Study) -> Changes:
     changes: Changes = {
         "tune_report_plot": gr.update(value=plot_accuracy(found.evaluation, found.lam), visible=True),
         "tune_study": tables.study(found),
         "tune_report_stale": "",
     }
     for ending in text.DOWNLOADS:
-        path = folder / f"steering-{found.evaluation.task.replace(':', '-')}{ending}"
+        path = session.files.path(f"steering-{found.evaluation.task}", ending)
         write_report(found, path)
         changes[f"tune_download_{ending[1:]}"] = gr.update(value=str(path), visible=True)
     return changes

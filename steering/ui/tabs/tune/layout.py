@@ -5,7 +5,7 @@ import gradio as gr
 from steering.evaluation import GRIDS
 from steering.ui import render
 from steering.ui.events.wiring import Page
-from steering.ui.questions.text import TASKS, written
+from steering.ui.questions.text import MOST_TOKENS, QUESTIONS, SHOTS, TASKS, written
 from steering.ui.tabs.tune import text
 from steering.ui.text import STOP
 
@@ -43,7 +43,7 @@ def _form() -> Page:
                 page["tune_questions"] = gr.Number(
                     40,
                     precision=0,
-                    label=text.QUESTIONS,
+                    label=QUESTIONS,
                     info=text.QUESTIONS_INFO,
                     min_width=200,
                     elem_id="tune-questions",
@@ -67,9 +67,9 @@ def _form() -> Page:
                 list(text.FRAMES), value="auto", label=text.FRAME, info=text.FRAME_INFO, min_width=280
             )
         with gr.Row():
-            page["tune_shots"] = gr.Slider(0, 8, 0, step=1, label=text.SHOTS, info=text.SHOTS_INFO, min_width=200)
+            page["tune_shots"] = gr.Slider(0, 8, 0, step=1, label=SHOTS, info=text.SHOTS_INFO, min_width=200)
             page["tune_most_tokens"] = gr.Slider(
-                0, 400, 0, step=8, label=text.MOST_TOKENS, info=text.MOST_TOKENS_INFO, min_width=200
+                0, 400, 0, step=8, label=MOST_TOKENS, info=text.MOST_TOKENS_INFO, min_width=200
             )
     with gr.Row(elem_classes="lab-tools"):
         page["tune_preview"] = gr.Button(text.SHOW_PROMPT, size="sm", scale=0, min_width=150, elem_id="tune-preview")

@@ -15,7 +15,6 @@ TASK_INFO = "Pick one, or type reasoning-gym:NAME and press Enter"
 
 UPLOAD = "Upload a task"
 UPLOADED = "{name} holds {n} questions for tuning and {m} for the report."
-QUESTIONS = "Number of questions"
 QUESTIONS_INFO = "Of each part, chosen at random"
 LAMBDAS = "Strengths λ to try"
 LAMBDAS_INFO = "With spaces or commas between them; 0, the baseline, is always tried"
@@ -27,9 +26,7 @@ MODE_INFO = "Written answers are read by value; choices are weighed per characte
 FRAME = "Prompt"
 FRAMES = (("as it suits the answers", "auto"), ("as a chat", "chat"), ("plain", "plain"))
 FRAME_INFO = "With or without the child's chat template"
-SHOTS = "Worked examples"
 SHOTS_INFO = "Stand before every question"
-MOST_TOKENS = "Most tokens of an answer"
 MOST_TOKENS_INFO = "0 takes " + ", ".join(
     f"{n} for {name}" for name, n in (("choices", NEW_TOKENS["choice"]), ("numbers", NEW_TOKENS["number"]),
                                       ("formulas", NEW_TOKENS["math"]), ("words", NEW_TOKENS["text"]))

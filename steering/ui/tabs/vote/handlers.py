@@ -48,7 +48,7 @@ def connect(wire: Wire) -> None:
     shown = ["vote_verdict", "vote_answers", "vote_tally", "vote_stale"]
     wire.run(page["vote_ask"].click, RUN, voting.ask, [*_QUESTION, "vote_samples", *FIELDS], shown)
     wire.stop(RUN)
-    wire.on(page["vote_take"].click, take, FIELDS, [*_QUESTION, "vote_status"])
+    wire.on(page["vote_take"].click, take, FIELDS, _QUESTION, status=RUN.status)
     counted = ["vote_counted", "vote_plot", "vote_count_stale"]
     wire.run(page["vote_count"].click, COUNT, voting.count, ["vote_part", *FIELDS], counted)
     wire.stop(COUNT)
@@ -105,9 +105,14 @@ class Voting:
         setup = form.setup(settings)
         if not task.pool:
             setup = replace(setup, style=replace(setup.style, shots=0))
-        vector = yield from RUN.step(job, lambda progress: self.workspace.vector(settings, concept, progress))
+
+        def ready(progress: Progress) -> tuple[Scorer, SteeringVector]:
+            vector = self.workspace.vector(settings, concept, progress)
+            child = self.workspace.models(settings)[1]
+            return Scorer(child, task, setup, Store.open(resume=True)), vector
+
+        scorer, vector = yield from RUN.step(job, ready)
         session.vector_key = settings.vector_key(concept)
-        scorer = Scorer(self.workspace.models(settings)[1], task, setup, Store.open(resume=True))
         lambdas, near, item = form.strengths(settings), _near(session, settings, form), task.items[0]
         session.of(Voted).asked = (form.key(settings, concept), question, choices, answer, kind)
         began = time.monotonic()

@@ -1,0 +1,286 @@
+"""Handlers as the page calls them: what is said when one fails, and what becomes of a closed page and of a second start."""
+
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+from pages import fields, form, last, press
+
+from steering.errors import SteeringError
+from steering.ui import build_app, text
+from steering.ui.background.jobs import Job
+from steering.ui.events.long_tasks import Changes, Run
+from steering.ui.events.wiring import Wire
+from steering.ui.questions.form import Form
+from steering.ui.questions.text import MOST_TOKENS, QUESTIONS, SHOTS
+from steering.ui.state.settings import FIELDS, Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.concept import comparing
+from steering.ui.tabs.concept import text as concept_text
+from steering.ui.tabs.layers import preview
+from steering.ui.tabs.layers import text as layers_text
+from steering.ui.tabs.library import handlers as library
+from steering.ui.tabs.library import text as library_text
+from steering.ui.tabs.steer import handlers as steer
+from steering.ui.tabs.steer import text as steer_text
+from steering.ui.tabs.tune import handlers as tune
+from steering.ui.tabs.vote import handlers as vote
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # a toast outside of a page is a warning
+
+RUN = Run("steer", ("generate",), "stop", "status")
+PAGE = SimpleNamespace(session_hash="page")
+EVIL = "<img src=x>"
+
+
+@pytest.fixture
+def toasts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was said in the corner."""
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Warning", said.append)
+    return said
+
+
+def wired(handler: Callable[..., Any], *, status: str = "said") -> tuple[Callable[..., Any], dict[str, Any]]:
+    """A handler as Gradio calls it, and the components by name."""
+    with gr.Blocks() as demo:
+        page = {"said": gr.HTML("words"), "other": gr.HTML("words"), "press": gr.Button()}
+        Wire(demo, page, Workspace()).on(page["press"].click, handler, outputs=["other"], status=status)
+    (function,) = (one.fn for one in demo.fns.values())
+    return function, page
+
+
+def seen(function: Callable[..., Any], *values: Any) -> list[Any]:
+    """All that Gradio gets of a handler."""
+    return list(function(PAGE, *values)) if inspect.isgeneratorfunction(function) else [function(PAGE, *values)]
+
+
+def known(_session: Session) -> Changes:
+    """Fails as a user can make it fail."""
+    raise SteeringError(f"{EVIL} is wrong.")
+
+
+def known_late(session: Session) -> Iterator[Changes]:
+    """Changes something, and then fails."""
+    yield {"other": "new"}
+    known(session)
+
+
+def unknown(session: Session) -> Changes:
+    """Fails as nobody expects."""
+    return {"other": 1 / len(session.jobs)}
+
+
+@pytest.mark.parametrize("handler", [known, known_late])
+def test_every_handler_says_what_is_wrong_beside_the_control_and_in_the_corner(
+    handler: Callable[..., Any], toasts: list[str]
+) -> None:
+    function, page = wired(handler)
+    newest = seen(function)[-1]
+    assert list(newest) == [page["said"]], "all else stays as it was"
+    assert "&lt;img src=x&gt; is wrong." in newest[page["said"]]
+    assert toasts == ["&lt;img src=x&gt; is wrong."]
+
+
+def test_what_nobody_expected_is_logged_and_admitted(toasts: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    function, page = wired(unknown)
+    (newest,) = seen(function)
+    assert text.UNEXPECTED in newest[page["said"]]
+    assert toasts == [text.UNEXPECTED]
+    assert "ZeroDivisionError" in caplog.text
+    assert "unknown failed" in caplog.text
+
+
+def test_a_handler_without_a_line_of_its_own_fails_in_the_corner_alone(toasts: list[str]) -> None:
+    function, _ = wired(known, status="")
+    assert seen(function) == [gr.skip()]
+    assert len(toasts) == 1
+
+
+def test_every_python_handler_of_the_page_goes_through_the_wire() -> None:
+    """What does not is neither turned into words nor kept from a closed page."""
+    functions = [one.fn for one in build_app().fns.values() if one.fn]
+    astray = [one.__qualname__ for one in functions if not one.__qualname__.startswith("Wire._bound.")]
+    assert astray == ["_unload.<locals>.unload"]
+
+
+def test_what_fails_while_the_page_is_brought_up_to_date_stops_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails(*_values: Any) -> Changes:
+        raise ZeroDivisionError
+
+    def works(*_values: Any) -> Changes:
+        return {"other": "new"}
+
+    with gr.Blocks() as demo:
+        wire = Wire(demo, {"other": gr.HTML()}, Workspace())
+    wire.mark(fails)
+    wire.mark(works, outputs=["other"])
+    changes = wire.changed(Session(), fields(), {})
+    assert changes["other"] == "new"
+    assert text.UNEXPECTED in changes["relation"]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_half_a_character_never_reaches_a_handler() -> None:
+    taken: list[Any] = []
+
+    def take(_session: Session, *values: Any) -> Changes:
+        taken.extend(values)
+        return {}
+
+    function, _ = wired(take)
+    seen(function, "a\ud800b", [["\udfff", 1, None]], {"words": "\ud800"}, "🙂")
+    assert taken == ["a?b", [["?", 1, None]], {"words": "?"}, "🙂"]
+
+
+# Number fields that were cleared
+
+
+@pytest.mark.parametrize("name", ["max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed"])
+def test_a_cleared_number_of_the_sidebar_is_named(name: str) -> None:
+    with pytest.raises(SteeringError, match="is empty"):
+        Settings.read(*fields(**{name: None}))
+
+
+@pytest.mark.parametrize(("name", "label"), [("limit", QUESTIONS), ("shots", SHOTS), ("most", MOST_TOKENS)])
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "x"])
+def test_a_number_of_the_form_that_is_none_is_named(name: str, label: str, value: Any) -> None:
+    with pytest.raises(SteeringError, match=f"{label} is empty. Type a number"):
+        Form.read((), *form(Session(), **{name: value}))
+    assert label in tune.Tune(Workspace()).marks(
+        Session(), Settings.read(*fields()), *form(Session(), **{name: value})
+    )["tune_stale"]  # fmt: skip
+
+
+def test_a_cleared_strength_is_named_on_every_tab(toasts: list[str]) -> None:
+    session, workspace, values = Session(), Workspace(), fields()
+    comparing.kept("A", session, "sentiment")
+    comparing.kept("B", session, "sentiment")
+    compare = comparing.Comparing(workspace).compare
+    cleared: list[tuple[Run, Callable[..., Iterator[Changes]], tuple[Any, ...], str]] = [
+        (library.RUN, library.Shelf(workspace).write, ("gguf", None), library_text.LAM),
+        (preview.RUN, preview.Preview(workspace).write, ("Hello", None), layers_text.PREVIEW_LAM),
+        (steer.RUN, steer.Steering(workspace).exact, ("Hello", None), steer_text.EXACT),
+        (comparing.RUN, compare, ("Hello", None, "explained"), concept_text.NEEDS_STRENGTH),
+    ]
+    for run, handler, inputs, words in cleared:
+        assert words in last(list(press(run, handler, session, values, *inputs)), run.status)
+    assert text.UNEXPECTED not in toasts
+    assert len(toasts) == len(cleared)
+    shown = preview.Preview(workspace)
+    assert shown.moved(session, None, *values) == {}
+    assert "preview_stale" in shown.marks(session, Settings.read(*values), "Hello", None)
+
+
+# Closed pages
+
+
+def test_a_late_request_does_not_bring_a_closed_page_back(toasts: list[str]) -> None:
+    workspace = Workspace()
+    workspace.session("page")
+    workspace.close("page")
+    late = workspace.session("page")
+    assert text.CLOSED in RUN.begin(late, workspace)["status"]
+    assert not workspace.busy()
+    assert workspace.session("page") == Session(closed=True)
+    done: list[str] = []
+
+    def handler(*_values: Any) -> Iterator[Changes]:
+        done.append("worked")
+        yield {}
+
+    (ended,) = RUN.work(workspace.session("page"), handler, fields())
+    assert text.CLOSED in ended["status"]
+    assert not ended["stop"]["interactive"]
+    assert done == toasts == []
+
+
+def test_a_run_that_begins_while_its_page_is_closed_is_stopped() -> None:
+    workspace = Workspace()
+    session = workspace.session("page")  # As a handler has it that was called before the page was closed.
+    workspace.close("page")
+    assert session.begin("steer").stop.is_set()
+    assert session.take("steer").stop.is_set()
+
+
+def test_a_page_that_never_was_open_is_closed_without_harm_and_few_are_remembered() -> None:
+    workspace = Workspace()
+    for number in range(5000):
+        workspace.close(str(number))
+    assert workspace.session("4999").closed
+    assert len(workspace._closed) < 5000
+
+
+def test_closing_stops_also_what_waits_behind_a_newer_run() -> None:
+    session = Session()
+    jobs = [session.begin("steer"), session.begin("steer"), session.begin("vote")]
+    session.close()
+    assert all(job.stop.is_set() for job in jobs)
+
+
+# A second start
+
+
+def test_a_second_start_stops_the_first_and_stop_reaches_the_second() -> None:
+    session, workspace, worked = Session(), Workspace(), list[tuple[str, Job]]()
+
+    def handler(_session: Session, job: Job, _settings: Settings, name: str) -> Iterator[Changes]:
+        worked.append((name, job))
+        yield {}
+        job.check()
+
+    RUN.begin(session, workspace)
+    first = RUN.work(session, handler, fields(), "first")
+    next(first)
+    RUN.begin(session, workspace)
+    (ended,) = first
+    assert ended == RUN.buttons(running=True), "Stop stays, and the words belong to the second"
+    second = RUN.work(session, handler, fields(), "second")
+    next(second)
+    RUN.end(session)
+    assert text.STOPPED in next(second)["status"]
+    assert [name for name, _ in worked] == ["first", "second"]
+    assert all(job.stop.is_set() for _, job in worked)
+    assert session.jobs == {}
+    assert not workspace.busy()
+
+
+def test_two_starts_at_once_leave_no_run_without_a_stop() -> None:
+    session, workspace = Session(), Workspace()
+    start = threading.Barrier(8)
+
+    def begin() -> None:
+        start.wait()
+        RUN.begin(session, workspace)
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    RUN.end(session)
+    assert all(session.take("steer").stop.is_set() for _ in threads)
+
+
+def test_a_run_that_was_not_asked_for_first_can_be_stopped_too() -> None:
+    """As after a restart of the server between the two requests of one press."""
+    session = Session()
+    RUN.end(session)
+    job = session.take("steer")
+    RUN.end(session)
+    assert job.stop.is_set()
+
+
+def test_a_question_cannot_be_put_with_a_cleared_number() -> None:
+    session = Session()
+    with pytest.raises(SteeringError, match=QUESTIONS):
+        list(
+            vote.Voting(Workspace()).count(session, Job(), Settings.read(*fields()), "test", *form(session, limit=None))
+        )
+    assert len(FIELDS) == len(fields())

@@ -1,0 +1,220 @@
+"""Names as people write them and the files that the page hands out: what is written where, and for how long it stays."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pages import fields, last, press
+
+from steering.concepts.concept import load_concept
+from steering.errors import SteeringError
+from steering.library import saved_vectors as library
+from steering.library.sessions import SavedSession, session_text
+from steering.ui.sidebar.cards import cards
+from steering.ui.state.drafts import Draft
+from steering.ui.state.files import MOST_FOLDERS, HandedOut
+from steering.ui.state.presets import preset
+from steering.ui.state.settings import FIELDS, Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.concept import handlers as table
+from steering.ui.tabs.export import files as takeaway
+from steering.ui.tabs.export.handlers import load, python
+from steering.ui.tabs.layers.handlers import Layers
+from steering.ui.tabs.library.handlers import RUN, Shelf
+from steering.ui.tabs.steer.handlers import Steering
+from steering.ui.viewer.texts import Texts, Written
+
+NAMES = {
+    "up": "../x",
+    "up and up": "../../../etc/x",
+    "absolute": "/tmp/y",
+    "slash": "happy/sad",
+    "backslash": "happy\\sad",
+    "null": "a\0b",
+    "lines": "a\nb\r\nc",
+    "long": "x" * 300,
+    "long letters": "𠀀" * 300,
+    "emoji": "🙂",
+    "dot": ".",
+    "dots": "..",
+    "hidden": ".profile",
+    "device": "CON",
+    "device with ending": "nul.tar",
+    "surrogate": "\ud800",
+    "tilde": "~nobody-of-this-name",
+    "spaces": " a  b ",
+    "preset": "../precomputed/sentiment",
+}
+
+FREE: dict[str, Any] = dict.fromkeys(FIELDS)
+
+anything = pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
+any_text = pytest.mark.parametrize("name", [name for name in NAMES.values() if name != "\ud800"])
+"""Without what the page and the readers of files let nobody bring in: half of a surrogate pair."""
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, empty, with a neighbour that a name could lead to; and an empty library."""
+    folder = tmp_path / "inner" / "temporary"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.fixture
+def escaped(temporary: Path, tmp_path: Path) -> Iterator[None]:
+    """Holds that nothing was written outside of the folder for temporary files."""
+
+    def outside() -> set[Path]:
+        return {path for path in tmp_path.rglob("*") if not path.is_relative_to(temporary)}
+
+    before = outside()
+    known = {Path(f"/tmp/y{ending}") for ending in (".csv", ".json", ".html")}
+    there = {path for path in known if path.exists()}
+    yield
+    assert outside() == before
+    assert {path for path in known if path.exists()} == there
+
+
+def own(name: str) -> Session:
+    """A page with a concept of one's own of that name, and texts of it."""
+    session, concept = Session(), replace(load_concept("sentiment"), name=name)
+    session.drafts[name] = Draft(concept, concept)
+    finished = preset("sentiment")
+    assert finished is not None
+    session.of(Texts).written[name] = Written(finished.grid, (), finished.moves)
+    return session
+
+
+def inside(path: str, folder: Path) -> bool:
+    """Whether a file lies in a folder of its own within the folder for temporary files."""
+    return Path(path).is_file() and Path(path).resolve().parent.parent == folder.resolve()
+
+
+@anything
+@pytest.mark.usefixtures("escaped")
+def test_every_string_is_the_name_of_a_concept_and_its_files_stay_inside(name: str, temporary: Path) -> None:
+    session, workspace, values = own(name), Workspace(), fields(concept=name)
+    written = [
+        table.download(session, session.draft(name).rows, name)["download"],
+        takeaway.texts_file(session, Settings.read(*values)),
+        takeaway.session_file(session, values, "Hello"),
+        takeaway.report_file(session, workspace, Settings.read(*values), "Hello"),
+    ]
+    for path in written:
+        assert inside(path, temporary)
+        library.safe_name(Path(path).stem)
+    assert [Path(path).suffix for path in written] == [".csv", ".csv", ".json", ".html"]
+
+
+@anything
+def test_no_name_stops_the_page_from_being_brought_up_to_date(name: str) -> None:
+    session, workspace, values = own(name), Workspace(), fields(concept=name)
+    del session.of(Texts).written[name]
+    settings = Settings.read(*values)
+    assert preset(name) is None
+    assert Steering(workspace).marks(session, settings, "Hello")["viewer"]["phase"] == "empty"
+    assert Layers(workspace).marks(session, settings, "scores")["plot_stale"] == ""
+    assert cards(workspace, session, settings)["vector"]
+    assert "take_script" in python(workspace, session, settings, "Hello")
+    assert workspace.shape(name) is None
+
+
+@anything
+def test_a_name_that_the_page_does_not_know_is_no_path(name: str, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    shutil.copy(Path(library.__file__).parent.parent / "concepts" / "bundled" / "sentiment.json", tmp_path / "x")
+    with pytest.raises(SteeringError, match="This page has no concept"):
+        Session().draft(name)
+    with pytest.raises(SteeringError, match="There is no vector"):
+        library.entry(name)
+
+
+def test_a_file_of_the_server_is_no_concept(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.json"
+    path.write_text(json.dumps({"pairs": [{"positive": "secret", "negative": "text"}]}))
+    with pytest.raises(SteeringError, match="This page has no concept"):
+        Session().draft(str(path))
+
+
+@any_text
+def test_a_session_may_bring_a_concept_of_any_name(name: str, tmp_path: Path) -> None:
+    session = Session()
+    assert "The session is back" in load(session, saved(name, tmp_path), choices=FREE)["take_status"]
+    assert session.draft(name).concept.pairs == load_concept("sentiment").pairs
+
+
+def test_a_session_with_half_a_character_is_refused_in_words(tmp_path: Path) -> None:
+    path = Path(saved("half", tmp_path))
+    path.write_text(path.read_text("utf-8").replace("half", "\\ud800"), "utf-8")
+    session = Session()
+    assert "half of a character" in load(session, str(path), choices=FREE)["take_status"]
+    assert session == Session()
+
+
+def saved(name: str, folder: Path) -> str:
+    """A session file with a concept of that name."""
+    concept = replace(load_concept("sentiment"), name=name)
+    session = SavedSession(dict(zip(FIELDS, fields(concept=name), strict=True)), concept, "Hello")
+    (folder / "session.json").write_text(session_text(session), "utf-8")
+    return str(folder / "session.json")
+
+
+@any_text
+def test_a_vector_of_any_concept_is_saved_and_handed_out(name: str, folders: tuple[str, str], temporary: Path) -> None:
+    session, shelf = own(name), Shelf(Workspace())
+    values = fields(folders[0], folders[0], concept=name)
+    seen = list(press(RUN, shelf.save, session, values, ""))
+    chosen = last(seen, "lib_chosen")
+    assert library.entry(chosen).path.parent == library.folder()
+    assert inside(shelf.download(session, chosen), temporary)
+    written = list(press(RUN, shelf.write, session, values, "steering-vectors", 0.5))
+    assert inside(last(written, "lib_file"), temporary)
+    uploaded = shutil.copy(library.entry(chosen).path, temporary / "🙂.safetensors")
+    list(press(RUN, shelf.upload, session, values, str(uploaded)))
+    kept = last(list(press(RUN, shelf.keep, session, values, False)), "lib_chosen")
+    assert library.entry(kept).path.parent == library.folder()
+
+
+@anything
+def test_a_name_given_to_a_vector_stays_in_the_library(name: str) -> None:
+    safe = library.safe_name(name, otherwise="other")
+    assert safe == os.path.basename(safe)
+    assert safe not in ("", ".", "..")
+    assert safe.split(".")[0].upper() not in ("CON", "NUL")
+    assert len(f".{safe}-99.safetensors.12345678.partial".encode()) <= 255
+
+
+# How long files stay
+
+
+def test_a_page_keeps_a_bounded_number_of_files_and_none_when_it_is_closed(temporary: Path) -> None:
+    workspace = Workspace()
+    session = workspace.session("page")
+    rows = session.draft("sentiment").rows
+    for _ in range(3 * MOST_FOLDERS):
+        newest = table.download(session, rows, "sentiment")["download"]
+    assert len(list(temporary.iterdir())) == MOST_FOLDERS
+    assert Path(newest).is_file()
+    other = table.download(workspace.session("other"), rows, "sentiment")["download"]
+    workspace.close("page")
+    assert [path.name for path in temporary.rglob("*.csv")] == ["sentiment.csv"]
+    assert Path(other).is_file()
+
+
+def test_two_files_of_one_name_lie_apart(temporary: Path) -> None:
+    files = HandedOut()
+    one, other = files.write("a", ".txt", "1"), files.write("a", ".txt", "2")
+    assert (Path(one).read_text(), Path(other).read_text()) == ("1", "2")
+    files.remove()
+    assert not list(temporary.iterdir())

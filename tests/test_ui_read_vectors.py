@@ -1,0 +1,137 @@
+"""Vectors that pages read from files: each page steers with the one that it read, as long as it is open."""
+
+import gc
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pages import fields, last, press
+
+from steering.concepts.concept import Concept
+from steering.library import saved_vectors as library
+from steering.ui.state.settings import FIELDS, Settings
+from steering.ui.state.workspace import Session, Workspace
+from steering.ui.tabs.export import text as export_text
+from steering.ui.tabs.export.handlers import python
+from steering.ui.tabs.library.handlers import RUN, Shelf
+from steering.vectors.vector import SteeringVector, save_vector
+
+
+@dataclass
+class Page:
+    """An open page, and what its sidebar says."""
+
+    name: str
+    shelf: Shelf
+    session: Session
+    values: list[Any]
+
+    @property
+    def settings(self) -> Settings:
+        """The sidebar."""
+        return Settings.read(*self.values)
+
+    @property
+    def concept(self) -> Concept:
+        """The chosen concept."""
+        return self.session.draft(self.settings.concept).concept
+
+    @property
+    def vector(self) -> SteeringVector | None:
+        """What the page steers with."""
+        return self.shelf.workspace.ready(self.settings, self.concept)
+
+    def close(self) -> None:
+        """Close the page."""
+        self.session = Session()
+        self.shelf.workspace.close(self.name)
+        gc.collect()
+
+    def use(self, name: str) -> None:
+        """Check a saved vector and steer with it."""
+        self.shelf.choose(self.session, name, None)
+        seen = list(press(RUN, self.shelf.check, self.session, self.values, name))
+        assert last(seen, "lib_use")["interactive"]
+        changes = self.shelf.use(self.session, *self.values)
+        chosen = {**dict(zip(FIELDS, self.values, strict=True)), "concept": changes["concept"]["value"]}
+        self.values = list(chosen.values())
+
+
+@pytest.fixture(scope="module")
+def workspace() -> Workspace:
+    return Workspace()
+
+
+@pytest.fixture
+def pages(
+    workspace: Workspace, folders: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Page, Page]]:
+    """Two pages, and a saved vector called "mine"."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    one, other = (
+        Page(name, Shelf(workspace), workspace.session(name), fields(*folders))
+        for name in (f"{tmp_path.name} one", f"{tmp_path.name} other")
+    )
+    list(press(RUN, one.shelf.save, one.session, one.values, "mine"))
+    yield one, other
+    one.close()
+    other.close()
+
+
+def turn_around() -> SteeringVector:
+    """Put the opposite vector, made of the same pairs, into the same file."""
+    entry = library.entry("mine")
+    assert entry.vector is not None
+    save_vector(-entry.vector, entry.path)
+    return entry.vector
+
+
+def same(found: SteeringVector | None, wanted: SteeringVector) -> bool:
+    return found is not None and torch.equal(found.directions, wanted.directions)
+
+
+def test_each_page_steers_with_the_vector_that_it_read(pages: tuple[Page, Page]) -> None:
+    one, other = pages
+    one.use("mine")
+    first = turn_around()
+    other.use("mine")
+    assert one.settings.concept == other.settings.concept, "both menus name the same file"
+    assert same(one.vector, first)
+    assert same(other.vector, -first)
+    assert one.settings.grid_key(one.concept, "p") != other.settings.grid_key(other.concept, "p")
+    assert same(one.shelf.workspace.vector(one.settings, one.concept), first)
+
+
+def test_a_page_that_reads_a_replaced_file_again_takes_the_new_one(pages: tuple[Page, Page]) -> None:
+    one, _ = pages
+    one.use("mine")
+    stale = one.settings.grid_key(one.concept, "p")
+    first = turn_around()
+    one.use("mine")
+    assert same(one.vector, -first)
+    assert one.settings.grid_key(one.concept, "p") != stale, "texts of the earlier vector are out of date"
+
+
+def test_the_script_does_not_name_a_file_that_holds_another_vector_by_now(pages: tuple[Page, Page]) -> None:
+    one, _ = pages
+    one.use("mine")
+    assert "load_vector" in python(one.shelf.workspace, one.session, one.settings, "Hello")["take_script"]
+    turn_around()
+    changes = python(one.shelf.workspace, one.session, one.settings, "Hello")
+    assert list(changes) == ["take_stale"]
+    assert export_text.FILE_CHANGED.partition("}")[2][:30] in changes["take_stale"]
+
+
+def test_a_vector_stays_until_the_last_page_that_read_it_is_closed(pages: tuple[Page, Page]) -> None:
+    one, other = pages
+    one.use("mine")
+    other.use("mine")
+    workspace, settings, concept = one.shelf.workspace, one.settings, one.concept
+    one.close()
+    assert other.vector is not None
+    other.close()
+    assert not workspace.from_file(settings, concept)
+    assert len(workspace._read) == 0
