@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pages import fields, last, press
 
-from steering.concepts.concept import load_concept
+from steering.concepts import load_concept
 from steering.errors import SteeringError
 from steering.library import saved_vectors as library
 from steering.library.sessions import SavedSession, session_text

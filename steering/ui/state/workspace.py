@@ -108,6 +108,11 @@ class Session:
         found: T = self.rooms.setdefault(kind, kind())
         return found
 
+    @property
+    def concepts(self) -> list[str]:
+        """What the concept menu offers: the bundled ones, and those that this page made or read."""
+        return list(dict.fromkeys([*bundled_concepts(), *self.drafts]))
+
     def draft(self, concept: str) -> Draft:
         """The concept as this page edits it.
 

@@ -7,7 +7,7 @@ from typing import Any
 from steering.concepts import Concept, load_concept
 from steering.steer import Grid, Move
 from steering.ui.state.presets import preset
-from steering.ui.state.settings import DEFAULT
+from steering.ui.state.settings import DEFAULT, Settings
 from steering.ui.viewer import component as viewer
 
 Moves = Mapping[float, Sequence[Move]]
@@ -36,6 +36,10 @@ class Written:
     source: str = LIVE
     versions: str = ""
     phase: str = "done"
+
+    def current(self, settings: Settings, concept: Concept, prompt: str) -> bool:
+        """Whether these settings, pairs and prompt made them."""
+        return self.key == settings.grid_key(concept, prompt)
 
     @property
     def most(self) -> int:

@@ -151,15 +151,14 @@ def new(session: Session, pasted: str, name: str) -> Changes:
     """Start a concept of one's own, with the pasted pairs or with nothing, and choose it in the sidebar."""
     if not name.strip():
         return {"pairs_message": message(text.NO_NAME, "error")}
-    own = [known for known in session.drafts if known not in bundled_concepts()]
     try:
-        draft = new_draft(name, read_pairs(pasted), (*bundled_concepts(), *own))
+        draft = new_draft(name, read_pairs(pasted), session.concepts)
     except SteeringError as error:
         return {"pairs_message": message(str(error), "error")}
     made = draft.concept.name
     session.drafts[made] = draft
     return {
-        "concept": gr.update(choices=[*bundled_concepts(), *own, made], value=made),
+        "concept": gr.update(choices=session.concepts, value=made),
         "pasted": "",
         "new_name": text.FIRST_NAME,
         "paste": gr.update(open=not pasted.strip()),

@@ -63,7 +63,7 @@ def session_file(session: Session, fields: Sequence[Any], prompt: str) -> str:
         prompt=prompt,
         grid=written.grid if written else None,
         moves=written.moves if written else {},
-        current=written is not None and written.key == settings.grid_key(concept, prompt),
+        current=written is not None and written.current(settings, concept, prompt),
     )
     return session.files.write(f"{concept.name} session", ".json", session_text(saved))
 
@@ -83,7 +83,7 @@ def script_of(session: Session, workspace: Workspace, settings: Settings, prompt
     written = session.of(Texts).of(concept)
     lambdas = sorted(row.lam for row in written.grid.rows) if written else LAMBDAS
     file = _file(workspace, settings, concept)
-    stale = written is not None and written.key != settings.grid_key(concept, prompt)
+    stale = written is not None and not written.current(settings, concept, prompt)
     return script.of(settings, concept, prompt, lambdas=lambdas, file=file), stale
 
 
@@ -117,7 +117,7 @@ def load(session: Session, path: Path, choices: Mapping[str, Sequence[str] | Non
     texts = session.of(Texts)
     changes: Changes = {
         **fields,
-        "concept": gr.update(choices=concepts(session), value=concept.name),
+        "concept": gr.update(choices=session.concepts, value=concept.name),
         "prompt": saved.prompt,
     }
     if saved.grid is not None:
@@ -154,11 +154,6 @@ def checked(fields: Mapping[str, Any], choices: Mapping[str, Sequence[str] | Non
                 text.UNKNOWN_SETTING.format(name=name, value=str(value)[:40], choices=", ".join(offered))
             )
     return {name: fields[name] for name in FIELDS}
-
-
-def concepts(session: Session) -> list[str]:
-    """What the concept menu offers: the bundled ones, and those that this page made or read."""
-    return list(dict.fromkeys([*bundled_concepts(), *session.drafts]))
 
 
 def _file(workspace: Workspace, settings: Settings, concept: Concept) -> Path | None:

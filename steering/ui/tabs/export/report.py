@@ -50,7 +50,7 @@ def of(session: Session, workspace: Workspace, settings: Settings, prompt: str) 
     """
     concept = session.draft(settings.concept).concept
     written = session.of(Texts).of(concept)
-    stale = written is not None and written.key != settings.grid_key(concept, prompt)
+    stale = written is not None and not written.current(settings, concept, prompt)
     vector = workspace.ready(settings, concept)
     carried = (
         vector.report if vector else (written.grid.provenance.get("vector", {}).get("transfer") if written else None)

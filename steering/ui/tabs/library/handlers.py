@@ -10,6 +10,7 @@ import gradio as gr
 
 from steering.errors import Progress, SteeringError, part_of
 from steering.interop import Card, export_vector
+from steering.library import Entry
 from steering.library import saved_vectors as library
 from steering.ui.background.jobs import Job
 from steering.ui.events.downloads import deliver, hand_out
@@ -19,7 +20,6 @@ from steering.ui.render import message, note
 from steering.ui.state.drafts import Draft
 from steering.ui.state.settings import FIELDS, FILE, Settings, needed
 from steering.ui.state.workspace import Session, Workspace
-from steering.ui.tabs.export import files as takeaway
 from steering.ui.tabs.library import render, text
 from steering.ui.tabs.library.comparing import COMPARED, compared
 from steering.vectors import DIRECTION_METHODS, SteeringVector
@@ -106,10 +106,8 @@ class Shelf:
 
         vector = yield from RUN.step(job, work)
         session.vector_key = settings.vector_key(concept)
-        entry = library.keep(vector, name or library.proposed_name(vector).replace(FILE, ""))
-        session.of(Chosen).name = entry.name
-        said = RUN.said(text.saved(entry.path.name, str(entry.path.parent)))
-        yield self.shown(session) | {"lib_name": ""} | said
+        entry = library.keep(vector, name)
+        yield {"lib_name": ""} | self._saved(session, entry)
 
     def upload(self, session: Session, job: Job, settings: Settings, path: str | None) -> Iterator[Changes]:
         """Check a file that was uploaded against the child."""
@@ -135,9 +133,8 @@ class Shelf:
 
         vector = yield from RUN.step(job, work)
         entry = library.keep(vector, library.safe_name(path.stem, otherwise=library.proposed_name(vector)))
-        session.of(Chosen).name, session.of(Chosen).uploaded = entry.name, None
-        said = RUN.said(text.saved(entry.path.name, str(entry.path.parent)))
-        yield self.shown(session) | {"lib_uploaded": gr.update(visible=False)} | said
+        session.of(Chosen).uploaded = None
+        yield {"lib_uploaded": gr.update(visible=False)} | self._saved(session, entry)
 
     def check(self, session: Session, job: Job, settings: Settings, name: str) -> Iterator[Changes]:
         """Check the chosen vector against the child; only what fits can be used."""
@@ -169,7 +166,7 @@ class Shelf:
         session.drafts[concept.name] = Draft(concept, concept)
         self.workspace.hold(session, settings, concept, vector)
         session.vector_key = settings.vector_key(concept)
-        menu = gr.update(choices=takeaway.concepts(session), value=concept.name)
+        menu = gr.update(choices=session.concepts, value=concept.name)
         said = message(text.used(chosen.name, vector.concept), "good")
         return {**made, "concept": menu, "lib_status": said}
 
@@ -184,10 +181,7 @@ class Shelf:
 
     def undo(self, session: Session) -> Changes:
         """Bring back what was deleted last."""
-        try:
-            session.of(Chosen).name = library.restore().name
-        except SteeringError as error:
-            return {"lib_status": message(str(error), "error")}
+        session.of(Chosen).name = library.restore().name
         said = {"lib_status": message(text.brought_back(session.of(Chosen).name), "good")}
         return self.shown(session) | said
 
@@ -214,6 +208,11 @@ class Shelf:
         done = yield from RUN.step(job, work)
         said = text.written(done.path.name, done.layers, done.lam, done.scale)
         yield {"lib_file": str(done.path), "lib_notes": "".join(map(note, done.notes))} | RUN.said(said)
+
+    def _saved(self, session: Session, entry: Entry) -> Changes:
+        """The table with a new file, which is chosen."""
+        session.of(Chosen).name = entry.name
+        return self.shown(session) | RUN.said(text.saved(entry.path.name, str(entry.path.parent)))
 
     def _inspect(
         self, job: Job, settings: Settings, path: Path

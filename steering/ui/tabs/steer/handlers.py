@@ -71,7 +71,7 @@ class Steering:
             return {}
         concept, texts = session.draft(settings.concept).concept, session.of(Texts)
         written = texts.of(concept)
-        stale = written is not None and written.key != settings.grid_key(concept, prompt)
+        stale = written is not None and not written.current(settings, concept, prompt)
         changes: Changes = {"stale": render.message(text.STALE_GRID if stale else "", "warning")}
         if written is None:
             words = text.first_run(settings.parent, settings.child, concept.name, len(concept.pairs))
@@ -118,13 +118,15 @@ class Steering:
         wanted = needed(text.EXACT, lam)
         concept = session.draft(settings.concept).concept
         written = session.of(Texts).of(concept)
-        if written is None or written.key != settings.grid_key(concept, prompt):
+        if written is None or not written.current(settings, concept, prompt):
             raise SteeringError(text.EXACT_NEEDS_GRID)
 
         def work(progress: Progress) -> tuple[SteeringVector, Grid]:
             vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.9))
             progress(text.WRITING_ONE, 0.9)
-            return vector, generate(self.workspace.models(settings)[1], prompt, vector, [wanted], **_generation(settings))
+            return vector, generate(
+                self.workspace.models(settings)[1], prompt, vector, [wanted], **_generation(settings)
+            )
 
         vector, one = yield from RUN.step(job, work)
         grid = written.grid
