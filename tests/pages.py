@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from steering.ui.events.long_tasks import Changes, Run
+from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.questions.form import Uploads
 from steering.ui.state.settings import FIELDS
 from steering.ui.state.workspace import Session, Workspace
@@ -33,7 +33,7 @@ def fields(parent: str = "a", child: str = "b", **changes: Any) -> list[Any]:
 
 
 def press(
-    run: Run, handler: Callable[..., Iterator[Changes]], session: Session, values: list[Any], *more: Any
+    run: LongTask, handler: Callable[..., Iterator[Changes]], session: Session, values: list[Any], *more: Any
 ) -> Iterator[Changes]:
     """What a press of a run's button changes, one change after the other."""
     yield run.begin(session, Workspace())

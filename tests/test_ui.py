@@ -16,10 +16,10 @@ from steering.concepts.files import load_concept
 from steering.errors import Progress, SteeringError
 from steering.steer.decoding import Sampling
 from steering.ui import build_app, render, text
-from steering.ui.background import worker as lane
+from steering.ui.background import worker as worker
 from steering.ui.background.jobs import Job, Report, Stopped, paced, watched
-from steering.ui.events.long_tasks import Run, named
-from steering.ui.events.wiring import Wire
+from steering.ui.events.binder import EventBinder
+from steering.ui.events.long_tasks import LongTask, named
 from steering.ui.state.drafts import Draft
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Shape, Workspace
@@ -132,7 +132,7 @@ def test_errors_of_the_work_are_raised_where_it_is_watched() -> None:
 
 
 def test_models_work_in_one_thread_whoever_asks() -> None:
-    """Two threads that compute make each other slow; see `lane`."""
+    """Two threads that compute make each other slow; see `worker`."""
     seen = set()
 
     def steps() -> Iterator[int]:
@@ -142,7 +142,7 @@ def test_models_work_in_one_thread_whoever_asks() -> None:
 
     def ask() -> None:
         list(watched(lambda _: seen.add(threading.get_ident()), Job(), lambda report: report))
-        assert list(lane.through(steps())) == [0, 1, 2]
+        assert list(worker.iterate(steps())) == [0, 1, 2]
 
     pages = [threading.Thread(target=ask) for _ in range(4)]
     for page in pages:
@@ -153,10 +153,10 @@ def test_models_work_in_one_thread_whoever_asks() -> None:
     assert threading.get_ident() not in seen
 
 
-def test_an_error_in_the_lane_reaches_who_waits_and_not_the_next_one() -> None:
+def test_an_error_in_the_worker_reaches_who_waits_and_not_the_next_one() -> None:
     with pytest.raises(ZeroDivisionError):
-        lane.submit(lambda: 1 // 0).result()
-    assert lane.submit(lambda: 42).result() == 42
+        worker.submit(lambda: 1 // 0).result()
+    assert worker.submit(lambda: 42).result() == 42
 
 
 def test_a_page_sees_the_first_step_the_last_one_and_some_between() -> None:
@@ -193,7 +193,7 @@ def _run(generator: Any) -> tuple[list[Any], Any]:
 
 
 def test_closing_a_page_forgets_it() -> None:
-    workspace, run = Workspace(), Run("steer", ("generate",), "stop", "status")
+    workspace, run = Workspace(), LongTask("steer", ("generate",), "stop", "status")
     session = workspace.session("page")
     run.begin(session, workspace)
     session.draft("sentiment")
@@ -204,7 +204,7 @@ def test_closing_a_page_forgets_it() -> None:
 
 
 def test_a_second_page_is_told_that_the_model_is_busy() -> None:
-    workspace, run = Workspace(), Run("steer", ("generate",), "stop", "status")
+    workspace, run = Workspace(), LongTask("steer", ("generate",), "stop", "status")
     assert text.STARTING in run.begin(workspace.session("one"), workspace)["status"]
     assert text.BUSY in run.begin(workspace.session("other"), workspace)["status"]
 
@@ -228,15 +228,15 @@ def test_a_run_that_yields_nothing_changes_nothing() -> None:
 
     with gr.Blocks() as demo:
         page = {"said": gr.HTML("words", elem_id="said"), "press": gr.Button()}
-        Wire(demo, page, Workspace()).on(page["press"].click, silent, outputs=["said"])
+        EventBinder(demo, page, Workspace()).on(page["press"].click, silent, outputs=["said"])
     (function,) = (one.fn for one in demo.fns.values())
     assert list(function(SimpleNamespace(session_hash="page"))) == [gr.skip()]
 
 
-def test_runs_share_one_lane() -> None:
+def test_long_tasks_share_one_worker() -> None:
     def is_run(function: Any) -> bool:
         handler = inspect.getclosurevars(function).nonlocals.get("handler")
-        return getattr(handler, "__qualname__", "") == "Wire.run.<locals>.work"
+        return getattr(handler, "__qualname__", "") == "EventBinder.long_task.<locals>.work"
 
     runs = [one for one in build_app().fns.values() if one.fn and is_run(one.fn)]
     assert len(runs) > 8

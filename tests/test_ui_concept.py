@@ -220,7 +220,7 @@ def test_checked_pairs_are_listed_with_those_that_fight_first(checked: Pressed) 
 def test_a_chosen_pair_can_be_left_out_and_taken_back(checked: Pressed) -> None:
     check, session, values, seen = checked
     settings, pairs = Settings.read(*values), load_concept("sentiment").pairs
-    assert check.marks(session, settings)["check_stale"] == ""
+    assert check.notices(session, settings)["check_stale"] == ""
     number = last(seen, "votes")["rows"][0]["number"]
     shown = check.choose(session, number - 1)
     assert f"Row {number}" in shown["vote_detail"]
@@ -229,13 +229,13 @@ def test_a_chosen_pair_can_be_left_out_and_taken_back(checked: Pressed) -> None:
     left = check.leave_out(session, "sentiment")
     assert len(left["pairs"]) == 31
     assert [pairs[number - 1].positive, pairs[number - 1].negative] not in left["pairs"]
-    marks = check.marks(session, settings)
-    assert text.STALE_VOTES in marks["check_stale"]
-    assert [row["number"] for row in marks["votes"]["rows"] if row["gone"]] == [number]
-    assert not marks["leave_out"]["interactive"]
+    notices = check.notices(session, settings)
+    assert text.STALE_VOTES in notices["check_stale"]
+    assert [row["number"] for row in notices["votes"]["rows"] if row["gone"]] == [number]
+    assert not notices["leave_out"]["interactive"]
     assert check.leave_out(session, "sentiment") == {}, "it is not deleted twice"
     table.undo(session, "sentiment", session.draft("sentiment").rows)
-    back = check.marks(session, settings)
+    back = check.notices(session, settings)
     assert back["check_stale"] == ""
     assert not any(row["gone"] for row in back["votes"]["rows"])
 
@@ -244,7 +244,7 @@ def test_a_check_grows_old_with_the_method_and_not_with_the_child(checked: Press
     check, session, _, _ = checked
     parent, child = folders
     others = (fields(parent, child, method="mean"), fields(parent, parent), fields(parent, child, concept="courage"))
-    stale = [text.STALE_VOTES in check.marks(session, Settings.read(*values))["check_stale"] for values in others]
+    stale = [text.STALE_VOTES in check.notices(session, Settings.read(*values))["check_stale"] for values in others]
     assert stale == [True, False, True]
 
 
@@ -291,11 +291,11 @@ def test_two_designs_are_compared_and_written_with_in_one_batch(folders: tuple[s
     assert "explained variance" in last(seen, "design_quality").layout.yaxis.title.text
     assert "split-half" in comparing.measured(session, "split-half cosine")["design_quality"].data[0].hovertemplate
     settings = Settings.read(*values)
-    assert compare.marks(session, settings, "Hello", 0.3)["compare_stale"] == ""
+    assert compare.notices(session, settings, "Hello", 0.3)["compare_stale"] == ""
     for prompt, lam in (("Hello", 0.2), ("Bye", 0.3)):
-        assert text.STALE_COMPARISON in compare.marks(session, settings, prompt, lam)["compare_stale"]
+        assert text.STALE_COMPARISON in compare.notices(session, settings, prompt, lam)["compare_stale"]
     comparing.kept("B", session, "sentiment")
-    assert text.STALE_COMPARISON in compare.marks(session, settings, "Hello", 0.3)["compare_stale"]
+    assert text.STALE_COMPARISON in compare.notices(session, settings, "Hello", 0.3)["compare_stale"]
 
 
 def test_what_people_write_in_designs_is_escaped(checked: Pressed) -> None:

@@ -13,8 +13,8 @@ from pages import fields, form, last, press
 from steering.errors import SteeringError
 from steering.ui import build_app, text
 from steering.ui.background.jobs import Job
-from steering.ui.events.long_tasks import Changes, Run
-from steering.ui.events.wiring import Wire
+from steering.ui.events.binder import EventBinder
+from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.questions.form import Form
 from steering.ui.questions.text import MOST_TOKENS, QUESTIONS, SHOTS
 from steering.ui.state.settings import FIELDS, Settings
@@ -32,7 +32,7 @@ from steering.ui.tabs.vote import handlers as vote
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # a toast outside of a page is a warning
 
-RUN = Run("steer", ("generate",), "stop", "status")
+RUN = LongTask("steer", ("generate",), "stop", "status")
 PAGE = SimpleNamespace(session_hash="page")
 EVIL = "<img src=x>"
 
@@ -40,16 +40,16 @@ EVIL = "<img src=x>"
 @pytest.fixture
 def toasts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was said in the corner."""
-    said: list[str] = []
-    monkeypatch.setattr(gr, "Warning", said.append)
-    return said
+    message: list[str] = []
+    monkeypatch.setattr(gr, "Warning", message.append)
+    return message
 
 
 def wired(handler: Callable[..., Any], *, status: str = "said") -> tuple[Callable[..., Any], dict[str, Any]]:
     """A handler as Gradio calls it, and the components by name."""
     with gr.Blocks() as demo:
         page = {"said": gr.HTML("words"), "other": gr.HTML("words"), "press": gr.Button()}
-        Wire(demo, page, Workspace()).on(page["press"].click, handler, outputs=["other"], status=status)
+        EventBinder(demo, page, Workspace()).on(page["press"].click, handler, outputs=["other"], status=status)
     (function,) = (one.fn for one in demo.fns.values())
     return function, page
 
@@ -101,10 +101,10 @@ def test_a_handler_without_a_line_of_its_own_fails_in_the_corner_alone(toasts: l
     assert len(toasts) == 1
 
 
-def test_every_python_handler_of_the_page_goes_through_the_wire() -> None:
+def test_every_python_handler_of_the_page_goes_through_the_binder() -> None:
     """What does not is neither turned into words nor kept from a closed page."""
     functions = [one.fn for one in build_app().fns.values() if one.fn]
-    astray = [one.__qualname__ for one in functions if not one.__qualname__.startswith("Wire._bound.")]
+    astray = [one.__qualname__ for one in functions if not one.__qualname__.startswith("EventBinder._bound.")]
     assert astray == ["_unload.<locals>.unload"]
 
 
@@ -118,10 +118,10 @@ def test_what_fails_while_the_page_is_brought_up_to_date_stops_nothing_else(
         return {"other": "new"}
 
     with gr.Blocks() as demo:
-        wire = Wire(demo, {"other": gr.HTML()}, Workspace())
-    wire.mark(fails)
-    wire.mark(works, outputs=["other"])
-    changes = wire.changed(Session(), fields(), {})
+        events = EventBinder(demo, {"other": gr.HTML()}, Workspace())
+    events.notice(fails)
+    events.notice(works, outputs=["other"])
+    changes = events.changed(Session(), fields(), {})
     assert changes["other"] == "new"
     assert text.UNEXPECTED in changes["relation"]
     assert "ZeroDivisionError" in caplog.text
@@ -153,7 +153,7 @@ def test_a_cleared_number_of_the_sidebar_is_named(name: str) -> None:
 def test_a_number_of_the_form_that_is_none_is_named(name: str, label: str, value: Any) -> None:
     with pytest.raises(SteeringError, match=f"{label} is empty. Type a number"):
         Form.read((), *form(Session(), **{name: value}))
-    assert label in tune.Tune(Workspace()).marks(
+    assert label in tune.Tune(Workspace()).notices(
         Session(), Settings.read(*fields()), *form(Session(), **{name: value})
     )["tune_stale"]  # fmt: skip
 
@@ -163,8 +163,8 @@ def test_a_cleared_strength_is_named_on_every_tab(toasts: list[str]) -> None:
     comparing.kept("A", session, "sentiment")
     comparing.kept("B", session, "sentiment")
     compare = comparing.Comparing(workspace).compare
-    cleared: list[tuple[Run, Callable[..., Iterator[Changes]], tuple[Any, ...], str]] = [
-        (library.RUN, library.Shelf(workspace).write, ("gguf", None), library_text.LAM),
+    cleared: list[tuple[LongTask, Callable[..., Iterator[Changes]], tuple[Any, ...], str]] = [
+        (library.RUN, library.SavedVectors(workspace).write, ("gguf", None), library_text.LAM),
         (preview.RUN, preview.Preview(workspace).write, ("Hello", None), layers_text.PREVIEW_LAM),
         (steer.RUN, steer.Steering(workspace).exact, ("Hello", None), steer_text.EXACT),
         (comparing.RUN, compare, ("Hello", None, "explained"), concept_text.NEEDS_STRENGTH),
@@ -175,7 +175,7 @@ def test_a_cleared_strength_is_named_on_every_tab(toasts: list[str]) -> None:
     assert len(toasts) == len(cleared)
     shown = preview.Preview(workspace)
     assert shown.moved(session, None, *values) == {}
-    assert "preview_stale" in shown.marks(session, Settings.read(*values), "Hello", None)
+    assert "preview_stale" in shown.notices(session, Settings.read(*values), "Hello", None)
 
 
 # Closed pages

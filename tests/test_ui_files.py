@@ -26,7 +26,7 @@ from steering.ui.tabs.concept import handlers as table
 from steering.ui.tabs.export import files as takeaway
 from steering.ui.tabs.export.handlers import load, python
 from steering.ui.tabs.layers.handlers import Layers
-from steering.ui.tabs.library.handlers import RUN, Shelf
+from steering.ui.tabs.library.handlers import RUN, SavedVectors
 from steering.ui.tabs.steer.handlers import Steering
 from steering.ui.viewer.texts import Texts, Written
 
@@ -122,8 +122,8 @@ def test_no_name_stops_the_page_from_being_brought_up_to_date(name: str) -> None
     del session.of(Texts).written[name]
     settings = Settings.read(*values)
     assert preset(name) is None
-    assert Steering(workspace).marks(session, settings, "Hello")["viewer"]["phase"] == "empty"
-    assert Layers(workspace).marks(session, settings, "scores")["plot_stale"] == ""
+    assert Steering(workspace).notices(session, settings, "Hello")["viewer"]["phase"] == "empty"
+    assert Layers(workspace).notices(session, settings, "scores")["plot_stale"] == ""
     assert cards(workspace, session, settings)["vector"]
     assert "take_script" in python(workspace, session, settings, "Hello")
     assert workspace.shape(name) is None
@@ -172,17 +172,17 @@ def saved(name: str, folder: Path) -> str:
 
 @any_text
 def test_a_vector_of_any_concept_is_saved_and_handed_out(name: str, folders: tuple[str, str], temporary: Path) -> None:
-    session, shelf = own(name), Shelf(Workspace())
+    session, saved = own(name), SavedVectors(Workspace())
     values = fields(folders[0], folders[0], concept=name)
-    seen = list(press(RUN, shelf.save, session, values, ""))
+    seen = list(press(RUN, saved.save, session, values, ""))
     chosen = last(seen, "lib_chosen")
     assert library.entry(chosen).path.parent == library.folder()
-    assert inside(shelf.download(session, chosen), temporary)
-    written = list(press(RUN, shelf.write, session, values, "steering-vectors", 0.5))
+    assert inside(saved.download(session, chosen), temporary)
+    written = list(press(RUN, saved.write, session, values, "steering-vectors", 0.5))
     assert inside(last(written, "lib_file"), temporary)
     uploaded = shutil.copy(library.entry(chosen).path, temporary / "🙂.safetensors")
-    list(press(RUN, shelf.upload, session, values, str(uploaded)))
-    kept = last(list(press(RUN, shelf.keep, session, values, False)), "lib_chosen")
+    list(press(RUN, saved.upload, session, values, str(uploaded)))
+    kept = last(list(press(RUN, saved.keep, session, values, False)), "lib_chosen")
     assert library.entry(kept).path.parent == library.folder()
 
 

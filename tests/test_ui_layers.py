@@ -41,8 +41,10 @@ def test_the_effect_is_measured_on_demand_and_stays_in_the_report(layers: Layers
     assert vector is not None
     assert vector.report is not None
     assert vector.report["effect_kept"] is not None
-    assert "Effect kept" in layers.marks(session, Settings.read(*values), "scores")["verdict"]
-    assert "verdict" not in layers.marks(session, Settings.read(*values), "scores"), "the same report is not sent again"
+    assert "Effect kept" in layers.notices(session, Settings.read(*values), "scores")["verdict"]
+    assert "verdict" not in layers.notices(session, Settings.read(*values), "scores"), (
+        "the same report is not sent again"
+    )
 
 
 def test_layers_are_compared_looked_at_and_used_alone(layers: Layers, folders: tuple[str, str]) -> None:
@@ -53,8 +55,8 @@ def test_layers_are_compared_looked_at_and_used_alone(layers: Layers, folders: t
     figure = last(seen, "plot")["value"]
     assert (len(figure.data[0].z), len(figure.data[0].z[0])) == (3, 4)
     assert "64 texts" in last(seen, "layers_status")
-    assert layers.marks(session, settings, "scores")["plot_stale"] == ""
-    assert text.STALE_PLOT in layers.marks(session, settings, "cka")["plot_stale"]
+    assert layers.notices(session, settings, "scores")["plot_stale"] == ""
+    assert text.STALE_PLOT in layers.notices(session, settings, "cka")["plot_stale"]
 
     best = max((value, row, column) for row, line in enumerate(figure.data[0].z) for column, value in enumerate(line))
     assert last(seen, "pair")["pair"] == [best[1], best[2]], "the map opens at its strongest cell"
@@ -75,9 +77,9 @@ def test_layers_are_compared_looked_at_and_used_alone(layers: Layers, folders: t
     assert (again["layers"]["value"], again["profile"]["value"]) == ("best", "late")
 
     other = Session()
-    shown = layers.marks(other, settings, "scores")
+    shown = layers.notices(other, settings, "scores")
     assert shown["plot"]["visible"], "another page gets a map that is at hand at once"
-    assert "plot" not in layers.marks(other, settings, "scores"), "and gets it once"
+    assert "plot" not in layers.notices(other, settings, "scores"), "and gets it once"
 
 
 def test_bars_show_the_profile_and_which_layers_carry_nothing() -> None:
@@ -114,10 +116,10 @@ def test_an_edit_of_the_bars_changes_the_profile_and_previews_only_what_is_ready
     assert "λ = +0.3" in last(seen, "preview_texts")
     assert "Hello" in last(seen, "preview_status")
     settings = Settings.read(*values)
-    assert preview_of.marks(session, settings, "Hello", 0.3)["preview_stale"] == ""
-    assert text.PREVIEW_STALE in preview_of.marks(session, settings, "Hello", 0.2)["preview_stale"]
+    assert preview_of.notices(session, settings, "Hello", 0.3)["preview_stale"] == ""
+    assert text.PREVIEW_STALE in preview_of.notices(session, settings, "Hello", 0.2)["preview_stale"]
     edited = Settings.read(*fields(*folders, profile="0 0.5 1 0"))
-    assert text.PREVIEW_STALE in preview_of.marks(session, edited, "Hello", 0.3)["preview_stale"]
+    assert text.PREVIEW_STALE in preview_of.notices(session, edited, "Hello", 0.3)["preview_stale"]
 
     assert preview_of.edited(session, edit, 0.3, *values)["preview_asked"] == "1"
     assert preview_of.moved(session, -0.2, *values)["preview_asked"] == "2"
@@ -139,7 +141,7 @@ def test_a_newer_edit_ends_the_preview_of_an_older_one(preview_of: Preview, fold
     assert 0 < turned < preview.TOKENS, "the older one was not written to its end"
     assert all("λ = +0.2" in words for words in texts[turned:])
     newest = Settings.read(*fields(*folders, profile="0 1 2x0"))
-    assert text.PREVIEW_STALE not in preview_of.marks(session, newest, "Hello", 0.2)["preview_stale"]
+    assert text.PREVIEW_STALE not in preview_of.notices(session, newest, "Hello", 0.2)["preview_stale"]
     assert session.jobs == {}
 
 
@@ -150,14 +152,14 @@ def test_an_empty_prompt_is_named(preview_of: Preview) -> None:
 
 def test_bars_are_sent_once_and_not_back_to_who_edited_them(preview_of: Preview, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
-    first = preview_of.marks(session, Settings.read(*values), "Hello", 0.3)
+    first = preview_of.notices(session, Settings.read(*values), "Hello", 0.3)
     assert first["bars"]["weights"] == [1, 1, 1, 1]
-    assert "bars" not in preview_of.marks(session, Settings.read(*values), "Hello", 0.3)
+    assert "bars" not in preview_of.notices(session, Settings.read(*values), "Hello", 0.3)
     preview_of.edited(session, first["bars"] | {"weights": [0, 0.5, 1, 0], "choice": ""}, 0.3, *values)
     edited = Settings.read(*fields(*folders, profile="0 0.5 1 0"))
-    assert "bars" not in preview_of.marks(session, edited, "Hello", 0.3)
+    assert "bars" not in preview_of.notices(session, edited, "Hello", 0.3)
     late = Settings.read(*fields(*folders, profile="late"))
-    assert preview_of.marks(session, late, "Hello", 0.3)["bars"]["choice"] == "late"
+    assert preview_of.notices(session, late, "Hello", 0.3)["bars"]["choice"] == "late"
 
 
 def test_what_a_model_wrote_is_escaped() -> None:

@@ -25,7 +25,7 @@ from steering.ui.tabs.export import text as export_text
 from steering.ui.tabs.export.handlers import load, python
 from steering.ui.tabs.library import text
 from steering.ui.tabs.library.comparing import compared
-from steering.ui.tabs.library.handlers import RUN, Chosen, Shelf
+from steering.ui.tabs.library.handlers import RUN, Chosen, SavedVectors
 from steering.ui.tabs.steer.handlers import RUN as STEER
 from steering.ui.tabs.steer.handlers import Steering
 from steering.ui.viewer.texts import Texts
@@ -49,8 +49,8 @@ def workspace() -> Workspace:
 
 
 @pytest.fixture
-def shelf(workspace: Workspace) -> Shelf:
-    return Shelf(workspace)
+def saved(workspace: Workspace) -> SavedVectors:
+    return SavedVectors(workspace)
 
 
 def steered(workspace: Workspace, session: Session, values: list[Any], prompt: str = PROMPT) -> None:
@@ -58,10 +58,10 @@ def steered(workspace: Workspace, session: Session, values: list[Any], prompt: s
 
 
 def run_script(code: str) -> str:
-    said = StringIO()
-    with redirect_stdout(said):
+    message = StringIO()
+    with redirect_stdout(message):
         exec(compile(code, "script", "exec"), {})
-    return said.getvalue()
+    return message.getvalue()
 
 
 def printed(session: Session, concept: str) -> str:
@@ -73,75 +73,79 @@ def printed(session: Session, concept: str) -> str:
 
 
 def test_a_vector_is_saved_checked_and_used_instead_of_one_made_from_pairs(
-    shelf: Shelf, folders: tuple[str, str]
+    saved: SavedVectors, folders: tuple[str, str]
 ) -> None:
     session, values = Session(), fields(*folders)
-    seen = list(press(RUN, shelf.save, session, values, "mine / first"))
+    seen = list(press(RUN, saved.save, session, values, "mine / first"))
     assert last(seen, "lib_chosen") == "mine-first"
-    checked = list(press(RUN, shelf.check, session, values, "mine-first"))
+    checked = list(press(RUN, saved.check, session, values, "mine-first"))
     assert "matches" in last(checked, "lib_card")
     assert last(checked, "lib_use")["interactive"]
-    used = shelf.use(session, *values)
+    used = saved.use(session, *values)
     assert used["concept"]["value"] == f"{FILE}mine-first"
     now = Settings.read(*fields(*folders, concept=used["concept"]["value"]))
     concept = session.draft(now.concept).concept
-    vector = shelf.workspace.vector(now, concept)
-    saved = library.entry("mine-first").vector
-    assert saved is not None
-    assert (vector.directions == saved.directions).all()
-    assert text_of_card(shelf, session, now).count("Read from a file") == 1
+    vector = saved.workspace.vector(now, concept)
+    kept = library.entry("mine-first").vector
+    assert kept is not None
+    assert (vector.directions == kept.directions).all()
+    assert text_of_card(saved, session, now).count("Read from a file") == 1
     other = Settings.read(*fields(*folders, concept=now.concept, method="mean"))
-    assert shelf.workspace.ready(other, concept) is None
-    assert shelf.workspace.vector(other, concept).method == "mean", "another method is made from the file's pairs"
+    assert saved.workspace.ready(other, concept) is None
+    assert saved.workspace.vector(other, concept).method == "mean", "another method is made from the file's pairs"
 
 
-def text_of_card(shelf: Shelf, session: Session, settings: Settings) -> str:
-    return str(cards(shelf.workspace, session, settings)["vector"])
+def text_of_card(saved: SavedVectors, session: Session, settings: Settings) -> str:
+    return str(cards(saved.workspace, session, settings)["vector"])
 
 
-def test_a_vector_for_another_child_is_refused_with_what_was_expected(shelf: Shelf, folders: tuple[str, str]) -> None:
+def test_a_vector_for_another_child_is_refused_with_what_was_expected(
+    saved: SavedVectors, folders: tuple[str, str]
+) -> None:
     session, values = Session(), fields(*folders)
-    list(press(RUN, shelf.save, session, values, "mine"))
+    list(press(RUN, saved.save, session, values, "mine"))
     other = fields(folders[0], folders[0])
-    seen = list(press(RUN, shelf.check, session, other, "mine"))
+    seen = list(press(RUN, saved.check, session, other, "mine"))
     card = last(seen, "lib_card")
     assert "✕ differs" in card
     assert '<td class="long">32</td><td class="long">40</td>' in card
     assert not last(seen, "lib_use")["interactive"]
-    assert text.CHECK_FIRST in shelf.use(session, *other)["lib_status"]
+    assert text.CHECK_FIRST in saved.use(session, *other)["lib_status"]
 
 
-def test_an_uploaded_file_is_checked_before_it_is_kept(shelf: Shelf, folders: tuple[str, str], tmp_path: Path) -> None:
+def test_an_uploaded_file_is_checked_before_it_is_kept(
+    saved: SavedVectors, folders: tuple[str, str], tmp_path: Path
+) -> None:
     session, values = Session(), fields(*folders)
     bad = tmp_path / "bad.gguf"
     bad.write_bytes(b"no such thing")
-    assert "not a readable GGUF" in last(list(press(RUN, shelf.upload, session, values, str(bad))), "lib_status")
+    assert "not a readable GGUF" in last(list(press(RUN, saved.upload, session, values, str(bad))), "lib_status")
     assert session.of(Chosen).uploaded is None
-    exported = list(press(RUN, shelf.write, session, values, "gguf", 1.0))
+    exported = list(press(RUN, saved.write, session, values, "gguf", 1.0))
     file = last(exported, "lib_file")
     assert "block 0" in last(exported, "lib_notes")
-    seen = list(press(RUN, shelf.upload, session, values, file))
+    seen = list(press(RUN, saved.upload, session, values, file))
     assert "matches" in last(seen, "lib_card")
-    kept = list(press(RUN, shelf.keep, session, values, True))
+    kept = list(press(RUN, saved.keep, session, values, True))
     entry = library.entry(last(kept, "lib_chosen"))
     assert entry.vector is not None
     assert entry.vector.provenance["imported"]["format"] == "gguf"
 
 
-def test_deleting_is_taken_back(shelf: Shelf, folders: tuple[str, str]) -> None:
+def test_deleting_is_taken_back(saved: SavedVectors, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
-    list(press(RUN, shelf.save, session, values, "mine"))
-    gone = shelf.delete(session, "mine")
+    list(press(RUN, saved.save, session, values, "mine"))
+    gone = saved.delete(session, "mine")
     assert gone["lib_table"]["rows"] == []
     assert gone["lib_undo"]["interactive"]
-    assert [row["name"] for row in shelf.undo(session)["lib_table"]["rows"]] == ["mine"]
+    assert [row["name"] for row in saved.undo(session)["lib_table"]["rows"]] == ["mine"]
 
 
-def test_two_vectors_are_compared_layer_by_layer(shelf: Shelf, folders: tuple[str, str]) -> None:
+def test_two_vectors_are_compared_layer_by_layer(saved: SavedVectors, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
-    list(press(RUN, shelf.save, session, values, "one"))
-    list(press(RUN, shelf.save, session, values, "same"))
-    list(press(RUN, shelf.save, session, fields(folders[0], folders[0]), "parent"))
+    list(press(RUN, saved.save, session, values, "one"))
+    list(press(RUN, saved.save, session, values, "same"))
+    list(press(RUN, saved.save, session, fields(folders[0], folders[0]), "parent"))
     found = compared(session, "one", "same")
     cosines = found["lib_cosines"]["value"].data[1].y
     assert [value for value in cosines if value is not None] == pytest.approx([1] * 4)
@@ -177,14 +181,14 @@ def test_edited_pairs_are_written_into_the_script(workspace: Workspace, folders:
     assert run_script(code) == printed(session, "sentiment")
 
 
-def test_the_script_reads_the_file_that_is_steered_with(shelf: Shelf, folders: tuple[str, str]) -> None:
+def test_the_script_reads_the_file_that_is_steered_with(saved: SavedVectors, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
-    list(press(RUN, shelf.save, session, values, "mine"))
-    list(press(RUN, shelf.check, session, values, "mine"))
-    name = shelf.use(session, *values)["concept"]["value"]
+    list(press(RUN, saved.save, session, values, "mine"))
+    list(press(RUN, saved.check, session, values, "mine"))
+    name = saved.use(session, *values)["concept"]["value"]
     values = fields(*folders, concept=name)
-    steered(shelf.workspace, session, values)
-    code = python(shelf.workspace, session, Settings.read(*values), PROMPT)["take_script"]
+    steered(saved.workspace, session, values)
+    code = python(saved.workspace, session, Settings.read(*values), PROMPT)["take_script"]
     assert "load_vector" in code
     assert run_script(code) == printed(session, name)
 
@@ -205,7 +209,7 @@ def test_a_session_brings_the_page_back(workspace: Workspace, folders: tuple[str
     assert fresh.draft("sentiment").modified
     texts = [row["text"] for row in changes["viewer"]["rows"]]
     assert texts == [row.text for row in session.of(Texts).written["sentiment"].grid.rows]
-    assert Steering(workspace).marks(fresh, Settings.read(*values), PROMPT)["stale"] == ""
+    assert Steering(workspace).notices(fresh, Settings.read(*values), PROMPT)["stale"] == ""
     assert takeaway.session_file(fresh, values, PROMPT) != path
     assert Path(takeaway.session_file(fresh, values, PROMPT)).read_text() == Path(path).read_text()
 

@@ -16,7 +16,7 @@ from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import text as export_text
 from steering.ui.tabs.export.handlers import python
-from steering.ui.tabs.library.handlers import RUN, Shelf
+from steering.ui.tabs.library.handlers import RUN, SavedVectors
 from steering.vectors.vector import SteeringVector, save_vector
 
 
@@ -25,7 +25,7 @@ class Page:
     """An open page, and what its sidebar says."""
 
     name: str
-    shelf: Shelf
+    saved: SavedVectors
     session: Session
     values: list[Any]
 
@@ -42,20 +42,20 @@ class Page:
     @property
     def vector(self) -> SteeringVector | None:
         """What the page steers with."""
-        return self.shelf.workspace.ready(self.settings, self.concept)
+        return self.saved.workspace.ready(self.settings, self.concept)
 
     def close(self) -> None:
         """Close the page."""
         self.session = Session()
-        self.shelf.workspace.close(self.name)
+        self.saved.workspace.close(self.name)
         gc.collect()
 
     def use(self, name: str) -> None:
         """Check a saved vector and steer with it."""
-        self.shelf.choose(self.session, name, None)
-        seen = list(press(RUN, self.shelf.check, self.session, self.values, name))
+        self.saved.choose(self.session, name, None)
+        seen = list(press(RUN, self.saved.check, self.session, self.values, name))
         assert last(seen, "lib_use")["interactive"]
-        changes = self.shelf.use(self.session, *self.values)
+        changes = self.saved.use(self.session, *self.values)
         chosen = {**dict(zip(FIELDS, self.values, strict=True)), "concept": changes["concept"]["value"]}
         self.values = list(chosen.values())
 
@@ -72,10 +72,10 @@ def pages(
     """Two pages, and a saved vector called "mine"."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     one, other = (
-        Page(name, Shelf(workspace), workspace.session(name), fields(*folders))
+        Page(name, SavedVectors(workspace), workspace.session(name), fields(*folders))
         for name in (f"{tmp_path.name} one", f"{tmp_path.name} other")
     )
-    list(press(RUN, one.shelf.save, one.session, one.values, "mine"))
+    list(press(RUN, one.saved.save, one.session, one.values, "mine"))
     yield one, other
     one.close()
     other.close()
@@ -102,7 +102,7 @@ def test_each_page_steers_with_the_vector_that_it_read(pages: tuple[Page, Page])
     assert same(one.vector, first)
     assert same(other.vector, -first)
     assert one.settings.grid_key(one.concept, "p") != other.settings.grid_key(other.concept, "p")
-    assert same(one.shelf.workspace.vector(one.settings, one.concept), first)
+    assert same(one.saved.workspace.vector(one.settings, one.concept), first)
 
 
 def test_a_page_that_reads_a_replaced_file_again_takes_the_new_one(pages: tuple[Page, Page]) -> None:
@@ -118,9 +118,9 @@ def test_a_page_that_reads_a_replaced_file_again_takes_the_new_one(pages: tuple[
 def test_the_script_does_not_name_a_file_that_holds_another_vector_by_now(pages: tuple[Page, Page]) -> None:
     one, _ = pages
     one.use("mine")
-    assert "load_vector" in python(one.shelf.workspace, one.session, one.settings, "Hello")["take_script"]
+    assert "load_vector" in python(one.saved.workspace, one.session, one.settings, "Hello")["take_script"]
     turn_around()
-    changes = python(one.shelf.workspace, one.session, one.settings, "Hello")
+    changes = python(one.saved.workspace, one.session, one.settings, "Hello")
     assert list(changes) == ["take_stale"]
     assert export_text.FILE_CHANGED.partition("}")[2][:30] in changes["take_stale"]
 
@@ -129,7 +129,7 @@ def test_a_vector_stays_until_the_last_page_that_read_it_is_closed(pages: tuple[
     one, other = pages
     one.use("mine")
     other.use("mine")
-    workspace, settings, concept = one.shelf.workspace, one.settings, one.concept
+    workspace, settings, concept = one.saved.workspace, one.settings, one.concept
     one.close()
     assert other.vector is not None
     other.close()

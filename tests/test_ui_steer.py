@@ -122,12 +122,12 @@ def test_generate_makes_the_vector_and_then_writes_at_every_strength(
 def test_texts_are_marked_stale_and_kept(steering: Steering, session: Session, folders: tuple[str, str]) -> None:
     same = fields(folders[0], folders[0])
     steer(steering, session, *same)
-    assert steering.marks(session, Settings.read(*same), "The weather")["stale"] == ""
-    other_prompt = steering.marks(session, Settings.read(*same), "Another prompt")
+    assert steering.notices(session, Settings.read(*same), "The weather")["stale"] == ""
+    other_prompt = steering.notices(session, Settings.read(*same), "Another prompt")
     assert text.STALE_GRID in other_prompt["stale"]
     assert "viewer" not in other_prompt
     other_method = Settings.read(*fields(folders[0], folders[0], method="mean"))
-    assert text.STALE_GRID in steering.marks(session, other_method, "The weather")["stale"]
+    assert text.STALE_GRID in steering.notices(session, other_method, "The weather")["stale"]
     assert "Vector stale" in cards(steering.workspace, session, other_method)["vector"]
 
 
@@ -214,24 +214,24 @@ def test_every_bundled_concept_opens_with_finished_texts(name: str) -> None:
 
 def test_precomputed_texts_were_made_with_what_the_page_opens_with(steering: Steering, session: Session) -> None:
     prompt = PROMPTS["sentiment"]
-    opened = steering.marks(session, DEFAULT, prompt)
+    opened = steering.notices(session, DEFAULT, prompt)
     assert opened["stale"] == ""
     assert opened["viewer"]["phase"] == "done"
     assert opened["viewer"]["source"][0].startswith("Precomputed")
-    assert "viewer" not in steering.marks(session, DEFAULT, prompt), "the same texts are not sent again"
-    assert text.STALE_GRID in steering.marks(session, DEFAULT, "Another prompt")["stale"]
-    assert text.STALE_GRID in steering.marks(session, replace(DEFAULT, layers="index"), prompt)["stale"]
+    assert "viewer" not in steering.notices(session, DEFAULT, prompt), "the same texts are not sent again"
+    assert text.STALE_GRID in steering.notices(session, DEFAULT, "Another prompt")["stale"]
+    assert text.STALE_GRID in steering.notices(session, replace(DEFAULT, layers="index"), prompt)["stale"]
 
 
 def test_each_concept_keeps_its_texts_and_its_prompt(steering: Steering, session: Session) -> None:
-    steering.marks(session, DEFAULT, text.FIRST_PROMPT)
+    steering.notices(session, DEFAULT, text.FIRST_PROMPT)
     suggested = steering.suggest(session, "courage", text.FIRST_PROMPT)["prompt"]
     assert suggested == PROMPTS["courage"]
-    other = steering.marks(session, replace(DEFAULT, concept="courage"), suggested)
+    other = steering.notices(session, replace(DEFAULT, concept="courage"), suggested)
     assert other["viewer"]["labels"] == ["brave", "fearful"]
     assert other["stale"] == ""
     assert steering.suggest(session, "sentiment", "My own prompt") == {}
-    back = steering.marks(session, DEFAULT, text.FIRST_PROMPT)
+    back = steering.notices(session, DEFAULT, text.FIRST_PROMPT)
     assert back["viewer"]["labels"] == ["happy", "sad"]
 
 

@@ -127,14 +127,14 @@ def test_the_first_prompt_is_shown_and_nothing_is_scored(
 def test_figures_are_marked_when_they_are_out_of_date(tuning: Tune, session: Session, folders: tuple[str, str]) -> None:
     values = fields(*folders)
     settings = Settings.read(*values)
-    assert tuning.marks(session, settings, *form(session)) == {"tune_stale": "", "tune_report_stale": ""}
+    assert tuning.notices(session, settings, *form(session)) == {"tune_stale": "", "tune_report_stale": ""}
     list(press(RUN, tuning.tune, session, values, *form(session, limit=5)))
-    assert tuning.marks(session, settings, *form(session, limit=5))["tune_stale"] == ""
+    assert tuning.notices(session, settings, *form(session, limit=5))["tune_stale"] == ""
     for change in ({"limit": 10}, {"lambdas": "0.1"}, {"mode": "generate"}, {"frame": "chat"}):
-        assert text.STALE in tuning.marks(session, settings, *form(session, **{"limit": 5} | change))["tune_stale"]
+        assert text.STALE in tuning.notices(session, settings, *form(session, **{"limit": 5} | change))["tune_stale"]
     other = Settings.read(*fields(*folders, concept="honesty"))
-    assert text.STALE in tuning.marks(session, other, *form(session, limit=5))["tune_stale"]
-    wrong = tuning.marks(session, settings, *form(session, lambdas="0.1 lots"))
+    assert text.STALE in tuning.notices(session, other, *form(session, limit=5))["tune_stale"]
+    wrong = tuning.notices(session, settings, *form(session, lambdas="0.1 lots"))
     assert wrong["tune_stale"] == render.message(questions_text.BAD_LAMBDAS.format(word="lots"), "warning")
 
 

@@ -63,9 +63,9 @@ def test_a_question_is_answered_in_writing_at_every_strength(
     assert text.SAMPLED.capitalize() in last(seen, "vote_verdict")
     assert [bar.name for bar in last(seen, "vote_tally")["value"].data] == [text.STEERED, text.SAMPLED]
     settings = Settings.read(*values)
-    assert voting.marks(session, settings, *asked, "validation", *form(session, most=8))["vote_stale"] == ""
+    assert voting.notices(session, settings, *asked, "validation", *form(session, most=8))["vote_stale"] == ""
     other = ("How many people?", *asked[1:])
-    assert text.STALE in voting.marks(session, settings, *other, "validation", *form(session, most=8))["vote_stale"]
+    assert text.STALE in voting.notices(session, settings, *other, "validation", *form(session, most=8))["vote_stale"]
 
 
 def test_a_stopped_question_keeps_what_was_written(
@@ -123,13 +123,13 @@ def test_a_task_is_voted_on_from_the_rows_of_the_tuning(
     assert len(last(seen, "vote_plot")["value"].data[0].y) == 6
     settings = Settings.read(*values)
     asked = ("?", "", "", "number")
-    assert voting.marks(session, settings, *asked, "validation", *form(session, most=8))["vote_count_stale"] == ""
+    assert voting.notices(session, settings, *asked, "validation", *form(session, most=8))["vote_count_stale"] == ""
     assert (
-        text.TASK_STALE in voting.marks(session, settings, *asked, "test", *form(session, most=8))["vote_count_stale"]
+        text.TASK_STALE in voting.notices(session, settings, *asked, "test", *form(session, most=8))["vote_count_stale"]
     )
     nearest = f"λ = {strength(found.best_lam)}, as tuned there" if found.best_lam else "nearest to λ = 0"
-    assert nearest in voting.marks(session, settings, *asked, "test", *form(session, most=8))["vote_about"]
-    wrong = voting.marks(session, settings, *asked, "test", *form(session, lambdas="x"))
+    assert nearest in voting.notices(session, settings, *asked, "test", *form(session, most=8))["vote_about"]
+    wrong = voting.notices(session, settings, *asked, "test", *form(session, lambdas="x"))
     assert "is not a number" in wrong["vote_about"]
 
 

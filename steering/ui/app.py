@@ -7,7 +7,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from steering.ui import text
-from steering.ui.events.wiring import Page, Wire
+from steering.ui.events.binder import EventBinder, Page
 from steering.ui.look import style
 from steering.ui.look.first_paint import FirstPaint, head
 from steering.ui.sidebar import address, cards
@@ -15,7 +15,7 @@ from steering.ui.sidebar import layout as sidebar
 from steering.ui.state.presets import PROMPTS
 from steering.ui.state.settings import CHILD, CONCEPT, PARENT
 from steering.ui.state.workspace import Workspace
-from steering.ui.tabs import ROOMS
+from steering.ui.tabs import TABS
 from steering.ui.viewer.texts import precomputed
 
 
@@ -66,19 +66,19 @@ def build_app(parent: str = PARENT, child: str = CHILD, concept: str = CONCEPT, 
         with gr.Sidebar(width=330, elem_id="sidebar"):
             page |= sidebar.build(parent, child, concept, models)
         with gr.Tabs(elem_id="tabs"):
-            for room in ROOMS:
-                with gr.Tab(room.label, id=room.id):
-                    page |= room.build()
+            for tab in TABS:
+                with gr.Tab(tab.label, id=tab.id):
+                    page |= tab.build()
         demo.first_paint = head(concept)
         page["viewer"].value = precomputed(concept) or page["viewer"].value
         page["prompt"].value = PROMPTS.get(concept, page["prompt"].value)
-        wire = Wire(demo, page, workspace)
-        wire.js(demo.load, style.FIT_FIGURES)
-        cards.connect(wire)
-        address.connect(wire)
-        for room in ROOMS:
-            room.connect(wire)
-        wire.finish()
+        events = EventBinder(demo, page, workspace)
+        events.js(demo.load, style.FIT_FIGURES)
+        cards.connect(events)
+        address.connect(events)
+        for tab in TABS:
+            tab.connect(events)
+        events.finish()
         demo.unload(_unload(workspace))
     demo.queue(api_open=False, max_size=32)
     return demo

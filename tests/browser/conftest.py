@@ -97,5 +97,5 @@ def generated(visitor: BrowserContext, home: str) -> Iterator[dict[str, Any]]:
 def steered(generated: dict[str, Any]) -> dict[str, Any]:
     """The page of `generated` on its first tab, in front of all others: a page behind them is not drawn."""
     generated["page"].bring_to_front()
-    tab(generated["page"], steer.ROOM.label)
+    tab(generated["page"], steer.TAB.label)
     return generated

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 def test_pairs_are_edited_linted_kept_and_taken_back(steered: dict[str, Any]) -> None:
     page = steered["page"]
-    tab(page, concept.ROOM.label)
+    tab(page, concept.TAB.label)
     cell = page.get_by_test_id("cell-0-1")
     cell.dblclick()
     page.keyboard.press("Control+A")
@@ -27,10 +27,10 @@ def test_pairs_are_edited_linted_kept_and_taken_back(steered: dict[str, Any]) ->
     page.click("#add-pair")
     expect(page.locator("#problems")).to_contain_text("row 33")
     expect(page.get_by_test_id("cell-32-0")).to_be_visible()
-    tab(page, steer.ROOM.label)
+    tab(page, steer.TAB.label)
     expect(page.locator("#vector")).to_contain_text("Vector stale")
     expect(page.locator("#stale")).to_contain_text(STALE_GRID)
-    tab(page, concept.ROOM.label)
+    tab(page, concept.TAB.label)
     expect(page.locator("#heading")).to_contain_text(MODIFIED)
     with page.expect_download() as download:
         page.click("#download")
@@ -47,7 +47,7 @@ def test_pairs_are_edited_linted_kept_and_taken_back(steered: dict[str, Any]) ->
     expect(page.locator("#problems")).to_contain_text("at least 4")
     page.click("#reset")
     expect(page.locator("#heading")).not_to_contain_text(MODIFIED)
-    tab(page, steer.ROOM.label)
+    tab(page, steer.TAB.label)
     expect(page.locator("#vector")).to_contain_text("Vector ready")
     assert page.evaluate("window.hacked") is None
     steered["watch"].check()
@@ -67,7 +67,7 @@ Our neighbours are kind {EVIL} | Our neighbours are cold {EVIL}"""
 def test_a_design_is_tested_by_hand_in_six_clicks(visitor: BrowserContext, home: str) -> None:
     page, watch = opened(visitor, home)
     write_short_texts(page, 24)
-    tab(page, concept.ROOM.label)
+    tab(page, concept.TAB.label)
     page.click("#paste button")
     page.fill("#pasted textarea", PASTED)
     page.click("#new-concept")

@@ -28,7 +28,7 @@ def menu(page: Page, label: str) -> Any:
 
 def test_a_pair_of_layers_is_found_on_the_map_looked_at_and_used(steered: dict[str, Any]) -> None:
     page = steered["page"]
-    tab(page, layers.ROOM.label)
+    tab(page, layers.TAB.label)
     expect(page.locator("#verdict")).to_contain_text("R²")
     page.click("#compute")
     expect(page.locator("#layers-status")).to_contain_text("64 texts", timeout=90_000)
@@ -60,7 +60,7 @@ def test_a_pair_of_layers_is_found_on_the_map_looked_at_and_used(steered: dict[s
 
 def test_an_edit_of_the_bars_is_previewed_by_itself(steered: dict[str, Any]) -> None:
     page = steered["page"]
-    tab(page, layers.ROOM.label)
+    tab(page, layers.TAB.label)
     bars = page.locator('#bars [role="slider"]')
     expect(bars).to_have_count(30)
     page.get_by_role("button", name="late", exact=True).click()

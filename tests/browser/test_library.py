@@ -23,7 +23,7 @@ def fetched(page: Page, button: str) -> tuple[str, str]:
 
 def test_a_vector_is_saved_checked_used_and_deleted(visitor: BrowserContext, home: str) -> None:
     page, watch = opened(visitor, home)
-    tab(page, library.ROOM.label)
+    tab(page, library.TAB.label)
     expect(page.locator("#lib-table")).to_contain_text(text.NOTHING_SAVED)
     page.get_by_label(text.NAME).fill("first of mine")
     page.click("#lib-save")
@@ -65,7 +65,7 @@ def test_a_page_is_taken_away_and_brought_back(
 ) -> None:
     page, watch = opened(visitor, home)
     page.locator("#prompt textarea").fill(EVIL)
-    tab(page, library.ROOM.label)
+    tab(page, library.TAB.label)
     page.get_by_text(export_text.PYTHON, exact=True).click()
     expect(page.locator("#take-script")).to_contain_text("from steering import")
     expect(page.locator("#take-stale")).to_contain_text(export_text.PYTHON_STALE)
@@ -79,13 +79,13 @@ def test_a_page_is_taken_away_and_brought_back(
     (tmp_path / report).write_text(html, "utf-8")
     opens_alone(browser, tmp_path / report)
     fresh, other = opened(visitor, home)
-    tab(fresh, library.ROOM.label)
+    tab(fresh, library.TAB.label)
     changed = session.replace('"seed": 0', '"seed": 11')
     with fresh.expect_file_chooser() as chooser:
         fresh.click("#take-load")
     chooser.value.set_files({"name": name, "mimeType": "application/json", "buffer": changed.encode()})  # type: ignore[arg-type]
     expect(fresh.locator("#take-status")).to_contain_text("The session is back")
-    tab(fresh, steer.ROOM.label)
+    tab(fresh, steer.TAB.label)
     expect(fresh.locator("#prompt textarea")).to_have_value(EVIL)
     expect(fresh.locator("#viewer .source")).to_contain_text("From a session file")
     watch.check()

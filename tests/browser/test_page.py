@@ -20,7 +20,7 @@ from browser.visits import (
     text_of,
 )
 from steering.steer.grid import Grid, Health, Row
-from steering.ui.app import ROOMS, Lab
+from steering.ui.app import TABS, Lab
 from steering.ui.state.presets import PROMPTS, preset
 from steering.ui.state.settings import CONCEPT
 from steering.ui.viewer import component as viewer
@@ -83,12 +83,12 @@ def test_every_tab_fits_and_has_no_serious_barrier_that_is_ours(visitor: Browser
     axe, ours = Axe(), {"include": [[".html-container"]]}
     page, watch = opened(visitor, home)
     resize(page, 768)
-    assert [room.id for room in ROOMS if too_wide(page, room.label)] == []
+    assert [one_tab.id for one_tab in TABS if too_wide(page, one_tab.label)] == []
     for width, theme, rules in ((1366, "light", {}), (390, "dark", {"runOnly": ["color-contrast"]})):
         resize(page, width)
         dress(page, theme)
-        for room in ROOMS:
-            assert not too_wide(page, room.label), (room.id, width)
+        for one_tab in TABS:
+            assert not too_wide(page, one_tab.label), (one_tab.id, width)
             options = {"resultTypes": ["violations"], **rules}
             found = axe.run(page, context=ours, options=options).response["violations"]
             serious = [
@@ -97,7 +97,7 @@ def test_every_tab_fits_and_has_no_serious_barrier_that_is_ours(visitor: Browser
                 if violation["impact"] in ("serious", "critical")
                 for node in violation["nodes"]
             ]
-            assert serious == [], (room.id, theme)
+            assert serious == [], (one_tab.id, theme)
     watch.check()
     page.close()
 

@@ -94,9 +94,9 @@ def test_the_strength_and_the_texts_survive_another_tab(steered: dict[str, Any])
     page = steered["page"]
     page.locator("#viewer .chip", has_text="−0.4").click()
     before = text_of(page, "steered")
-    tab(page, concept.ROOM.label)
+    tab(page, concept.TAB.label)
     page.wait_for_timeout(500)
-    tab(page, steer.ROOM.label)
+    tab(page, steer.TAB.label)
     page.wait_for_timeout(500)
     assert text_of(page, "steered") == before
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 def test_a_strength_is_tuned_reported_used_and_voted_on(visitor: BrowserContext, home: str) -> None:
     page, watch = opened(visitor, home)
-    tab(page, tune.ROOM.label)
+    tab(page, tune.TAB.label)
     page.fill("#tune-questions input", "5")
     page.fill("#tune-lambdas input, #tune-lambdas textarea", "0.2")
     page.click("#tune-preview")
@@ -36,7 +36,7 @@ def test_a_strength_is_tuned_reported_used_and_voted_on(visitor: BrowserContext,
     page.fill("#tune-lambdas input, #tune-lambdas textarea", "0.2")
     expect(page.locator("#tune-stale")).to_be_hidden(timeout=SLOW)
 
-    tab(page, vote.ROOM.label)
+    tab(page, vote.TAB.label)
     page.click("#vote-take")
     expect(page.locator("#vote-status")).to_contain_text("number 1 of 120", timeout=SLOW)
     page.click("#vote-ask")
@@ -48,10 +48,10 @@ def test_a_strength_is_tuned_reported_used_and_voted_on(visitor: BrowserContext,
     page.locator("#vote-plot .heatmaplayer").wait_for(timeout=SLOW)
     pictures(page, "vote")
 
-    tab(page, tune.ROOM.label)
+    tab(page, tune.TAB.label)
     wanted = (page.locator("#tune-use").text_content() or "").split("λ = ")[1].split(" ")[0]
     page.click("#tune-use")
-    expect(page.get_by_role("tab", name=steer.ROOM.label, exact=True)).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", name=steer.TAB.label, exact=True)).to_have_attribute("aria-selected", "true")
     expect(page.locator("#viewer .number")).to_have_value(wanted, timeout=SLOW)
     watch.check()
     page.close()

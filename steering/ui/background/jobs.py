@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from steering.errors import Progress
-from steering.ui.background import worker as lane
+from steering.ui.background import worker as worker
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class Job:
 
 
 def watched(work: Callable[[Progress], T], job: Job, show: Callable[[Report], S]) -> Generator[S, None, T]:
-    """Have a piece of work done in the lane, and report how far it is.
+    """Have a piece of work done in the worker thread, and report how far it is.
 
     The work gets a `Progress` callback that raises `Stopped` as soon as the job is to stop.
 
@@ -100,7 +100,7 @@ def watched(work: Callable[[Progress], T], job: Job, show: Callable[[Report], S]
         job.check()
         return work(progress)
 
-    future = lane.submit(run)
+    future = worker.submit(run)
     shown: object = None
     beat = began
     try:
@@ -117,7 +117,7 @@ def watched(work: Callable[[Progress], T], job: Job, show: Callable[[Report], S]
 
 
 def paced(steps: Iterator[T], job: Job) -> Iterator[T]:
-    """Take steps in the lane, and pass on as many as a page can show: the first, the last, and three a second.
+    """Take steps in the worker thread, and pass on as many as a page can show: the first, the last, and three a second.
 
     Args:
         steps: each holds all that the steps before it held.
@@ -130,7 +130,7 @@ def paced(steps: Iterator[T], job: Job) -> Iterator[T]:
         Stopped: the job was stopped.
     """
     latest, left, shown = None, False, 0.0
-    for latest in lane.through(steps):
+    for latest in worker.iterate(steps):
         job.check()
         left = time.monotonic() - shown < _PACE
         if not left:

@@ -1,4 +1,4 @@
-"""The lane: the one thread in which models work.
+"""The worker thread: the one thread in which models work.
 
 One at a time, so that no two runs add up in memory. And always the same thread: PyTorch keeps a team of helpers for every
 thread that computes, and two teams on the same processors get in each other's way, which makes every step about twice as slow.
@@ -23,28 +23,28 @@ def submit(work: Callable[[], T]) -> Future[T]:
     """Have a piece of work done when its turn comes.
 
     Args:
-        work: called once, in the lane. It must not wait for other work of the lane.
+        work: called once, in the worker thread. It must not wait for other work of that thread.
 
     Returns:
         Its result, or what it raised, to wait for.
     """
     future: Future[T] = Future()
     with _opening:
-        _lane().put((work, future))
+        _queue().put((work, future))
     return future
 
 
-def through(steps: Iterator[T]) -> Iterator[T]:
-    """Iterate over steps that are each taken in the lane."""
+def iterate(steps: Iterator[T]) -> Iterator[T]:
+    """Iterate over steps that are each taken in the worker thread."""
     while (step := submit(partial(next, steps, _END)).result()) is not _END:
         yield step
 
 
 @cache
-def _lane() -> SimpleQueue[_Piece]:
+def _queue() -> SimpleQueue[_Piece]:
     pieces: SimpleQueue[_Piece] = SimpleQueue()
     # A daemon, so that Ctrl+C does not wait for a model.
-    threading.Thread(target=_work_off, args=[pieces], name="steering-lane", daemon=True).start()
+    threading.Thread(target=_work_off, args=[pieces], name="steering-worker", daemon=True).start()
     return pieces
 
 
@@ -55,4 +55,4 @@ def _work_off(pieces: SimpleQueue[_Piece]) -> None:
             future.set_result(work())
         except BaseException as error:  # handed over to the thread that waits
             future.set_exception(error)
-        del work, future  # They hold models, which must not stay while the lane waits.
+        del work, future  # They hold models, which must not stay while the thread waits.

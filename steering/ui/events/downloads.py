@@ -3,26 +3,26 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes
-from steering.ui.events.wiring import Wire
 from steering.ui.state.workspace import Session
 
 
 def hand_out(
-    wire: Wire, trigger: Callable[..., Any], make: Callable[..., str], inputs: Sequence[str], status: str
+    events: EventBinder, trigger: Callable[..., Any], make: Callable[..., str], inputs: Sequence[str], status: str
 ) -> None:
     """Have a button write a file anew and the browser download it; what goes wrong is said beside the button."""
 
     def made(session: Session, *values: Any) -> Changes:
         return {"lib_file": make(session, *values), status: ""}
 
-    event = wire.on(trigger, made, inputs, ["lib_file"], status=status)
-    deliver(wire, event)
+    event = events.on(trigger, made, inputs, ["lib_file"], status=status)
+    deliver(events, event)
 
 
-def deliver(wire: Wire, event: Any) -> None:
+def deliver(events: EventBinder, event: Any) -> None:
     """Have the browser download what an event put into the hidden file of the tab."""
-    wire.js(event.then, _DOWNLOAD, ["lib_file"], ["lib_file"])
+    events.js(event.then, _DOWNLOAD, ["lib_file"], ["lib_file"])
 
 
 _DOWNLOAD = """(file) => {

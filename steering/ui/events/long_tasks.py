@@ -1,4 +1,4 @@
-"""Long work that is started and stopped by buttons: the same words and the same manners on every tab."""
+"""Long tasks: work that buttons start and stop, with the same words and behaviour on every tab."""
 
 import html
 import logging
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Run:
+class LongTask:
     """One kind of long work, by the names of its components.
 
     Attributes:
@@ -41,11 +41,11 @@ class Run:
         """Every component that a run changes by itself."""
         return (*self.starts, self.stop, self.status)
 
-    def says(self, report: Report) -> Changes:
+    def progress(self, report: Report) -> Changes:
         """How far the run is."""
         return {self.status: render.progress(report)}
 
-    def said(self, words: str, kind: str = "good") -> Changes:
+    def message(self, words: str, kind: str = "good") -> Changes:
         """How the run ended; see `render.message`."""
         return {self.status: render.message(words, kind)}
 
@@ -64,8 +64,8 @@ class Run:
         words = text.BUSY if workspace.busy() else text.STARTING + " …"
         session.begin(self.name)
         if session.closed:
-            return self.buttons(running=False) | self.said(text.CLOSED, "error")
-        return self.buttons(running=True) | self.said(words, "info")
+            return self.buttons(running=False) | self.message(text.CLOSED, "error")
+        return self.buttons(running=True) | self.message(words, "info")
 
     def end(self, session: Session) -> Changes:
         """Ask the run to stop; it says so itself when it has."""
@@ -73,7 +73,7 @@ class Run:
         if job is None:
             return self.buttons(running=False)
         job.stop.set()
-        return self.says(Report("", 0.0, stopping=True))
+        return self.progress(Report("", 0.0, stopping=True))
 
     def work(
         self, session: Session, handler: Callable[..., Iterator[Changes]], fields: Sequence[Any], *values: Any
@@ -92,13 +92,13 @@ class Run:
             yield from handler(session, job, Settings.read(*fields), *values)
             last: Changes = {}
         except Stopped:
-            last = self.said(text.STOPPED, "info")
+            last = self.message(text.STOPPED, "info")
         except Exception as error:
-            last = self.said(failed(error, self.name), "error")
+            last = self.message(failed(error, self.name), "error")
         finally:
             newest = session.finish(self.name, job)
         if session.closed:
-            yield self.said(text.CLOSED, "error") | self.buttons(running=False)
+            yield self.message(text.CLOSED, "error") | self.buttons(running=False)
         elif newest:
             yield last | self.buttons(running=False)
         else:  # The buttons and the status belong to the run that was started meanwhile.
@@ -106,7 +106,7 @@ class Run:
 
     def step(self, job: Job, work: Callable[[Progress], Any]) -> Generator[Changes, None, Any]:
         """Do one piece of work with the models while nobody else does, and tell how far it is; returns its result."""
-        return watched(work, job, self.says)
+        return watched(work, job, self.progress)
 
 
 def failed(error: Exception, what: str) -> str:

@@ -6,7 +6,7 @@ Only what differs from the page as it opens is written. Edited pairs are not in 
 import json
 
 from steering.ui import text
-from steering.ui.events.wiring import Wire
+from steering.ui.events.binder import EventBinder
 from steering.ui.sidebar.layout import offered
 from steering.ui.state.settings import FIELDS
 
@@ -14,19 +14,19 @@ NAMES = ("prompt", *FIELDS)
 """Components that an address speaks of, beside λ."""
 
 
-def connect(wire: Wire) -> None:
+def connect(events: EventBinder) -> None:
     """Read the address when the page opens, and write it when a link is asked for."""
-    first = {name: wire.page[name].value for name in NAMES}
-    choices = {name: offered(wire.page[name]) for name in NAMES}
+    first = {name: events.page[name].value for name in NAMES}
+    choices = {name: offered(events.page[name]) for name in NAMES}
     names, shared = json.dumps(NAMES), json.dumps({"first": first, "choices": choices}, ensure_ascii=False)
-    wire.js(
-        wire.demo.load,
+    events.js(
+        events.demo.load,
         f"(...values) => {{ const names = {names}, known = {shared}; {_READ} }}",
         [*NAMES, "wanted_lam"],
         [*NAMES, "wanted_lam"],
     )
-    wire.js(
-        wire.page["copy_link"].click,
+    events.js(
+        events.page["copy_link"].click,
         f"(...values) => {{ const names = {names}, known = {shared}; {_WRITE} }}",
         NAMES,
     )

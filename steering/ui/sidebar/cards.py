@@ -3,16 +3,16 @@
 from functools import partial
 
 from steering.ui import render
+from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes
-from steering.ui.events.wiring import Wire
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 
 
-def connect(wire: Wire) -> None:
+def connect(events: EventBinder) -> None:
     """Keep both cards up to date."""
-    wire.mark(partial(cards, wire.workspace), outputs=["relation", "vector"])
-    wire.js(wire.demo.load, _CLOSE_SIDEBAR_ON_PHONE)
+    events.notice(partial(cards, events.workspace), outputs=["relation", "vector"])
+    events.js(events.demo.load, _CLOSE_SIDEBAR_ON_PHONE)
 
 
 def cards(workspace: Workspace, session: Session, settings: Settings) -> Changes:

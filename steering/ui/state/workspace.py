@@ -44,7 +44,7 @@ class Session:
         vector_key: what the newest vector was made with.
         held: vectors that it read from files, by what they are used with.
         files: those that it handed out.
-        rooms: what each tab remembers, by the class of its record.
+        records: what each tab remembers, by the class of its record.
         closed: whether the page is gone; nothing is done for it any more.
     """
 
@@ -54,7 +54,7 @@ class Session:
     vector_key: tuple[object, ...] | None = None
     held: dict[tuple[object, ...], SteeringVector] = field(default_factory=dict, repr=False, compare=False)
     files: HandedOut = field(default_factory=HandedOut, repr=False, compare=False)
-    rooms: dict[type, Any] = field(default_factory=dict)
+    records: dict[type, Any] = field(default_factory=dict)
     closed: bool = False
     _waiting: dict[str, deque[Job]] = field(default_factory=dict, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
@@ -105,7 +105,7 @@ class Session:
 
     def of(self, kind: type[T]) -> T:
         """What a tab remembers: one record of its own class, made when it is first asked for."""
-        found: T = self.rooms.setdefault(kind, kind())
+        found: T = self.records.setdefault(kind, kind())
         return found
 
     @property

@@ -9,15 +9,15 @@ from steering.concepts import Concept, ContrastPair
 from steering.errors import Progress, part_of
 from steering.measure import Design, Votes, leave_out, read_design, votes
 from steering.ui.background.jobs import Job
-from steering.ui.events.long_tasks import Changes, Run, toast
-from steering.ui.events.wiring import Wire
+from steering.ui.events.binder import EventBinder
+from steering.ui.events.long_tasks import Changes, LongTask, toast
 from steering.ui.render import message
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.concept import render, text
 from steering.ui.tabs.concept import votes as viewer
 
-RUN = Run("check", ("check",), "check_stop", "check_status")
+RUN = LongTask("check", ("check",), "check_stop", "check_status")
 
 Written = Callable[[Session, str], Changes]
 """Writes the table as the draft stands."""
@@ -25,24 +25,24 @@ Written = Callable[[Session, str], Changes]
 _SHOWN = ("votes", "vote_detail", "leave_out")
 
 
-def connect(wire: Wire, table: Sequence[str], written: Written) -> None:
+def connect(events: EventBinder, table: Sequence[str], written: Written) -> None:
     """Connect the check.
 
     Args:
-        wire: of the app.
+        events: of the app.
         table: names of the components that `written` changes.
         written: writes the table.
     """
-    page, checking = wire.page, Checking(wire.workspace, written)
-    wire.run(page["check"].click, RUN, checking.check, outputs=[*_SHOWN, "check_stale"])
-    wire.stop(RUN)
-    wire.mark(checking.marks, outputs=["check_stale", "votes", "leave_out"])
-    wire.on(page["leave_out"].click, checking.leave_out, ["concept"], table, status=RUN.status, marks=True)
+    page, checking = events.page, Checking(events.workspace, written)
+    events.long_task(page["check"].click, RUN, checking.check, outputs=[*_SHOWN, "check_stale"])
+    events.stop(RUN)
+    events.notice(checking.notices, outputs=["check_stale", "votes", "leave_out"])
+    events.on(page["leave_out"].click, checking.leave_out, ["concept"], table, status=RUN.status, update_notices=True)
 
     def chosen(session: Session, event: gr.EventData) -> Changes:
         return checking.choose(session, int(event.number) - 1)
 
-    wire.on(page["votes"].select, chosen, outputs=["vote_detail", "leave_out"], status=RUN.status, event=True)
+    events.on(page["votes"].select, chosen, outputs=["vote_detail", "leave_out"], status=RUN.status, event=True)
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Checking:
             return design, votes(design, progress=part_of(progress, 0.8, 1.0))
 
         design, found = yield from RUN.step(job, work)
-        session.rooms[Checked] = Checked(concept.pairs, design, found, _key(settings, concept), left=concept.pairs)
+        session.records[Checked] = Checked(concept.pairs, design, found, _key(settings, concept), left=concept.pairs)
         words, kind = text.checked(found, design.model_name)
         yield (
             _painted(session.of(Checked))
@@ -92,10 +92,10 @@ class Checking:
                 "leave_out": gr.update(visible=False),
                 "check_stale": "",
             }
-            | RUN.said(words, kind)
+            | RUN.message(words, kind)
         )
 
-    def marks(self, session: Session, settings: Settings) -> Changes:
+    def notices(self, session: Session, settings: Settings) -> Changes:
         """Whether the check is out of date, and which of its pairs have left the table."""
         checked, concept = session.of(Checked), session.draft(settings.concept).concept
         stale = checked.key not in (None, _key(settings, concept))

@@ -14,34 +14,36 @@ from steering.measure import DesignComparison, compare_designs
 from steering.plots import LETTERS, plot_cosines, plot_quality
 from steering.steer import Grid, stream
 from steering.ui.background.jobs import Job, Report, paced
-from steering.ui.events.long_tasks import Changes, Run
-from steering.ui.events.wiring import Wire
+from steering.ui.events.binder import EventBinder
+from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.render import message
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.concept import render, text
 from steering.vectors import SteeringVector, extract
 
-RUN = Run("compare", ("compare",), "compare_stop", "compare_status")
+RUN = LongTask("compare", ("compare",), "compare_stop", "compare_status")
 
 
 _RESULT = ("design_texts", "design_verdict", "design_figures", "design_cosines", "design_quality", "compare_stale")
 
 
-def connect(wire: Wire) -> None:
+def connect(events: EventBinder) -> None:
     """Connect the comparison."""
-    page, comparing = wire.page, Comparing(wire.workspace)
+    page, comparing = events.page, Comparing(events.workspace)
     for letter in LETTERS:
         low = letter.lower()
         keep, load = partial(kept, letter), partial(loaded, letter)
         cards_of = [f"design_{low}", f"load_{low}"]
-        wire.on(page[f"keep_{low}"].click, keep, ["concept"], cards_of, status=RUN.status, marks=True)
-        wire.on(page[f"load_{low}"].input, load, [f"load_{low}"], [f"design_{low}"], status=RUN.status, marks=True)
-    wire.on(wire.demo.load, cards, outputs=["design_a", "design_b"])
-    wire.run(page["compare"].click, RUN, comparing.compare, ["prompt", "design_lam", "design_measure"], _RESULT)
-    wire.stop(RUN)
-    wire.on(page["design_measure"].change, measured, ["design_measure"], ["design_quality"], status=RUN.status)
-    wire.mark(comparing.marks, ["prompt", "design_lam"], ["compare_stale"])
+        events.on(page[f"keep_{low}"].click, keep, ["concept"], cards_of, status=RUN.status, update_notices=True)
+        events.on(
+            page[f"load_{low}"].input, load, [f"load_{low}"], [f"design_{low}"], status=RUN.status, update_notices=True
+        )
+    events.on(events.demo.load, cards, outputs=["design_a", "design_b"])
+    events.long_task(page["compare"].click, RUN, comparing.compare, ["prompt", "design_lam", "design_measure"], _RESULT)
+    events.stop(RUN)
+    events.on(page["design_measure"].change, measured, ["design_measure"], ["design_quality"], status=RUN.status)
+    events.notice(comparing.notices, ["prompt", "design_lam"], ["compare_stale"])
 
 
 @dataclass
@@ -90,7 +92,7 @@ class Comparing:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
-    def marks(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> Changes:
+    def notices(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> Changes:
         """Whether the comparison is out of date."""
         kept = session.of(Kept)
         stale = kept.key not in (None, _key(settings, kept.designs, prompt, lam))
@@ -152,9 +154,9 @@ class Comparing:
         for grid in paced(grids, job):
             share = max(len(row.token_ids) for row in grid.rows) / most
             report = Report(text.WRITING, share, time.monotonic() - began)
-            yield {"design_texts": render.design_texts(grid, both, lam)} | RUN.says(report)
+            yield {"design_texts": render.design_texts(grid, both, lam)} | RUN.progress(report)
         assert grid is not None, "a stream has at least one step"
-        yield {"design_texts": render.design_texts(grid, both, lam)} | RUN.said(text.WRITTEN)
+        yield {"design_texts": render.design_texts(grid, both, lam)} | RUN.message(text.WRITTEN)
 
 
 def _card(session: Session, letter: str) -> Changes:

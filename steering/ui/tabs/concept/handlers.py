@@ -8,8 +8,8 @@ import gradio as gr
 
 from steering.concepts import Concept, ContrastPair, bundled_concepts, format_concept, lint
 from steering.errors import SteeringError
+from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, toast
-from steering.ui.events.wiring import Wire
 from steering.ui.render import message
 from steering.ui.state.drafts import Draft, new_draft, read_pairs
 from steering.ui.state.workspace import Session
@@ -23,19 +23,21 @@ _TABLE = (
 )  # fmt: skip
 
 
-def connect(wire: Wire) -> None:
+def connect(events: EventBinder) -> None:
     """Connect the tab."""
-    page = wire.page
-    for trigger in (wire.demo.load, page["concept"].change):
-        wire.on(trigger, opened, ["concept"], _TABLE, status=_STATUS, marks=True)
+    page = events.page
+    for trigger in (events.demo.load, page["concept"].change):
+        events.on(trigger, opened, ["concept"], _TABLE, status=_STATUS, update_notices=True)
     for trigger in (page["pairs"].input, page["positive_label"].input, page["negative_label"].input):
         inputs = ["concept", "pairs", "positive_label", "negative_label"]
-        wire.on(trigger, typed, inputs, _TABLE, status=_STATUS, marks=True)
+        events.on(trigger, typed, inputs, _TABLE, status=_STATUS, update_notices=True)
     for name, handler in (("add_pair", add), ("delete_pair", delete), ("undo", undo), ("reset", reset)):
-        wire.on(page[name].click, handler, ["concept", "pairs"], _TABLE, status=_STATUS, marks=True)
+        events.on(page[name].click, handler, ["concept", "pairs"], _TABLE, status=_STATUS, update_notices=True)
     pasting = (*_TABLE, "pasted", "paste")
-    wire.on(page["add_pasted"].click, paste, ["concept", "pairs", "pasted"], pasting, status=_STATUS, marks=True)
-    wire.on(
+    events.on(
+        page["add_pasted"].click, paste, ["concept", "pairs", "pasted"], pasting, status=_STATUS, update_notices=True
+    )
+    events.on(
         page["new_concept"].click,
         new,
         ["pasted", "new_name"],
@@ -43,17 +45,17 @@ def connect(wire: Wire) -> None:
         status=_STATUS,
     )
     for button in ("add_pair", "add_pasted"):
-        wire.js(page[button].click, _SCROLL_TO_LAST_PAIR)
-    wire.on(page["upload"].upload, upload, ["concept", "upload"], _TABLE, status=_STATUS, marks=True)
+        events.js(page[button].click, _SCROLL_TO_LAST_PAIR)
+    events.on(page["upload"].upload, upload, ["concept", "upload"], _TABLE, status=_STATUS, update_notices=True)
     # The file is written anew whenever the table changes, so that a click hands out what the table shows.
-    wire.on(page["pairs"].change, download, ["pairs", "concept"], ["download"], status=_STATUS)
+    events.on(page["pairs"].change, download, ["pairs", "concept"], ["download"], status=_STATUS)
 
     def clicked(session: Session, event: gr.EventData, concept: str) -> Changes:
         return select(session, concept, int(event.index[0]))
 
-    wire.on(page["pairs"].select, clicked, ["concept"], ["delete_pair"], status=_STATUS, event=True)
-    checking.connect(wire, _TABLE, written)
-    comparing.connect(wire)
+    events.on(page["pairs"].select, clicked, ["concept"], ["delete_pair"], status=_STATUS, event=True)
+    checking.connect(events, _TABLE, written)
+    comparing.connect(events)
 
 
 @dataclass

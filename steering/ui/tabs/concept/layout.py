@@ -7,7 +7,7 @@ import gradio as gr
 from steering.concepts import bundled_concepts
 from steering.plots import LETTERS, QUALITIES
 from steering.ui import render
-from steering.ui.events.wiring import Page
+from steering.ui.events.binder import Page
 from steering.ui.tabs.concept import text, votes
 from steering.ui.text import STOP
 

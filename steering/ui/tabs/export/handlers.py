@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from steering.errors import SteeringError
+from steering.ui.events.binder import EventBinder
 from steering.ui.events.downloads import hand_out
 from steering.ui.events.long_tasks import Changes
-from steering.ui.events.wiring import Wire
 from steering.ui.render import message
 from steering.ui.sidebar.layout import offered
 from steering.ui.state.settings import FIELDS, Settings
@@ -17,9 +17,9 @@ from steering.ui.tabs.export import files as takeaway
 from steering.ui.tabs.export import text
 
 
-def connect(wire: Wire) -> None:
+def connect(events: EventBinder) -> None:
     """Connect the lower part of the tab."""
-    page = wire.page
+    page = events.page
 
     def csv(session: Session, *fields: Any) -> str:
         return takeaway.texts_file(session, Settings.read(*fields))
@@ -28,21 +28,21 @@ def connect(wire: Wire) -> None:
         return takeaway.session_file(session, fields, prompt)
 
     def report(session: Session, prompt: str, *fields: Any) -> str:
-        return takeaway.report_file(session, wire.workspace, Settings.read(*fields), prompt)
+        return takeaway.report_file(session, events.workspace, Settings.read(*fields), prompt)
 
-    hand_out(wire, page["take_csv"].click, csv, FIELDS, "take_status")
-    hand_out(wire, page["take_session"].click, session, ["prompt", *FIELDS], "take_status")
-    hand_out(wire, page["take_report"].click, report, ["prompt", *FIELDS], "take_status")
+    hand_out(events, page["take_csv"].click, csv, FIELDS, "take_status")
+    hand_out(events, page["take_session"].click, session, ["prompt", *FIELDS], "take_status")
+    hand_out(events, page["take_report"].click, report, ["prompt", *FIELDS], "take_status")
     choices = {name: offered(page[name]) for name in FIELDS} | {"concept": None}  # a session brings its own
-    wire.on(
+    events.on(
         page["take_load"].upload,
         partial(load, choices=choices),
         ["take_load"],
         (*FIELDS, "prompt", "viewer"),
         status="take_status",
-        marks=True,
+        update_notices=True,
     )
-    wire.mark(partial(python, wire.workspace), ["prompt"], ["take_script", "take_stale"])
+    events.notice(partial(python, events.workspace), ["prompt"], ["take_script", "take_stale"])
 
 
 def load(session: Session, path: str | None, *, choices: Mapping[str, Sequence[str] | None]) -> Changes:
@@ -50,10 +50,10 @@ def load(session: Session, path: str | None, *, choices: Mapping[str, Sequence[s
     if not path:
         return {}
     try:
-        changes, said = takeaway.load(session, Path(path), choices)
+        changes, words = takeaway.load(session, Path(path), choices)
     except SteeringError as error:
         return {"take_status": message(str(error), "error")}
-    return changes | {"take_status": message(said, "good")}
+    return changes | {"take_status": message(words, "good")}
 
 
 def python(workspace: Workspace, session: Session, settings: Settings, prompt: str) -> Changes:

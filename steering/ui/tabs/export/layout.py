@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from steering.ui.events.wiring import Page
+from steering.ui.events.binder import Page
 from steering.ui.render import note, section
 from steering.ui.tabs.export import text
 

@@ -61,7 +61,7 @@ def of(session: Session, workspace: Workspace, settings: Settings, prompt: str) 
 def maps(session: Session) -> list[Similarity]:
     """The maps of layers that the tabs remember."""
     return [
-        value for record in session.rooms.values() for value in vars(record).values() if isinstance(value, Similarity)
+        value for record in session.records.values() for value in vars(record).values() if isinstance(value, Similarity)
     ]
 
 
@@ -165,9 +165,9 @@ def _settings(settings: Settings, concept: Concept) -> str:
 
 
 def _carried(report: Mapping[str, Any], drawn: _Figures) -> str:
-    said = "".join(f"<p>{escape(line)}</p>" for line in describe(report))
+    description = "".join(f"<p>{escape(line)}</p>" for line in describe(report))
     figure = plot_report(report)
-    return said + (drawn.html(figure) if figure is not None else "")
+    return description + (drawn.html(figure) if figure is not None else "")
 
 
 def _map(found: Similarity, drawn: _Figures) -> str:

@@ -69,12 +69,12 @@ def _written_out(concept: Concept) -> str:
 
 def _sampling(sampling: Sampling) -> str:
     default = Sampling()
-    said = [
+    arguments = [
         f"{field.name}={getattr(sampling, field.name)!r}"
         for field in fields(sampling)
         if field.name in _ALWAYS or getattr(sampling, field.name) != getattr(default, field.name)
     ]
-    return f"Sampling({', '.join(said)})"
+    return f"Sampling({', '.join(arguments)})"
 
 
 def _profile(settings: Settings) -> str:

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import gradio as gr
 
-from steering.ui.events.wiring import Page
+from steering.ui.events.binder import Page
 from steering.ui.tabs.how import text
 
 

@@ -13,16 +13,16 @@ from steering.plots import plot_report, plot_similarity
 from steering.transfer import describe
 from steering.ui import render
 from steering.ui.background.jobs import Job
-from steering.ui.events.long_tasks import Changes, Run
-from steering.ui.events.wiring import Wire
+from steering.ui.events.binder import EventBinder
+from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.layers import pairs, preview, text
 from steering.ui.tabs.layers.pairs import Compared, Looked
 from steering.vectors import SteeringVector
 
-RUN = Run("layers", ("compute",), "layers_stop", "layers_status")
-EFFECT = Run("effect", ("measure_effect",), "effect_stop", "effect_status")
+RUN = LongTask("layers", ("compute",), "layers_stop", "layers_status")
+EFFECT = LongTask("effect", ("measure_effect",), "effect_stop", "effect_status")
 
 MAP = ("plot", "plot_empty", "plot_stale", "pair_panel", "pair", *pairs.OUTPUTS)
 """What a new map of layers changes."""
@@ -30,17 +30,17 @@ MAP = ("plot", "plot_empty", "plot_stale", "pair_panel", "pair", *pairs.OUTPUTS)
 _MOST_MAPS = 24
 
 
-def connect(wire: Wire) -> None:
+def connect(events: EventBinder) -> None:
     """Connect the tab."""
-    page, layers = wire.page, Layers(wire.workspace)
-    wire.on(page["metric"].change, layers.chosen, ["metric"], ["metric_info"], status=RUN.status)
-    wire.run(page["compute"].click, RUN, layers.compute, ["metric"], MAP)
-    wire.stop(RUN)
-    wire.run(page["measure_effect"].click, EFFECT, layers.measure)
-    wire.stop(EFFECT)
-    wire.mark(layers.marks, ["metric"], [*MAP, RUN.status, "verdict", "report_plot"])
-    pairs.connect(wire)
-    preview.connect(wire)
+    page, layers = events.page, Layers(events.workspace)
+    events.on(page["metric"].change, layers.chosen, ["metric"], ["metric_info"], status=RUN.status)
+    events.long_task(page["compute"].click, RUN, layers.compute, ["metric"], MAP)
+    events.stop(RUN)
+    events.long_task(page["measure_effect"].click, EFFECT, layers.measure)
+    events.stop(EFFECT)
+    events.notice(layers.notices, ["metric"], [*MAP, RUN.status, "verdict", "report_plot"])
+    pairs.connect(events)
+    preview.connect(events)
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Layers:
         del session
         return {"metric_info": render.note(text.METRIC_INFO.get(metric, ""))}
 
-    def marks(self, session: Session, settings: Settings, metric: str) -> Changes:
+    def notices(self, session: Session, settings: Settings, metric: str) -> Changes:
         """The map that was computed for these settings, or whether the one on the page is out of date; and the report."""
         concept, shown = session.draft(settings.concept).concept, session.of(Shown)
         key = settings.plot_key(concept, metric)
@@ -118,7 +118,7 @@ class Layers:
             session.vector_key = settings.vector_key(concept)
 
         yield from EFFECT.step(job, work)
-        yield EFFECT.said(text.MEASURED)
+        yield EFFECT.message(text.MEASURED)
 
     def _draw(self, session: Session, key: tuple[object, ...], compared: Compared) -> Changes:
         session.of(Shown).map_key = key
@@ -130,7 +130,7 @@ class Layers:
             "plot_stale": "",
             "pair_panel": gr.update(visible=True),
             **looked,
-            **RUN.said(text.compared(compared.found)),
+            **RUN.message(text.compared(compared.found)),
         }
 
 

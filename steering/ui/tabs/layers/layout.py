@@ -4,7 +4,7 @@ import gradio as gr
 
 from steering.measure import METRICS
 from steering.ui import render
-from steering.ui.events.wiring import Page
+from steering.ui.events.binder import Page
 from steering.ui.state.settings import LAMBDAS
 from steering.ui.tabs.layers import bars, picker, text
 from steering.ui.text import STOP
@@ -26,8 +26,8 @@ def _map() -> Page:
         with gr.Column(scale=1, min_width=130):
             page["compute"] = gr.Button(text.COMPUTE, variant="primary", elem_id="compute")
             page["layers_stop"] = gr.Button(STOP, interactive=False, elem_id="layers-stop")
-    page["layers_status"] = _said("layers-status")
-    page["plot_stale"] = _said("plot-stale")
+    page["layers_status"] = _status("layers-status")
+    page["plot_stale"] = _status("plot-stale")
     page["plot_empty"] = gr.HTML(f'<div class="lab-empty"><p>{text.NO_PLOT}</p></div>', apply_default_css=False)
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
@@ -39,7 +39,7 @@ def _map() -> Page:
             with gr.Row(elem_classes="lab-tools"):
                 page["use_pair"] = gr.Button(text.USE_PAIR, variant="primary", min_width=120, elem_id="use-pair")
                 page["all_layers"] = gr.Button(text.ALL_LAYERS, min_width=120, elem_id="all-layers")
-            page["pair_status"] = _said("pair-status")
+            page["pair_status"] = _status("pair-status")
     return page
 
 
@@ -56,8 +56,8 @@ def _profile() -> Page:
             with gr.Row(elem_classes="lab-tools"):
                 page["preview"] = gr.Button(text.PREVIEW, min_width=120, elem_id="preview")
                 page["preview_stop"] = gr.Button(STOP, interactive=False, min_width=120, elem_id="preview-stop")
-            page["preview_status"] = _said("preview-status")
-            page["preview_stale"] = _said("preview-stale")
+            page["preview_status"] = _status("preview-status")
+            page["preview_stale"] = _status("preview-stale")
             page["preview_texts"] = gr.HTML(
                 render.note(text.PREVIEW_EMPTY), apply_default_css=False, elem_id="preview-texts"
             )
@@ -73,7 +73,7 @@ def _report() -> Page:
     with gr.Row(elem_classes="lab-tools"):
         page["measure_effect"] = gr.Button(text.MEASURE_EFFECT, elem_id="measure-effect", scale=0, min_width=280)
         page["effect_stop"] = gr.Button(STOP, interactive=False, elem_id="effect-stop", scale=0, min_width=90)
-    page["effect_status"] = _said("effect-status")
+    page["effect_status"] = _status("effect-status")
     page["report_plot"] = gr.Plot(show_label=False, visible=False, elem_id="report-plot")
     return page
 
@@ -82,5 +82,5 @@ def _heading(words: str, note: str = "") -> None:
     gr.HTML(f'<div class="lab-heading"><h2>{words}</h2>{render.note(note)}</div>', apply_default_css=False)
 
 
-def _said(name: str) -> gr.HTML:
+def _status(name: str) -> gr.HTML:
     return gr.HTML(apply_default_css=False, elem_id=name, elem_classes="lab-said")

@@ -8,8 +8,8 @@ import gradio as gr
 from steering.measure import Projections, Similarity, text_correlation
 from steering.plots import SYMBOLS, plot_pair
 from steering.transfer import named_pair, pair_name
+from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes
-from steering.ui.events.wiring import Wire
 from steering.ui.render import message
 from steering.ui.sidebar import layout as sidebar
 from steering.ui.state import profiles
@@ -21,12 +21,12 @@ _STATUS = "pair_status"
 OUTPUTS = ("pair_plot", "pair_words", _STATUS)
 
 
-def connect(wire: Wire) -> None:
+def connect(events: EventBinder) -> None:
     """Connect the pair that is looked at."""
-    page = wire.page
-    wire.on(page["pair"].input, looked_at, ["pair"], OUTPUTS, status=_STATUS, latest=True)
-    wire.on(page["use_pair"].click, use, ["pair", "layers", "profile"], ["layers", "profile"], status=_STATUS)
-    wire.on(page["all_layers"].click, back, ["layers"], ["layers", "profile"], status=_STATUS)
+    page = events.page
+    events.on(page["pair"].input, looked_at, ["pair"], OUTPUTS, status=_STATUS, latest=True)
+    events.on(page["use_pair"].click, use, ["pair", "layers", "profile"], ["layers", "profile"], status=_STATUS)
+    events.on(page["all_layers"].click, back, ["layers"], ["layers", "profile"], status=_STATUS)
 
 
 @dataclass(frozen=True)

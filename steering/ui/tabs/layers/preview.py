@@ -16,30 +16,30 @@ from steering.errors import Progress, SteeringError, part_of
 from steering.steer import Grid, Profile, stream
 from steering.ui import render as page_render
 from steering.ui.background.jobs import Job, Report, paced
-from steering.ui.events.long_tasks import Changes, Run
-from steering.ui.events.wiring import Wire
+from steering.ui.events.binder import EventBinder
+from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.state import profiles
 from steering.ui.state.settings import FIELDS, Settings, needed
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.layers import bars, render, text
 
-RUN = Run("preview", ("preview",), "preview_stop", "preview_status")
+RUN = LongTask("preview", ("preview",), "preview_stop", "preview_status")
 
 TOKENS = 24
 
 
-def connect(wire: Wire) -> None:
+def connect(events: EventBinder) -> None:
     """Connect bars and preview."""
-    page, preview = wire.page, Preview(wire.workspace)
+    page, preview = events.page, Preview(events.workspace)
     values, outputs = ["prompt", "preview_lam"], ["preview_texts", "preview_stale"]
     edited, moved = ["bars", "preview_lam", *FIELDS], ["preview_lam", *FIELDS]
     asked = ["profile", "preview_asked"]
-    wire.on(page["bars"].input, preview.edited, edited, asked, status=RUN.status, latest=True)
-    wire.on(page["preview_lam"].change, preview.moved, moved, ["preview_asked"], status=RUN.status)
+    events.on(page["bars"].input, preview.edited, edited, asked, status=RUN.status, latest=True)
+    events.on(page["preview_lam"].change, preview.moved, moved, ["preview_asked"], status=RUN.status)
     for trigger in (page["preview"].click, page["preview_asked"].change):
-        wire.run(trigger, RUN, preview.write, values, outputs)
-    wire.stop(RUN)
-    wire.mark(preview.marks, values, ["bars", "preview_stale"])
+        events.long_task(trigger, RUN, preview.write, values, outputs)
+    events.stop(RUN)
+    events.notice(preview.notices, values, ["bars", "preview_stale"])
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Preview:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
-    def marks(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> Changes:
+    def notices(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> Changes:
         """The bars for these settings, and whether the texts are out of date."""
         concept, shown = session.draft(settings.concept).concept, session.of(Shown)
         stale = shown.key not in (None, _key(settings, concept, prompt, lam)) and RUN.name not in session.jobs
@@ -105,7 +105,7 @@ class Preview:
             asked = shown.asked
             job = session.jobs.setdefault(RUN.name, job)
             if shown.key == _key(settings, concept, prompt, lam):
-                yield RUN.said("")
+                yield RUN.message("")
                 return
             yield from self._write(session, job, settings, prompt, lam)
             if shown.asked == asked:
@@ -127,10 +127,10 @@ class Preview:
                 return
             share = max(len(row.token_ids) for row in grid.rows) / TOKENS
             report = Report(text.WRITING, share, time.monotonic() - began)
-            yield {"preview_texts": render.preview(grid), "preview_stale": ""} | RUN.says(report)
+            yield {"preview_texts": render.preview(grid), "preview_stale": ""} | RUN.progress(report)
         assert grid is not None, "a stream has at least one step"
         shown.key = _key(settings, concept, prompt, lam)
-        done = RUN.said(text.previewed(time.monotonic() - began, prompt))
+        done = RUN.message(text.previewed(time.monotonic() - began, prompt))
         yield {"preview_texts": render.preview(grid), "preview_stale": ""} | done
 
     def _prepare(

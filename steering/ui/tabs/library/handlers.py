@@ -1,4 +1,4 @@
-"""Events of the shelf of vectors: keeping, checking, using, comparing and exporting them."""
+"""Events of saved vectors: keeping, checking, using, comparing and exporting them."""
 
 import shutil
 from collections.abc import Generator, Iterator
@@ -13,9 +13,9 @@ from steering.interop import Card, export_vector
 from steering.library import Entry
 from steering.library import saved_vectors as library
 from steering.ui.background.jobs import Job
+from steering.ui.events.binder import EventBinder
 from steering.ui.events.downloads import deliver, hand_out
-from steering.ui.events.long_tasks import Changes, Run
-from steering.ui.events.wiring import Wire
+from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.render import message, note
 from steering.ui.state.drafts import Draft
 from steering.ui.state.settings import FIELDS, FILE, Settings, needed
@@ -24,32 +24,34 @@ from steering.ui.tabs.library import render, text
 from steering.ui.tabs.library.comparing import COMPARED, compared
 from steering.vectors import DIRECTION_METHODS, SteeringVector
 
-RUN = Run("library", ("lib_save", "lib_upload", "lib_check", "lib_write"), "lib_stop", "lib_status")
+RUN = LongTask("library", ("lib_save", "lib_upload", "lib_check", "lib_write"), "lib_stop", "lib_status")
 
-_SHELF = (
+_SAVED = (
     "lib_table", "lib_chosen", "lib_details", "lib_card", "lib_check", "lib_use", "lib_download", "lib_delete", "lib_undo",
     "lib_other",
 )  # fmt: skip
 
 
-def connect(wire: Wire) -> None:
+def connect(events: EventBinder) -> None:
     """Connect the tab."""
-    page, shelf = wire.page, Shelf(wire.workspace)
-    wire.on(wire.demo.load, shelf.shown, outputs=_SHELF, status=RUN.status)
-    picked = wire.js(page["lib_table"].select, _PICKED, outputs=["lib_chosen"])
-    wire.on(picked.then, shelf.choose, ["lib_chosen", "lib_other"], (*_SHELF, *COMPARED), status=RUN.status)
-    wire.on(page["lib_other"].input, compared, ["lib_chosen", "lib_other"], COMPARED, status=RUN.status)
-    wire.run(page["lib_save"].click, RUN, shelf.save, ["lib_name"], (*_SHELF, "lib_name"))
-    wire.run(page["lib_upload"].upload, RUN, shelf.upload, ["lib_upload"], ["lib_card", "lib_uploaded"])
-    wire.run(page["lib_check"].click, RUN, shelf.check, ["lib_chosen"], ["lib_card", "lib_use"])
-    wire.run(page["lib_keep"].click, RUN, shelf.keep, ["lib_unit"], (*_SHELF, "lib_uploaded"))
-    wire.on(page["lib_use"].click, shelf.use, FIELDS, FIELDS, status=RUN.status, marks=True)
-    wire.on(page["lib_delete"].click, shelf.delete, ["lib_chosen"], (*_SHELF, *COMPARED), status=RUN.status)
-    wire.on(page["lib_undo"].click, shelf.undo, outputs=_SHELF, status=RUN.status)
-    hand_out(wire, page["lib_download"].click, shelf.download, ["lib_chosen"], "lib_status")
-    written = wire.run(page["lib_write"].click, RUN, shelf.write, ["lib_format", "lib_lam"], ["lib_notes", "lib_file"])
-    deliver(wire, written)
-    wire.stop(RUN)
+    page, saved = events.page, SavedVectors(events.workspace)
+    events.on(events.demo.load, saved.shown, outputs=_SAVED, status=RUN.status)
+    picked = events.js(page["lib_table"].select, _PICKED, outputs=["lib_chosen"])
+    events.on(picked.then, saved.choose, ["lib_chosen", "lib_other"], (*_SAVED, *COMPARED), status=RUN.status)
+    events.on(page["lib_other"].input, compared, ["lib_chosen", "lib_other"], COMPARED, status=RUN.status)
+    events.long_task(page["lib_save"].click, RUN, saved.save, ["lib_name"], (*_SAVED, "lib_name"))
+    events.long_task(page["lib_upload"].upload, RUN, saved.upload, ["lib_upload"], ["lib_card", "lib_uploaded"])
+    events.long_task(page["lib_check"].click, RUN, saved.check, ["lib_chosen"], ["lib_card", "lib_use"])
+    events.long_task(page["lib_keep"].click, RUN, saved.keep, ["lib_unit"], (*_SAVED, "lib_uploaded"))
+    events.on(page["lib_use"].click, saved.use, FIELDS, FIELDS, status=RUN.status, update_notices=True)
+    events.on(page["lib_delete"].click, saved.delete, ["lib_chosen"], (*_SAVED, *COMPARED), status=RUN.status)
+    events.on(page["lib_undo"].click, saved.undo, outputs=_SAVED, status=RUN.status)
+    hand_out(events, page["lib_download"].click, saved.download, ["lib_chosen"], "lib_status")
+    written = events.long_task(
+        page["lib_write"].click, RUN, saved.write, ["lib_format", "lib_lam"], ["lib_notes", "lib_file"]
+    )
+    deliver(events, written)
+    events.stop(RUN)
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Chosen:
     uploaded: Path | None = None
 
 
-class Shelf:
+class SavedVectors:
     """The events of the saved vectors of one running app."""
 
     def __init__(self, workspace: Workspace) -> None:
@@ -119,7 +121,7 @@ class Shelf:
         found, _ = yield from self._inspect(job, settings, Path(path))
         if found.fits:
             chosen.uploaded = Path(path)
-        yield {"lib_card": render.card(found), "lib_uploaded": gr.update(visible=found.fits)} | _said(found)
+        yield {"lib_card": render.card(found), "lib_uploaded": gr.update(visible=found.fits)} | _fit_message(found)
 
     def keep(self, session: Session, job: Job, settings: Settings, unit_length: bool) -> Iterator[Changes]:
         """Keep the file that was uploaded and checked."""
@@ -145,7 +147,7 @@ class Shelf:
         found, vector = yield from self._inspect(job, settings, path)
         if vector is not None:
             session.of(Chosen).checked = (settings.child, vector)
-        yield {"lib_card": render.card(found), "lib_use": gr.update(interactive=found.fits)} | _said(found)
+        yield {"lib_card": render.card(found), "lib_use": gr.update(interactive=found.fits)} | _fit_message(found)
 
     def use(self, session: Session, *fields: Any) -> Changes:
         """Steer with the vector that was checked: the sidebar says what made it, and its concept menu names the file."""
@@ -167,8 +169,8 @@ class Shelf:
         self.workspace.hold(session, settings, concept, vector)
         session.vector_key = settings.vector_key(concept)
         menu = gr.update(choices=session.concepts, value=concept.name)
-        said = message(text.used(chosen.name, vector.concept), "good")
-        return {**made, "concept": menu, "lib_status": said}
+        status = message(text.used(chosen.name, vector.concept), "good")
+        return {**made, "concept": menu, "lib_status": status}
 
     def delete(self, session: Session, name: str) -> Changes:
         """Delete the chosen vector; the last one can be brought back."""
@@ -176,14 +178,14 @@ class Shelf:
             library.delete(name)
         except SteeringError as error:
             return self.shown(session) | {"lib_status": message(str(error), "error")}
-        said = {"lib_status": message(text.removed(name), "good")}
-        return self.shown(session) | compared(session, "", None) | said
+        status = {"lib_status": message(text.removed(name), "good")}
+        return self.shown(session) | compared(session, "", None) | status
 
     def undo(self, session: Session) -> Changes:
         """Bring back what was deleted last."""
         session.of(Chosen).name = library.restore().name
-        said = {"lib_status": message(text.brought_back(session.of(Chosen).name), "good")}
-        return self.shown(session) | said
+        status = {"lib_status": message(text.brought_back(session.of(Chosen).name), "good")}
+        return self.shown(session) | status
 
     def download(self, session: Session, name: str) -> str:
         """The chosen file, where the browser may fetch it."""
@@ -206,13 +208,13 @@ class Shelf:
             return export_vector(vector, path, format, lam=strength, child=child, settings=settings.steering)
 
         done = yield from RUN.step(job, work)
-        said = text.written(done.path.name, done.layers, done.lam, done.scale)
-        yield {"lib_file": str(done.path), "lib_notes": "".join(map(note, done.notes))} | RUN.said(said)
+        words = text.written(done.path.name, done.layers, done.lam, done.scale)
+        yield {"lib_file": str(done.path), "lib_notes": "".join(map(note, done.notes))} | RUN.message(words)
 
     def _saved(self, session: Session, entry: Entry) -> Changes:
         """The table with a new file, which is chosen."""
         session.of(Chosen).name = entry.name
-        return self.shown(session) | RUN.said(text.saved(entry.path.name, str(entry.path.parent)))
+        return self.shown(session) | RUN.message(text.saved(entry.path.name, str(entry.path.parent)))
 
     def _inspect(
         self, job: Job, settings: Settings, path: Path
@@ -228,10 +230,10 @@ class Shelf:
         return RUN.step(job, work)
 
 
-def _said(found: Card) -> Changes:
-    return RUN.said(
+def _fit_message(found: Card) -> Changes:
+    return RUN.message(
         text.FITS if found.fits else text.STOPS.format(model=found.model), "good" if found.fits else "error"
     )
 
 
-_PICKED = """() => document.querySelector("#lib-table .shelf").dataset.chosen"""
+_PICKED = """() => document.querySelector("#lib-table .vectors").dataset.chosen"""

@@ -5,7 +5,7 @@ from importlib.resources import files
 import gradio as gr
 
 from steering.interop import EXPORTS
-from steering.ui.events.wiring import Page
+from steering.ui.events.binder import Page
 from steering.ui.render import note, section
 from steering.ui.tabs.export import layout as export
 from steering.ui.tabs.library import text
@@ -28,9 +28,9 @@ def build() -> Page:
     page["lib_status"] = gr.HTML(apply_default_css=False, elem_id="lib-status", elem_classes="lab-quiet")
     page["lib_table"] = gr.HTML(
         value={"columns": list(text.COLUMNS), "rows": [], "chosen": "", "empty": text.NOTHING_SAVED},
-        html_template=(_ASSETS / "shelf.html").read_text("utf-8"),
-        css_template=(_ASSETS / "shelf.css").read_text("utf-8"),
-        js_on_load=(_ASSETS / "shelf.js").read_text("utf-8"),
+        html_template=(_ASSETS / "vectors.html").read_text("utf-8"),
+        css_template=(_ASSETS / "vectors.css").read_text("utf-8"),
+        js_on_load=(_ASSETS / "vectors.js").read_text("utf-8"),
         apply_default_css=False,
         elem_id="lib-table",
     )

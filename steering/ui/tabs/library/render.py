@@ -28,10 +28,10 @@ def details(entry: Entry) -> str:
     if entry.vector is None:
         return f'<div class="lab-card"><p><b>{escape(entry.name)}</b></p><p>✕ {escape(entry.problem)}</p></div>'
     vector = entry.vector
-    said = "".join(f"<p>{escape(line)}</p>" for line in describe(vector.report or {}))
+    description = "".join(f"<p>{escape(line)}</p>" for line in describe(vector.report or {}))
     lines = _table(provenance(vector).items())
     return (
-        f'<div class="lab-card lib-details"><p><b>{escape(entry.name)}</b></p>{said}'
+        f'<div class="lab-card lib-details"><p><b>{escape(entry.name)}</b></p>{description}'
         f"<details><summary>Provenance</summary>{lines}</details></div>"
     )
 
@@ -73,7 +73,7 @@ def provenance(vector: SteeringVector) -> dict[str, str]:
     """Where a vector came from, by name, in words."""
     steered = [layer for layer, carries in enumerate(vector.signal) if carries]
     lengths = sorted(float(vector.lengths[layer]) for layer in steered)
-    said: dict[str, str] = {
+    message: dict[str, str] = {
         "concept": vector.concept,
         "λ > 0": vector.labels[0],
         "λ < 0": vector.labels[1],
@@ -88,11 +88,11 @@ def provenance(vector: SteeringVector) -> dict[str, str]:
     report: Mapping[str, Any] = vector.report or {}
     for name in ("parent", "layers", "width"):
         if name in report:
-            said[{"layers": "layer map", "width": "width map"}.get(name, name)] = str(report[name])
+            message[{"layers": "layer map", "width": "width map"}.get(name, name)] = str(report[name])
     for name, value in vector.provenance.items():
         if name not in ("transfer", "parent", "pairs") and value != "":
-            said[name.replace("_", " ")] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return said
+            message[name.replace("_", " ")] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return message
 
 
 def _cells(entry: Entry) -> list[str]:

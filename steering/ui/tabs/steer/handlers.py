@@ -10,8 +10,8 @@ from steering.errors import Progress, SteeringError, part_of
 from steering.steer import Grid, assess, generate, next_tokens, stream
 from steering.ui import render
 from steering.ui.background.jobs import Job, Report, Stopped, paced
-from steering.ui.events.long_tasks import Changes, Run
-from steering.ui.events.wiring import Wire
+from steering.ui.events.binder import EventBinder
+from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.state.presets import PROMPTS
 from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings, needed
 from steering.ui.state.workspace import Session, Workspace
@@ -20,24 +20,24 @@ from steering.ui.viewer import component as viewer
 from steering.ui.viewer.texts import Moves, Texts, Written, labels, show
 from steering.vectors import SteeringVector
 
-RUN = Run("steer", ("generate",), "stop", "status")
+RUN = LongTask("steer", ("generate",), "stop", "status")
 
 
-def connect(wire: Wire) -> None:
+def connect(events: EventBinder) -> None:
     """Connect the tab."""
-    page, steering = wire.page, Steering(wire.workspace)
+    page, steering = events.page, Steering(events.workspace)
     for trigger in (page["generate"].click, page["prompt"].submit):
-        wire.run(trigger, RUN, steering.steer, ["prompt"], ["viewer", "stale"])
-    exact = wire.js(page["viewer"].apply, _CHOSEN, outputs=["exact_lam"])
-    wire.run(exact.then, RUN, steering.exact, ["prompt", "exact_lam"], ["viewer"])
-    wire.stop(RUN)
-    wire.mark(steering.marks, ["prompt"], ["stale", "viewer"])
-    wire.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=RUN.status)
+        events.long_task(trigger, RUN, steering.steer, ["prompt"], ["viewer", "stale"])
+    exact = events.js(page["viewer"].apply, _CHOSEN, outputs=["exact_lam"])
+    events.long_task(exact.then, RUN, steering.exact, ["prompt", "exact_lam"], ["viewer"])
+    events.stop(RUN)
+    events.notice(steering.notices, ["prompt"], ["stale", "viewer"])
+    events.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=RUN.status)
     for name in (name for name in page if name.startswith("example_")):
-        wire.js(page[name].click, f"() => {page[name].value!r}", outputs=["prompt"])
-    wire.js(page["wanted_lam"].change, _GO_TO, ["wanted_lam"])
-    painted = wire.js(wire.demo.load, _ONCE_PAINTED)
-    wire.on(painted.then, steering.load, ["parent", "child"], status=RUN.status, model=True)
+        events.js(page[name].click, f"() => {page[name].value!r}", outputs=["prompt"])
+    events.js(page["wanted_lam"].change, _GO_TO, ["wanted_lam"])
+    painted = events.js(events.demo.load, _ONCE_PAINTED)
+    events.on(painted.then, steering.load, ["parent", "child"], status=RUN.status, model=True)
 
 
 class Steering:
@@ -53,9 +53,9 @@ class Steering:
             return
         try:
             yield from RUN.step(Job(), lambda progress: self.workspace.models(settings, progress))
-            ended = RUN.said(text.loaded(parent, child))
+            ended = RUN.message(text.loaded(parent, child))
         except SteeringError as error:
-            ended = RUN.said(str(error), "error")
+            ended = RUN.message(str(error), "error")
         if RUN.name not in session.begun:  # The line belongs to what a person asked for.
             yield ended
 
@@ -65,7 +65,7 @@ class Steering:
         untouched = prompt.strip() in ("", *PROMPTS.values())
         return {"prompt": PROMPTS[concept]} if untouched and concept in PROMPTS else {}
 
-    def marks(self, session: Session, settings: Settings, prompt: str) -> Changes:
+    def notices(self, session: Session, settings: Settings, prompt: str) -> Changes:
         """Whether the texts are out of date; and other texts where another concept was chosen."""
         if RUN.name in session.jobs:
             return {}
@@ -98,7 +98,7 @@ class Steering:
                 texts.written[concept.name], texts.shown = written, concept.name
                 share = max(len(row.token_ids) for row in grid.rows) / written.most
                 report = Report(text.WRITING, share, time.monotonic() - started)
-                yield {"viewer": show(written, concept)} | RUN.says(report)
+                yield {"viewer": show(written, concept)} | RUN.progress(report)
         except Stopped:
             if written is not None:
                 written.phase = "stopped"
@@ -107,9 +107,9 @@ class Steering:
         seconds = time.monotonic() - started
         assert written is not None, "a stream has at least one step"
         written.phase = "done"
-        yield {"viewer": show(written, concept)} | RUN.says(Report(text.MEASURING, 1.0))
+        yield {"viewer": show(written, concept)} | RUN.progress(Report(text.MEASURING, 1.0))
         yield from self._measure(job, settings, vector, written, written.grid)
-        yield {"viewer": show(written, concept)} | RUN.said(text.finished(len(written.grid.rows), seconds))
+        yield {"viewer": show(written, concept)} | RUN.message(text.finished(len(written.grid.rows), seconds))
 
     def exact(
         self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None
@@ -131,9 +131,9 @@ class Steering:
         vector, one = yield from RUN.step(job, work)
         grid = written.grid
         written.grid = replace(grid, rows=tuple(sorted((*grid.rows, *one.rows), key=lambda row: row.lam)))
-        yield {"viewer": show(written, concept, choose=wanted)} | RUN.says(Report(text.MEASURING, 1.0))
+        yield {"viewer": show(written, concept, choose=wanted)} | RUN.progress(Report(text.MEASURING, 1.0))
         yield from self._measure(job, settings, vector, written, replace(grid, rows=(grid.at(0.0), *one.rows)))
-        yield {"viewer": show(written, concept, choose=wanted)} | RUN.said(text.wrote_one(wanted))
+        yield {"viewer": show(written, concept, choose=wanted)} | RUN.message(text.wrote_one(wanted))
 
     def _prepare(
         self, session: Session, settings: Settings, concept: Concept, prompt: str, progress: Progress

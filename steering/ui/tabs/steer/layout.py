@@ -3,7 +3,7 @@
 import gradio as gr
 
 from steering.ui import render
-from steering.ui.events.wiring import Page
+from steering.ui.events.binder import Page
 from steering.ui.tabs.steer import text
 from steering.ui.text import COPY_LINK, STOP
 from steering.ui.viewer import component as viewer

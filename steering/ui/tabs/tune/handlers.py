@@ -25,8 +25,8 @@ from steering.plots import plot_accuracy
 from steering.tasks import Task, load_task, preview
 from steering.ui import render
 from steering.ui.background.jobs import Job, Stopped
-from steering.ui.events.long_tasks import Changes, Run, toast
-from steering.ui.events.wiring import Wire
+from steering.ui.events.binder import EventBinder
+from steering.ui.events.long_tasks import Changes, LongTask, toast
 from steering.ui.questions.form import FIELDS, Form, Uploads
 from steering.ui.questions.prepare import Tuned, prepare, uncounted
 from steering.ui.questions.text import TASKS, written
@@ -36,8 +36,8 @@ from steering.ui.tabs.tune import render as tables
 from steering.ui.tabs.tune import text
 from steering.vectors import SteeringVector
 
-RUN = Run("tune", ("tune_run", "tune_preview"), "tune_stop", "tune_status")
-REPORT = Run("tune_report", ("tune_report",), "tune_report_stop", "tune_report_status")
+RUN = LongTask("tune", ("tune_run", "tune_preview"), "tune_stop", "tune_status")
+REPORT = LongTask("tune_report", ("tune_report",), "tune_report_stop", "tune_report_status")
 
 _GRID = ("tune_plot", "tune_empty", "tune_verdict", "tune_use", "tune_table", "tune_stale", "tune_report_note")
 _STUDY = (
@@ -48,20 +48,20 @@ FIRST = 10
 """Questions after which the first figure is drawn; it is drawn again whenever their number has doubled."""
 
 
-def connect(wire: Wire) -> None:
+def connect(events: EventBinder) -> None:
     """Connect the tab."""
-    page, tuning = wire.page, Tune(wire.workspace)
-    wire.run(page["tune_run"].click, RUN, tuning.tune, FIELDS, _GRID)
-    wire.run(page["tune_preview"].click, RUN, tuning.preview, FIELDS, ["tune_prompt"])
-    wire.stop(RUN)
-    wire.run(page["tune_report"].click, REPORT, tuning.report, FIELDS, _STUDY)
-    wire.stop(REPORT)
-    wire.mark(tuning.marks, FIELDS, ["tune_stale", "tune_report_stale"])
-    wire.on(page["tune_upload"].upload, upload, ["tune_upload"], ["tune_task"], status=RUN.status)
-    wire.on(page["scale"].change, rescaled, ["scale", "tune_lambdas"], ["tune_lambdas"], status=RUN.status)
+    page, tuning = events.page, Tune(events.workspace)
+    events.long_task(page["tune_run"].click, RUN, tuning.tune, FIELDS, _GRID)
+    events.long_task(page["tune_preview"].click, RUN, tuning.preview, FIELDS, ["tune_prompt"])
+    events.stop(RUN)
+    events.long_task(page["tune_report"].click, REPORT, tuning.report, FIELDS, _STUDY)
+    events.stop(REPORT)
+    events.notice(tuning.notices, FIELDS, ["tune_stale", "tune_report_stale"])
+    events.on(page["tune_upload"].upload, upload, ["tune_upload"], ["tune_task"], status=RUN.status)
+    events.on(page["scale"].change, rescaled, ["scale", "tune_lambdas"], ["tune_lambdas"], status=RUN.status)
     if "wanted_lam" in page:
-        wire.on(page["tune_use"].click, chosen, outputs=["wanted_lam"], status=RUN.status)
-        wire.js(page["tune_use"].click, _GO_TO_STEER)
+        events.on(page["tune_use"].click, chosen, outputs=["wanted_lam"], status=RUN.status)
+        events.js(page["tune_use"].click, _GO_TO_STEER)
 
 
 class Tune:
@@ -70,7 +70,7 @@ class Tune:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
-    def marks(self, session: Session, settings: Settings, *fields: Any) -> Changes:
+    def notices(self, session: Session, settings: Settings, *fields: Any) -> Changes:
         """Whether grid and report are out of date, or the form cannot be used as it stands."""
         shown = session.of(Tuned)
         try:
@@ -93,7 +93,7 @@ class Tune:
             return preview(self.workspace.models(settings, progress)[1], task, form.style)
 
         words = yield from RUN.step(job, work)
-        yield {"tune_prompt": tables.prompt(words)} | RUN.said(text.PROMPT_SHOWN)
+        yield {"tune_prompt": tables.prompt(words)} | RUN.message(text.PROMPT_SHOWN)
 
     def tune(self, session: Session, job: Job, settings: Settings, *fields: Any) -> Iterator[Changes]:
         """Score every question at every λ, and show the grid whenever the number of questions has doubled."""
@@ -117,7 +117,7 @@ class Tune:
         seconds = time.monotonic() - began
         note = _foretell(form, settings, grown[-1], seconds / missing if missing else None)
         words = text.finished(grown[-1].evaluation, missing, seconds)
-        yield {"tune_report_note": render.note(note)} | RUN.said(words)
+        yield {"tune_report_note": render.note(note)} | RUN.message(words)
 
     def report(self, session: Session, job: Job, settings: Settings, *fields: Any) -> Iterator[Changes]:
         """Tune on one part, and report on another beside the vote and the controls."""
@@ -143,7 +143,7 @@ class Tune:
         found = yield from REPORT.step(job, work)
         shown.report_key = form.key(settings, concept)
         words = text.REPORTED.format(n=found.evaluation.n, duration=duration(time.monotonic() - began))
-        yield _reported(session, found) | REPORT.said(words)
+        yield _reported(session, found) | REPORT.message(words)
 
 
 def upload(session: Session, path: str | None) -> Changes:

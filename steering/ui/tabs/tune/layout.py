@@ -4,7 +4,7 @@ import gradio as gr
 
 from steering.evaluation import GRIDS
 from steering.ui import render
-from steering.ui.events.wiring import Page
+from steering.ui.events.binder import Page
 from steering.ui.questions.text import MOST_TOKENS, QUESTIONS, SHOTS, TASKS, written
 from steering.ui.tabs.tune import text
 from steering.ui.text import STOP

@@ -19,10 +19,10 @@ def grid(found: Tuning) -> str:
     rows = []
     for column, against, p in zip(evaluation.columns, evaluation.comparisons, evaluation.adjusted, strict=True):
         data = column.as_json()
-        marks = ["◆ baseline"] * (column.lam == 0) + ["★ most right"] * (column.lam == found.best_lam)
+        notices = ["◆ baseline"] * (column.lam == 0) + ["★ most right"] * (column.lam == found.best_lam)
         rows.append(
             (
-                " ".join([strength(column.lam), *marks]),
+                " ".join([strength(column.lam), *notices]),
                 f"{sum(column.correct)} of {evaluation.n}",
                 share(column.accuracy),
                 f"{100 * data['low']:.0f} to {share(data['high'])}",
@@ -43,8 +43,8 @@ def study(found: Study) -> str:
     tones = ["best" if row[0] == "tuned" else "" for row in seen]
     every = rows_as_table(HEADINGS, rest)
     folded = f'<details class="lab-fold"><summary>{text.EXPLORATION}</summary>{every}</details>'
-    said = "".join(f'<p class="lab-note">{escape(sentence)}</p>' for sentence in notes(found))
-    return rows_as_table(HEADINGS, seen, tones) + folded + said
+    sentences = "".join(f'<p class="lab-note">{escape(sentence)}</p>' for sentence in notes(found))
+    return rows_as_table(HEADINGS, seen, tones) + folded + sentences
 
 
 def prompt(words: str) -> str:

@@ -25,8 +25,8 @@ from steering.plots import SHOWN_QUESTIONS, plot_tally, plot_votes
 from steering.tasks import SAME, Item
 from steering.ui import render
 from steering.ui.background.jobs import Job, Report, Stopped, paced
-from steering.ui.events.long_tasks import Changes, Run
-from steering.ui.events.wiring import Wire
+from steering.ui.events.binder import EventBinder
+from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.questions.form import FIELDS, Form, Uploads
 from steering.ui.questions.prepare import Tuned, prepare, uncounted
 from steering.ui.state.settings import Settings
@@ -36,23 +36,23 @@ from steering.ui.tabs.vote import text
 from steering.ui.tabs.vote.question import Taken, named, typed
 from steering.vectors import SteeringVector
 
-RUN = Run("vote", ("vote_ask",), "vote_stop", "vote_status")
-COUNT = Run("vote_count", ("vote_count",), "vote_count_stop", "vote_count_status")
+RUN = LongTask("vote", ("vote_ask",), "vote_stop", "vote_status")
+COUNT = LongTask("vote_count", ("vote_count",), "vote_count_stop", "vote_count_status")
 
 _QUESTION = ("vote_question", "vote_choices", "vote_answer", "vote_kind")
 
 
-def connect(wire: Wire) -> None:
+def connect(events: EventBinder) -> None:
     """Connect the tab."""
-    page, voting = wire.page, Voting(wire.workspace)
+    page, voting = events.page, Voting(events.workspace)
     shown = ["vote_verdict", "vote_answers", "vote_tally", "vote_stale"]
-    wire.run(page["vote_ask"].click, RUN, voting.ask, [*_QUESTION, "vote_samples", *FIELDS], shown)
-    wire.stop(RUN)
-    wire.on(page["vote_take"].click, take, FIELDS, _QUESTION, status=RUN.status)
+    events.long_task(page["vote_ask"].click, RUN, voting.ask, [*_QUESTION, "vote_samples", *FIELDS], shown)
+    events.stop(RUN)
+    events.on(page["vote_take"].click, take, FIELDS, _QUESTION, status=RUN.status)
     counted = ["vote_counted", "vote_plot", "vote_count_stale"]
-    wire.run(page["vote_count"].click, COUNT, voting.count, ["vote_part", *FIELDS], counted)
-    wire.stop(COUNT)
-    wire.mark(voting.marks, [*_QUESTION, "vote_part", *FIELDS], ["vote_about", "vote_stale", "vote_count_stale"])
+    events.long_task(page["vote_count"].click, COUNT, voting.count, ["vote_part", *FIELDS], counted)
+    events.stop(COUNT)
+    events.notice(voting.notices, [*_QUESTION, "vote_part", *FIELDS], ["vote_about", "vote_stale", "vote_count_stale"])
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Voting:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
-    def marks(
+    def notices(
         self, session: Session, settings: Settings, question: str, choices: str, answer: str, kind: str, part: str,
         *fields: Any,
     ) -> Changes:  # fmt: skip
@@ -116,13 +116,13 @@ class Voting:
         lambdas, near, item = form.strengths(settings), _near(session, settings, form), task.items[0]
         session.of(Voted).asked = (form.key(settings, concept), question, choices, answer, kind)
         began = time.monotonic()
-        yield {"vote_stale": ""} | RUN.says(Report(text.ANSWERING.format(n=len(lambdas)), 0.0))
+        yield {"vote_stale": ""} | RUN.progress(Report(text.ANSWERING.format(n=len(lambdas)), 0.0))
         grid: Evaluation | None = None
         try:
             for grid in paced(ask(scorer, vector, lambdas), job):
                 most = max(column.answers[0].n_tokens for column in grid.columns) / scorer.sampling.max_new_tokens
                 report = Report(text.ANSWERING.format(n=len(lambdas)), min(most, 1.0), time.monotonic() - began)
-                yield _unfinished(grid, item, text.WRITING) | RUN.says(report)
+                yield _unfinished(grid, item, text.WRITING) | RUN.progress(report)
         except Stopped:
             if grid is not None:
                 yield _unfinished(grid, item, text.STOPPED)
@@ -133,7 +133,7 @@ class Voting:
             answered = grid
             control = yield from RUN.step(job, lambda progress: _sampled(scorer, vector, answered, near, progress))
             yield _shown(grid, near, item, control)
-        yield RUN.said(text.finished(time.monotonic() - began))
+        yield RUN.message(text.finished(time.monotonic() - began))
 
     def count(self, session: Session, job: Job, settings: Settings, part: str, *fields: Any) -> Iterator[Changes]:
         """Let the λ vote on every question of one part of the task."""
@@ -159,7 +159,7 @@ class Voting:
             "vote_counted": render.verdict(sentences),
             "vote_plot": gr.update(value=plot_votes(grid, found), visible=True),
             "vote_count_stale": "",
-        } | COUNT.said(text.finished(time.monotonic() - began))
+        } | COUNT.message(text.finished(time.monotonic() - began))
 
 
 def take(session: Session, *fields: Any) -> Changes:

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from steering.ui import render
-from steering.ui.events.wiring import Page
+from steering.ui.events.binder import Page
 from steering.ui.tabs.vote import text
 from steering.ui.text import STOP
 

@@ -47,9 +47,9 @@ def _row(lam: float, found: Answer, winner: str | None, kind: str, item: Item, u
     wins = found.answer is not None and winner is not None and SAME[kind](found.answer, winner)
     known = f" {'✓' if found.outcome == 'right' else '✕'}" if item.answer else ""
     name = f"{strength(lam)} ◆ baseline" if lam == 0 else strength(lam)
-    said = unread or f"{'★ ' * wins}{named(found.answer, item)}{known}"
+    shown = unread or f"{'★ ' * wins}{named(found.answer, item)}{known}"
     return (
-        f'<tr class="{"best" if wins else ""}"><th scope="row">{name}</th><td>{escape(said)}</td>'
+        f'<tr class="{"best" if wins else ""}"><th scope="row">{name}</th><td>{escape(shown)}</td>'
         f"<td>{_source(found, item, unread)}</td></tr>"
     )
 

@@ -1,4 +1,4 @@
-const shelf = element.querySelector(".shelf"), body = element.querySelector("tbody");
+const vectors = element.querySelector(".vectors"), body = element.querySelector("tbody");
 const cell = (kind, words) => {
   const node = document.createElement(kind);
   node.textContent = words;
@@ -6,7 +6,7 @@ const cell = (kind, words) => {
 };
 
 function choose(row) {
-  shelf.dataset.chosen = row.dataset.name;
+  vectors.dataset.chosen = row.dataset.name;
   [...body.children].forEach((other) => {
     other.setAttribute("aria-checked", String(other === row));
     other.tabIndex = other === row ? 0 : -1;
@@ -26,7 +26,7 @@ function move(event) {
 
 function paint() {
   const { columns, rows, chosen, empty } = props.value;
-  shelf.dataset.chosen = chosen;
+  vectors.dataset.chosen = chosen;
   element.querySelector(".nothing").textContent = empty;
   element.querySelector(".nothing").hidden = rows.length > 0;
   element.querySelector(".nothing").style.display = rows.length > 0 ? "none" : "";

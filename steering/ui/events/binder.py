@@ -1,7 +1,7 @@
-"""Which component calls which handler: every tab tells the wire, and the wire tells Gradio.
+"""Which component calls which handler: every tab says so here by name, and this module connects them in Gradio.
 
-Handlers are plain functions and generators from a session and values to changes of the page. Long runs share one lane, so
-that a single model works at a time.
+Handlers are plain functions and generators from a session and values to changes of the page. Long tasks share one
+queue, so that a single model works at a time.
 """
 
 import inspect
@@ -15,7 +15,7 @@ import gradio as gr
 
 from steering.errors import SteeringError
 from steering.ui import render, text
-from steering.ui.events.long_tasks import Changes, Run, failed, named
+from steering.ui.events.long_tasks import Changes, LongTask, failed, named
 from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
 
@@ -24,29 +24,29 @@ Page = dict[str, Any]
 
 _log = logging.getLogger(__name__)
 
-Mark = Callable[..., Changes]
+Notice = Callable[..., Changes]
 """Called with the session, the settings, and values of its inputs after everything that a person changes."""
 
 
 @dataclass(frozen=True)
-class Room:
+class Tab:
     """One tab.
 
     Attributes:
         id: its name in addresses and code.
         label: its name on the page.
         build: lays it out and returns its components by name; nothing is computed there.
-        connect: tells the wire which component calls which handler.
+        connect: binds its components to handlers.
     """
 
     id: str
     label: str
     build: Callable[[], Page]
-    connect: Callable[["Wire"], None]
+    connect: Callable[["EventBinder"], None]
 
 
-class Wire:
-    """Connects components by name, inside the context of the app that holds them.
+class EventBinder:
+    """Binds events of components to handlers, by name, inside the context of the app that holds them.
 
     Attributes:
         demo: the app.
@@ -58,8 +58,8 @@ class Wire:
         self.demo = demo
         self.page = page
         self.workspace = workspace
-        self._marks: list[tuple[Mark, tuple[str, ...], tuple[str, ...]]] = []
-        self._marked: list[Callable[..., Any]] = []
+        self._notices: list[tuple[Notice, tuple[str, ...], tuple[str, ...]]] = []
+        self._followed: list[Callable[..., Any]] = []
 
     def on(
         self,
@@ -71,7 +71,7 @@ class Wire:
         status: str = "",
         event: bool = False,
         model: bool = False,
-        marks: bool = False,
+        update_notices: bool = False,
         latest: bool = False,
     ) -> Any:
         """Call a handler with the session and the values of the inputs.
@@ -86,15 +86,15 @@ class Wire:
             status: name of the component that says what went wrong; "" leaves that to the corner of the page alone.
             event: whether the handler also gets what Gradio knows of the event, between the session and the values.
             model: whether it waits for its turn with the models.
-            marks: whether all marks are brought up to date behind it.
+            update_notices: whether all notices are brought up to date behind it.
             latest: whether of several events in quick succession the newest is handled, and last. Without it, what comes
                 while the handler works may be lost or overtaken: right for a button, wrong for a value that is dragged.
         """
-        lane: dict[str, Any] = {"concurrency_limit": 8}
+        limits: dict[str, Any] = {"concurrency_limit": 8}
         if model:
-            lane = {"concurrency_id": "model", "concurrency_limit": 1}
+            limits = {"concurrency_id": "model", "concurrency_limit": 1}
         if latest:
-            lane |= {"trigger_mode": "always_last", "concurrency_limit": 1}
+            limits |= {"trigger_mode": "always_last", "concurrency_limit": 1}
         changed = dict.fromkeys([*outputs, *([status] if status else [])])
         dependency = trigger(
             self._bound(handler, status, event),
@@ -102,10 +102,10 @@ class Wire:
             [self.page[name] for name in changed],
             api_visibility="private",
             show_progress="hidden",
-            **lane,
+            **limits,
         )
-        if marks:
-            self._marked.append(dependency.then)
+        if update_notices:
+            self._followed.append(dependency.then)
         return dependency
 
     def js(
@@ -120,10 +120,10 @@ class Wire:
             api_visibility="private",
         )
 
-    def run(
+    def long_task(
         self,
         trigger: Callable[..., Any],
-        run: Run,
+        run: LongTask,
         handler: Callable[..., Iterator[Changes]],
         inputs: Sequence[str] = (),
         outputs: Sequence[str] = (),
@@ -138,13 +138,15 @@ class Wire:
 
         begun = self.on(trigger, begin, outputs=run.components, status=run.status)
         changed = tuple(dict.fromkeys([*outputs, *run.components]))
-        return self.on(begun.then, work, [*FIELDS, *inputs], changed, status=run.status, model=True, marks=True)
+        return self.on(
+            begun.then, work, [*FIELDS, *inputs], changed, status=run.status, model=True, update_notices=True
+        )
 
-    def stop(self, run: Run) -> None:
+    def stop(self, run: LongTask) -> None:
         """Connect the Stop button of a kind of run."""
         self.on(self.page[run.stop].click, run.end, outputs=run.components, status=run.status)
 
-    def mark(self, handler: Mark, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
+    def notice(self, handler: Notice, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
         """Have something brought up to date whenever the sidebar, one of the inputs, the pairs or a vector changed.
 
         Args:
@@ -152,12 +154,12 @@ class Wire:
             inputs: names of components outside the sidebar.
             outputs: names of all components that it may change.
         """
-        self._marks.append((handler, tuple(inputs), tuple(outputs)))
+        self._notices.append((handler, tuple(inputs), tuple(outputs)))
 
     def finish(self) -> None:
-        """Connect all marks; called once, when every tab has told what it wants."""
-        watched = tuple(dict.fromkeys(name for _, inputs, _ in self._marks for name in inputs))
-        outputs = tuple(dict.fromkeys(["relation", *(name for _, _, outputs in self._marks for name in outputs)]))
+        """Connect all notices; called once, when every tab has bound its own."""
+        watched = tuple(dict.fromkeys(name for _, inputs, _ in self._notices for name in inputs))
+        outputs = tuple(dict.fromkeys(["relation", *(name for _, _, outputs in self._notices for name in outputs)]))
 
         def changed(session: Session, *values: Any) -> Changes:
             return self.changed(session, values[: len(FIELDS)], dict(zip(watched, values[len(FIELDS) :], strict=True)))
@@ -166,13 +168,13 @@ class Wire:
         # One listener for all: of two fields that change together, the older state must not come in last.
         together = partial(gr.on, events)
         self.on(together, changed, [*FIELDS, *watched], outputs, latest=True)
-        for trigger in self._marked:
+        for trigger in self._followed:
             self.on(trigger, changed, [*FIELDS, *watched], outputs)
 
     def changed(self, session: Session, fields: Sequence[Any], values: dict[str, Any]) -> Changes:
-        """What all marks say about these fields of the sidebar and these values of other components.
+        """What all notices say about these fields of the sidebar and these values of other components.
 
-        One mark that fails does not keep the others from being brought up to date. It is said in a card alone and not in
+        One notice that fails does not keep the others from being brought up to date. It is shown in a card alone and not in
         the corner: this is called at every key.
         """
         try:
@@ -181,7 +183,7 @@ class Wire:
             return {"relation": render.message(str(error), "error")}
         changes: Changes = {}
         problems: list[str] = []
-        for handler, inputs, _ in self._marks:
+        for handler, inputs, _ in self._notices:
             try:
                 changes |= handler(session, settings, *(values[name] for name in inputs))
             except SteeringError as error:
