@@ -46,7 +46,7 @@ def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Prog
     memory = psutil.Process().memory_info().rss / 1e9
 
     progress("Timing the decode loop", 0.1)
-    found = _decoding(child, repeats)
+    decoding = _decoding(child, repeats)
     progress("Timing a first alignment", 0.5)
     first, second = _alignment(parent, child, progress)
     return {
@@ -57,7 +57,7 @@ def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Prog
         "load_child_s": loaded_child,
         "load_parent_s": loaded_parent,
         "memory_both_loaded_gb": memory,
-        **found,
+        **decoding,
         "first_aligned_run_s": first,
         "second_aligned_run_s": second,
         "memory_after_alignment_gb": psutil.Process().memory_info().rss / 1e9,

@@ -22,7 +22,7 @@ from steering.storage import HEADER, data_dir, key
 from steering.vectors import SteeringVector, load_vector, save_vector
 
 OWN = "steering-lab"
-"""Format of the files that are kept here."""
+"""Format of the files that are stem here."""
 
 FOREIGN: Mapping[str, str] = {".gguf": "gguf", ".safetensors": "steering-vectors"}
 """Formats of other tools, by the ending of their files."""
@@ -64,8 +64,8 @@ def folder() -> Path:
 
 def entries() -> tuple[Entry, ...]:
     """Everything in the library, the newest first."""
-    found = [_entry(path) for path in folder().glob("*.safetensors")]
-    return tuple(sorted(found, key=lambda entry: (entry.saved, entry.name), reverse=True))
+    entries = [_entry(path) for path in folder().glob("*.safetensors")]
+    return tuple(sorted(entries, key=lambda entry: (entry.saved, entry.name), reverse=True))
 
 
 def entry(name: str) -> Entry:
@@ -185,14 +185,14 @@ def own_card(vector: SteeringVector, model: LanguageModel, file: str) -> Card:
     rows, width = vector.directions.shape
     report = vector.report or {}
     unit = Foreign({layer: vector.directions[layer] for layer in steered}, None, {"concept": vector.concept})
-    strength = next(one for one in card(unit, model, file, OWN).findings if one.what == "strength")
-    whole = Finding("file", "numbers as they were saved", "numbers as they were saved", "matches")
+    strength = next(finding for finding in card(unit, model, file, OWN).findings if finding.what == "strength")
+    numbers = Finding("file", "numbers as they were saved", "numbers as they were saved", "matches")
     return Card(
         file,
         OWN,
         model.name,
         (
-            whole,
+            numbers,
             _equal("width", str(model.d_model), str(width)),
             _equal("layers", str(model.n_layers), str(rows)),
             _equal("fingerprint", model.fingerprint, vector.model or "nothing"),
@@ -246,12 +246,12 @@ def safe_name(name: str, otherwise: str = "") -> str:
     Raises:
         SteeringError: nothing is left of it, and there is no other.
     """
-    kept = re.sub(r"[^\w.+-]+", "-", name).strip("-.")[:_MOST_LETTERS].strip("-.") or otherwise
-    if _DEVICES.fullmatch(kept):
-        kept = f"_{kept}"
-    if not kept:
+    stem = re.sub(r"[^\w.+-]+", "-", name).strip("-.")[:_MOST_LETTERS].strip("-.") or otherwise
+    if _DEVICES.fullmatch(stem):
+        stem = f"_{stem}"
+    if not stem:
         raise SteeringError(f"{name!r} cannot be the name of a file. Use letters and digits.")
-    return kept
+    return stem
 
 
 def _path(name: str) -> Path:
@@ -260,16 +260,16 @@ def _path(name: str) -> Path:
 
 def _entry(path: Path) -> Entry:
     stat = path.stat()
-    known: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "name": path.stem,
         "path": path,
         "size": stat.st_size,
         "saved": datetime.fromtimestamp(stat.st_mtime),
     }
     try:
-        return Entry(**known, vector=load_vector(path))
+        return Entry(**fields, vector=load_vector(path))
     except SteeringError as error:
-        return Entry(**known, vector=None, problem=str(error))
+        return Entry(**fields, vector=None, problem=str(error))
 
 
 def _has_our_header(path: Path) -> bool:

@@ -105,10 +105,10 @@ def parse_session(text: str) -> SavedSession:
 
 
 def _mapping(data: Mapping[str, Any], name: str) -> dict[str, Any]:
-    found = data.get(name)
-    if not isinstance(found, dict):
+    section = data.get(name)
+    if not isinstance(section, dict):
         raise SteeringError(f"In the session, {name} must be a JSON object.")
-    return found
+    return section
 
 
 def _list(data: object) -> list[Any]:

@@ -153,7 +153,7 @@ def plot_report(report: Mapping[str, Any]) -> go.Figure | None:
     for name, values, colour, dash, symbol in lines:
         figure.add_scatter(
             x=list(range(len(values))),
-            y=[value if one and _finite(value) else None for one, value in zip(fed, values, strict=True)],
+            y=[value if fed_layer and _finite(value) else None for fed_layer, value in zip(fed, values, strict=True)],
             customdata=sources,
             text=[signed(value) if _finite(value) else "" for value in values],
             name=name,

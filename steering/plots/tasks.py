@@ -88,13 +88,13 @@ def plot_votes(evaluation: Evaluation, vote: Vote) -> go.Figure:
     columns = sorted(evaluation.columns, key=lambda column: column.lam)
     ballots = vote.ballots[:SHOWN_QUESTIONS]
     names = [strength(column.lam) for column in columns]
-    outcomes, said = [], []
+    outcomes, answers = [], []
     for place, ballot in enumerate(ballots):
         outcomes.append([column.answers[place].outcome for column in columns])
-        said.append([_said(column.answers[place].answer) for column in columns])
+        answers.append([_answer_text(column.answers[place].answer) for column in columns])
         outcomes[-1].append("no answer" if ballot.winner is None else "right" if ballot.correct else "wrong")
-        said[-1].append(
-            f"{_said(ballot.winner)}, {ballot.votes} of {len(ballot.answers)}{', tied' if ballot.tied else ''}"
+        answers[-1].append(
+            f"{_answer_text(ballot.winner)}, {ballot.votes} of {len(ballot.answers)}{', tied' if ballot.tied else ''}"
         )
     figure = go.Figure()
     figure.add_heatmap(
@@ -110,7 +110,7 @@ def plot_votes(evaluation: Evaluation, vote: Vote) -> go.Figure:
         text=[[VERDICTS[outcome][1] for outcome in row] for row in outcomes],
         texttemplate="%{text}",
         textfont={"color": "#ffffff", "size": 13},
-        customdata=[[list(pair) for pair in zip(*both, strict=True)] for both in zip(said, outcomes, strict=True)],
+        customdata=[[list(pair) for pair in zip(*both, strict=True)] for both in zip(answers, outcomes, strict=True)],
         hovertemplate="%{y}, λ: %{x}<br>%{customdata[0]} (%{customdata[1]})<extra></extra>",
     )
     for name, colour in (("✓ right", TOWARD), ("× wrong", AWAY), ("· no answer", "#9ca3af")):
@@ -138,7 +138,7 @@ def plot_tally(counts: Mapping[str, Mapping[str, int]], voters: int) -> go.Figur
     for (name, votes), (colour, shape) in zip(counts.items(), styles, strict=False):
         figure.add_bar(
             x=[votes.get(answer, 0) for answer in answers],
-            y=[_said(answer) for answer in answers],
+            y=[_answer_text(answer) for answer in answers],
             orientation="h",
             name=name,
             marker={"color": colour, "pattern": {"shape": shape, "fgcolor": "#ffffff"}},
@@ -156,37 +156,37 @@ def plot_tally(counts: Mapping[str, Mapping[str, int]], voters: int) -> go.Figur
 
 def plot_gain(evaluation: Evaluation) -> go.Figure:
     """Draw the change against the baseline at every other λ with its paired 95 % interval, and the questions behind it."""
-    found = sorted(
+    pairs = sorted(
         (column.lam, against)
         for column, against in zip(evaluation.columns, evaluation.comparisons, strict=True)
         if column.lam != 0
     )
-    known = [(lam, against) for lam, against in found if against.low == against.low]
+    bounded = [(lam, against) for lam, against in pairs if against.low == against.low]
     figure = go.Figure()
     figure.add_scatter(
-        x=[lam for lam, _ in found],
-        y=[against.change for _, against in found],
-        error_y=_ends(known) if len(known) == len(found) else None,
-        customdata=[[against.gained, against.lost, against.p] for _, against in found],
+        x=[lam for lam, _ in pairs],
+        y=[against.change for _, against in pairs],
+        error_y=_ends(bounded) if len(bounded) == len(pairs) else None,
+        customdata=[[against.gained, against.lost, against.p] for _, against in pairs],
         name="change of the share of right answers, 95 % interval",
         mode="markers",
         marker={"symbol": "circle", "size": 9, "color": TOWARD},
         hovertemplate="λ = %{x:+}, %{y:+.1%}<br>%{customdata[0]} questions gained, %{customdata[1]} lost, "
         "p = %{customdata[2]:.3f}<extra></extra>",
     )
-    _level(figure, [lam for lam, _ in found], 0.0, "no change")
+    _level(figure, [lam for lam, _ in pairs], 0.0, "no change")
     dress(figure, "strength λ", "change against the baseline", height=340)
     figure.update_xaxes(**_GRID)
     figure.update_yaxes(tickformat="+.0%", **_GRID)
     return figure
 
 
-def _ends(found: Any) -> dict[str, Any]:
+def _ends(pairs: Any) -> dict[str, Any]:
     return {
         "type": "data",
         "symmetric": False,
-        "array": [against.high - against.change for _, against in found],
-        "arrayminus": [against.change - against.low for _, against in found],
+        "array": [against.high - against.change for _, against in pairs],
+        "arrayminus": [against.change - against.low for _, against in pairs],
         "thickness": 1.5,
         "width": 4,
     }
@@ -203,5 +203,5 @@ def _level(figure: go.Figure, lams: list[float], height: float, name: str) -> No
     )
 
 
-def _said(answer: str | None) -> str:
+def _answer_text(answer: str | None) -> str:
     return "no answer" if answer is None else answer if len(answer) <= 40 else f"{answer[:39]}…"
