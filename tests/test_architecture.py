@@ -41,8 +41,8 @@ ORDER: dict[str, tuple[str, ...]] = {
     "plots": ("figures", "tasks", "pairs"),
     "library": ("saved_vectors", "sessions"),
     "bench": ("generation", "scoring"),
-    "cli": ("options", "steps", "files", "measuring", "scoring", "writing"),
     "ui": ("text", "background", "state", "render", "events", "sidebar", "questions", "viewer", "look", "tabs", "app"),
+    "cli": ("options", "steps", "files", "measuring", "scoring", "writing", "page"),
 }
 """Packages in the order of the data flow, each with its own files in order. What stands in it imports only from its left.
 

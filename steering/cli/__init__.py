@@ -1,4 +1,4 @@
-"""Everything that the app does, without a browser.
+"""The command line: everything that the app does without a browser, and `app`, which opens the browser's page.
 
 Results go to standard output, as one JSON object with `--json`; progress goes to standard error. A user's mistake ends with
 exit code 2 and one sentence on standard error.
@@ -6,14 +6,17 @@ exit code 2 and one sentence on standard error.
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from steering.cli import files, measuring, scoring, writing
+from steering.cli import files, measuring, page, scoring, writing
 from steering.errors import SteeringError
 
 __all__ = ["main"]
+
+_COMMAND = "steering-lab"
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -25,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             words[place : place + 2] = [f"--lambdas={words[place + 1]}"]
             break
     try:
-        cli.main(words, prog_name="python -m steering", standalone_mode=False)
+        cli.main(words, prog_name=_called(sys.argv[0]), standalone_mode=False)
     except SteeringError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
@@ -38,10 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
+def _called(program: str) -> str:
+    """What help and messages call the command line: the installed command where it was used, else the module."""
+    return _COMMAND if Path(program).stem == _COMMAND else "python -m steering"
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110})
 def cli() -> None:
     """Take a concept from one language model, carry it into another, and steer that one with strength λ."""
 
 
-for command in (*writing.COMMANDS, *measuring.COMMANDS, *scoring.COMMANDS, *files.COMMANDS):
+for command in (*page.COMMANDS, *writing.COMMANDS, *measuring.COMMANDS, *scoring.COMMANDS, *files.COMMANDS):
     cli.add_command(command)
