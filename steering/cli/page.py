@@ -19,9 +19,13 @@ class _SeveralModels(click.Command):
 
 
 def _one_option_a_value(words: Sequence[str], option: str) -> Iterator[str]:
-    """`--models A B` as `--models A --models B`; an option without a value stays, for click to complain about."""
+    """`--models A B` as `--models A --models B`.
+
+    Raises:
+        BadOptionUsage: the option has no value.
+    """
     inside = False
-    for word, following in zip(words, [*words[1:], "-"], strict=True):
+    for word, following in zip(words, [*words, "-"][1:], strict=True):
         if word.startswith("-"):
             inside = word.split("=")[0] == option
             if word != option:
@@ -53,7 +57,7 @@ def app_command(parent: str, child: str, host: str, port: int, share: bool, mode
         address = ui.launch(demo, host=host, port=port, share=share, prevent_thread_lock=True)
     except OSError as error:
         raise SteeringError(
-            f"The page cannot listen on {host}, port {port}: another program has the port, or this machine has no such "
+            f"The page cannot listen on {host}, port {port}: another program has it, or this machine has no such "
             "address. Choose another with --port or --host."
         ) from error
     print(f"Steering Lab is at {address}  (stop it with Ctrl+C)", flush=True)
