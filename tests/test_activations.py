@@ -22,7 +22,7 @@ from steering.models.activations import (
     residual_norms,
 )
 from steering.models.blocks import editing
-from steering.models.loading import LanguageModel, pad
+from steering.models.language_model import LanguageModel, pad
 from steering.steer.intervention import plan, steer
 from steering.vectors.vector import SteeringVector
 

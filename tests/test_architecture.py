@@ -19,7 +19,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "formatting": (),
     "stats": (),
     "storage": (),
-    "models": ("blocks", "bundled", "sources", "loading", "likelihood", "kv_cache", "activations"),
+    "models": ("blocks", "bundled", "sources", "language_model", "loading", "likelihood", "kv_cache", "activations"),
     "concepts": ("concept", "files", "lint"),
     "vectors": ("directions", "vector", "extraction"),
     "transfer": ("layer_maps", "covariance", "width_maps", "paired_rows", "all_pairs", "alignment", "carry"),

@@ -10,7 +10,7 @@ from conftest import loaded
 from tiny import byte_tokenizer, piece_tokenizer, tiny_model
 
 from steering.errors import MismatchError, SteeringError
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.steer import grid as generation
 from steering.steer.decoding import Sampling
 from steering.steer.grid import DOMINANT, REPEATED, Grid, Health, Row, assess, generate, perplexities, stream

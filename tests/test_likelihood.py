@@ -2,8 +2,8 @@
 
 import torch
 
+from steering.models.language_model import LanguageModel
 from steering.models.likelihood import token_log_probabilities
-from steering.models.loading import LanguageModel
 
 
 def test_every_row_gets_what_it_would_get_alone(model: LanguageModel) -> None:

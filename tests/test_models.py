@@ -28,7 +28,8 @@ from steering.errors import ModelError, SteeringError
 from steering.models import bundled, sources
 from steering.models import loading as models
 from steering.models.blocks import check_blocks, editing, find_blocks
-from steering.models.loading import PROBE, LanguageModel, load_model, pad
+from steering.models.language_model import PROBE, LanguageModel, pad
+from steering.models.loading import load_model
 
 TEXT = "The morning train was late again."
 

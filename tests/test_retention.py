@@ -21,7 +21,7 @@ from steering.measure.effects import (
     score_gradient,
 )
 from steering.measure.retention import measure, retention, with_effect
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.steer.intervention import plan, steer
 from steering.steer.settings import SteeringSettings
 from steering.transfer.carry import describe, transfer

@@ -12,7 +12,8 @@ from steering.concepts.files import load_concept
 from steering.errors import SteeringError
 from steering.measure.effects import score_gradient
 from steering.measure.similarity import METRICS, Projections, cka, projections, scores, similarity, text_correlation
-from steering.models.loading import LanguageModel, load_model
+from steering.models.language_model import LanguageModel
+from steering.models.loading import load_model
 from steering.transfer.all_pairs import carry_everywhere, paired_sample, r2_everywhere
 from steering.vectors.extraction import extract
 

@@ -8,7 +8,7 @@ from conftest import loaded
 from tiny import byte_tokenizer, piece_tokenizer, tiny_model
 
 from steering.errors import SteeringError
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.tasks.prompting import Style, examples, preview, requests, scored
 from steering.tasks.task import Task, load_task
 

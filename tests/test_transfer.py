@@ -13,7 +13,7 @@ from steering.concepts.concept import Concept, ContrastPair
 from steering.concepts.files import load_concept
 from steering.errors import MismatchError, SteeringError
 from steering.formatting import ranges
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.steer.decoding import Sampling
 from steering.steer.grid import generate
 from steering.steer.intervention import plan, steer

@@ -14,7 +14,7 @@ import torch
 
 from steering.errors import Progress, SteeringError, silent
 from steering.models.blocks import editing
-from steering.models.loading import LanguageModel, pad
+from steering.models.language_model import LanguageModel, pad
 from steering.storage import cached, key
 
 BATCH_TOKENS = 1024

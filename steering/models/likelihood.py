@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from steering.models.loading import LanguageModel, pad
+from steering.models.language_model import LanguageModel, pad
 
 
 def token_log_probabilities(
