@@ -22,7 +22,7 @@ def token_log_probabilities(
         starts: where each row's continuation begins, at least 1.
 
     Returns:
-        One float32 tensor a row, `[len(row) - start]`, in nats.
+        One float32 tensor a row, `[len(row) - start]`, in nats; on the CPU, where sums can be taken in float64.
     """
     batch = pad(rows, model)
     kept: dict[str, Any] = {}
@@ -36,5 +36,5 @@ def token_log_probabilities(
         own = logits[line, start - 1 - offset : len(row) - 1 - offset].float()
         chosen = own.gather(1, batch.ids[line, start : len(row), None])[:, 0]
         # Normalised by logsumexp: log_softmax would write all columns of a large vocabulary once more.
-        found.append(chosen - own.logsumexp(dim=-1))
+        found.append((chosen - own.logsumexp(dim=-1)).cpu())
     return found

@@ -63,9 +63,9 @@ def paired_sample(parent: LanguageModel, child: LanguageModel, *, progress: Prog
         def visit(text: torch.Tensor, left: list[torch.Tensor], right: list[torch.Tensor]) -> None:
             rows = torch.cat([_spread((text == number).nonzero().flatten()) for number in sorted(set(text.tolist()))])
             sides[0].append(text[rows])
-            sides[1].append(torch.stack([layer[rows] for layer in left], dim=1).cpu())
+            sides[1].append(torch.stack([layer[rows] for layer in left], dim=1))
             if not same:
-                sides[2].append(torch.stack([layer[rows] for layer in right], dim=1).cpu())
+                sides[2].append(torch.stack([layer[rows] for layer in right], dim=1))
 
         visit_pairs(parent, child, texts, visit, progress=progress)
         names = ["text", "parent"] if same else ["text", "parent", "child"]

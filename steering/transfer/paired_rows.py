@@ -20,7 +20,7 @@ _BATCH_TOKENS = 512
 
 Visit = Callable[[torch.Tensor, list[torch.Tensor], list[torch.Tensor]], None]
 """Given the number of the text that each row is from `[n_rows]`, and per layer the parent's rows `[n_rows, d_parent]` and the
-child's `[n_rows, d_child]`, both float32."""
+child's `[n_rows, d_child]`, both float32 on the CPU."""
 
 
 def token_ends(model: LanguageModel, text: str) -> tuple[list[int], dict[int, int]]:
@@ -87,7 +87,8 @@ def visit_pairs(
             line = [place for place, member in enumerate(members) for _ in places[member][side]]
             position = [position for member in members for position in places[member][side]]
             outputs = block_outputs(model, batch.ids, batch.mask)
-            sides.append([output[line, position].float() for output in outputs])
+            # Statistics are worked out in float64, which not every device has.
+            sides.append([output[line, position].float().cpu() for output in outputs])
         text_numbers = torch.tensor([member for member in members for _ in places[member][0]])
         visit(text_numbers, sides[0], sides[1])
         done += len(members)
