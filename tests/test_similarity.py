@@ -14,7 +14,7 @@ from steering.measure.effects import score_gradient
 from steering.measure.similarity import METRICS, Projections, cka, projections, scores, similarity, text_correlation
 from steering.models.language_model import LanguageModel
 from steering.models.loading import load_model
-from steering.transfer.all_pairs import carry_everywhere, paired_sample, r2_everywhere
+from steering.transfer.all_pairs import PairedSample, carry_everywhere, paired_sample, r2_everywhere
 from steering.vectors.extraction import extract
 
 
@@ -55,6 +55,20 @@ def test_unrelated_models_agree_no_more_than_chance_on_what_maps_explain(
     sample = paired_sample(*pair)
     assert r2_everywhere(sample, shuffle=0).max() <= 0.02
     assert carry_everywhere(sample, torch.ones(3, 32)).shape == (3, 5, 48)
+
+
+def test_held_out_texts_choose_no_penalty(pair: tuple[LanguageModel, LanguageModel]) -> None:
+    sample = paired_sample(*pair)
+    held = sample.held_out[:, None, None]
+    # On fitted texts the child follows the parent, on held-out texts it does not.
+    child = sample.parent[:, :, :24] + torch.randn(
+        sample.parent[:, :, :24].shape, generator=torch.Generator().manual_seed(0)
+    )
+    follows = PairedSample(sample.parent, child, sample.text)
+    strays = PairedSample(sample.parent, torch.where(held, -child, child), sample.text)
+    directions = torch.ones(3, 32)
+    assert torch.equal(carry_everywhere(follows, directions), carry_everywhere(strays, directions))
+    assert not torch.equal(r2_everywhere(follows), r2_everywhere(strays))
 
 
 def test_a_sample_holds_rows_of_the_same_places(pair: tuple[LanguageModel, LanguageModel]) -> None:

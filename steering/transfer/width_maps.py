@@ -26,16 +26,17 @@ class Fit:
     r2: float
 
 
-def ridge(covariance: LayerCovariance, unseen: Pair) -> Fit:
-    """Ridge regression with the penalty that explains most of the held-out texts.
+def ridge(covariance: LayerCovariance, choosing: Pair, reporting: Pair) -> Fit:
+    """Ridge regression with the penalty that explains most of some held-out texts, measured on others.
 
     Args:
         covariance: of the rows that the map is fitted on.
-        unseen: held-out rows, the parent's and the child's.
+        choosing: held-out rows that choose the penalty, the parent's and the child's.
+        reporting: held-out rows of other texts, on which R² is measured.
     """
     values, basis = covariance.source.spectrum
     projected = basis.T @ covariance.xy
-    x, y = unseen
+    x, y = choosing
     turned = ((x - covariance.source.mean) @ basis).float()
 
     def shrunk(penalty: float) -> torch.Tensor:
@@ -46,10 +47,10 @@ def ridge(covariance: LayerCovariance, unseen: Pair) -> Fit:
         PENALTIES, key=lambda one: mean_r2(turned @ shrunk(one).float() + covariance.mean_y.float(), y.float())
     )
     linear = basis @ shrunk(penalty)
-    return Fit(linear, penalty, held_out_r2(linear, covariance, unseen))
+    return Fit(linear, penalty, held_out_r2(linear, covariance, reporting))
 
 
-def procrustes(covariance: LayerCovariance, unseen: Pair) -> Fit:
+def procrustes(covariance: LayerCovariance, _choosing: Pair, reporting: Pair) -> Fit:
     """The (semi-)orthogonal map that brings the parent's rows nearest to the child's; lengths and angles are kept.
 
     Source: Schönemann 1966.
@@ -58,10 +59,10 @@ def procrustes(covariance: LayerCovariance, unseen: Pair) -> Fit:
     linear = left @ right
     # The map itself has no scale, but predictions need one to be compared with the child's rows.
     scale = values.sum() / (linear * (covariance.source.xx @ linear)).sum()
-    return Fit(linear, float("nan"), held_out_r2(linear * scale, covariance, unseen))
+    return Fit(linear, float("nan"), held_out_r2(linear * scale, covariance, reporting))
 
 
-WIDTH_MAPS: dict[str, Callable[[LayerCovariance, Pair], Fit] | None] = {
+WIDTH_MAPS: dict[str, Callable[[LayerCovariance, Pair, Pair], Fit] | None] = {
     "ridge": ridge,
     "procrustes": procrustes,
     "truncate": None,
