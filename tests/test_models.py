@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,15 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from steering.errors import ModelError, SteeringError
+from steering.errors import MismatchError, ModelError, SteeringError
 from steering.models import bundled, sources
 from steering.models import loading as models
 from steering.models.blocks import check_blocks, editing, find_blocks
 from steering.models.language_model import PROBE, LanguageModel, pad
 from steering.models.loading import load_model
+from steering.steer.intervention import plan
+from steering.transfer.carry import transfer
+from steering.vectors.vector import SteeringVector, load_vector, save_vector
 
 TEXT = "The morning train was late again."
 
@@ -204,6 +208,34 @@ def test_a_fingerprint_survives_saving_and_bfloat16(tmp_path: Path, family: str)
     fresh = LanguageModel(tiny_model(family), byte_tokenizer(), "fresh").fingerprint
     assert load_model(str(folder), dtype="float32").fingerprint == fresh
     assert load_model(str(folder), dtype="bfloat16").fingerprint == fresh
+
+
+@pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("family", ["llama", "gpt2", "mixtral", "gemma3-multimodal"])
+def test_a_fingerprint_is_the_same_in_every_type(tmp_path: Path, family: str, stored: torch.dtype) -> None:
+    folder = save_tiny(tmp_path / "m", family)
+    tiny_model(family).to(stored).save_pretrained(folder)
+    found = {dtype: load_model(str(folder), dtype=dtype).fingerprint for dtype in ("float32", "bfloat16", "float16")}
+    assert len(set(found.values())) == 1, found
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_a_vector_from_when_float16_had_a_fingerprint_of_its_own_still_fits(tmp_path: Path, dtype: str) -> None:
+    folder = save_tiny(tmp_path / "m", "llama")
+    model = load_model(str(folder), dtype=dtype)
+    former = LanguageModel(tiny_model("llama").half(), byte_tokenizer(), "x").fingerprint
+    assert former != model.fingerprint, "the weights are so round that nothing is tested"
+    directions = torch.ones(model.n_layers, model.d_model)
+    vector = SteeringVector(directions, former, "x", "noise", ("more", "less"), "random")
+    save_vector(vector, tmp_path / "v.safetensors")
+    assert load_vector(tmp_path / "v.safetensors", model).model == model.fingerprint
+    assert plan(model, vector).model == model.fingerprint
+    child = LanguageModel(tiny_model("gpt2"), byte_tokenizer(), "child")
+    assert transfer(vector, model, child, width="truncate").model == child.fingerprint
+    assert transfer(vector, model, model).model == model.fingerprint
+    for strange in (replace(vector, model="0" * 16), replace(vector, directions=directions[1:])):
+        with pytest.raises(MismatchError):
+            strange.check_model(model)
 
 
 def test_fingerprints_tell_models_apart() -> None:

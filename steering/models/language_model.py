@@ -3,9 +3,8 @@
 How it is loaded is `loading`'s task.
 """
 
-import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from steering.errors import SteeringError
 from steering.models.blocks import check_blocks, find_blocks
+from steering.models.fingerprint import weights_hash
 
 PROBE = "The river runs down to the sea."
 """Text of the forward passes that look a model over when it is loaded."""
@@ -37,8 +37,22 @@ class LanguageModel:
         lock: held for the time of one forward pass.
     """
 
-    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, name: str, revision: str = "") -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        name: str,
+        revision: str = "",
+        hash_in: Callable[[torch.dtype], str] | None = None,
+    ) -> None:
         """Find and check the decoder blocks of a loaded model.
+
+        Args:
+            model: the transformers model.
+            tokenizer: its tokenizer.
+            name: what it was loaded as.
+            revision: Hub commit.
+            hash_in: `weights_hash` of the model as its files give it in a type; None where there are no files.
 
         Raises:
             ModelError: the model cannot be steered; the message names what was found in it.
@@ -48,6 +62,7 @@ class LanguageModel:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.lock = threading.RLock()
+        self._hash_in = hash_in
         probe = torch.tensor([self.token_ids(PROBE)], device=self.device)
         self.blocks, self.d_model = find_blocks(model, probe)
         check_blocks(model, self.blocks, probe)
@@ -76,14 +91,29 @@ class LanguageModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash that tells two models apart by their shapes and a sample of every weight; the same in float32 and bfloat16."""
-        digest = hashlib.sha256()
-        for name, weight in sorted(self.model.named_parameters()):
-            flat = weight.detach().flatten()
-            sample = flat[:: max(1, flat.numel() // 32)][:32].to("cpu", torch.bfloat16)
-            digest.update(f"{name}{tuple(weight.shape)}".encode())
-            digest.update(sample.view(torch.int16).numpy().tobytes())
-        return digest.hexdigest()[:16]
+        """Hash that tells two models apart, the same whatever type and device the weights were loaded in.
+
+        It is that of the weights as bfloat16 rounds them, see `weights_hash`. Rounding to float16 first gives other numbers, so
+        for a model in float16 the files are read once more: only they still hold what was rounded away.
+        """
+        if self.dtype == torch.float16 and self._hash_in is not None:
+            return self._hash_in(torch.bfloat16)
+        return weights_hash(self.model)
+
+    @cached_property
+    def _float16_fingerprint(self) -> str:
+        # Vectors that were made in float16 may carry the hash of the weights as float16 rounds them.
+        if self.dtype == torch.float16 or self._hash_in is None:
+            return weights_hash(self.model)
+        return self._hash_in(torch.float16)
+
+    def has_fingerprint(self, fingerprint: str) -> bool:
+        """Whether a record that carries this fingerprint is of this model.
+
+        That of the weights in float16, which records of an earlier version may carry, counts as well; it is only worked out
+        where the model's own does not match.
+        """
+        return fingerprint == self.fingerprint or (bool(fingerprint) and fingerprint == self._float16_fingerprint)
 
     @property
     def context(self) -> int | None:

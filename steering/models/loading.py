@@ -6,6 +6,7 @@ Weights are read from safetensors or GGUF alone, and code that comes with a mode
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -14,6 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from steering.errors import ModelError, Progress, SteeringError, silent
 from steering.models.bundled import quietly, read_tokenizer
+from steering.models.fingerprint import weights_hash
 from steering.models.language_model import LanguageModel
 from steering.models.sources import explain, locate
 
@@ -47,24 +49,17 @@ def load_model(
     progress(f"Loading {name}", 0.0)
     try:
         _check_memory(name, folder, kind, place)
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        with quietly():
-            model, loading = AutoModelForCausalLM.from_pretrained(
-                folder,
-                config=config,
-                dtype=kind,
-                device_map=device_map,
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
+        model, loading = _read(folder, kind, device_map)
         # transformers draws what the files lack at random, and only warns.
         if missing := sorted(loading["missing_keys"]):
             raise ModelError(
                 f"{name} is incomplete: its files hold no weights for {', '.join(missing[:3])}. Fetch it again."
             )
         tokenizer = read_tokenizer(folder)
-        return LanguageModel(model if device_map else model.to(place), tokenizer, name, revision)
+        whole = model if device_map else model.to(place)
+        loaded = LanguageModel(whole, tokenizer, name, revision, lambda other: weights_hash(_read(folder, other)[0]))
+        assert loaded.fingerprint, "worked out now, while what can go wrong with the files is explained"
+        return loaded
     except SteeringError:
         raise
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -75,6 +70,22 @@ def load_model(
         if "not enough memory" in str(error) or "can't allocate memory" in str(error):
             raise ModelError(_memory_advice(name, place)) from error
         raise ModelError(explain(name, error)) from error
+
+
+def _read(folder: Path, dtype: torch.dtype, device_map: str | None = None) -> tuple[Any, dict[str, Any]]:
+    """The transformers model in a folder, on the CPU where no device map says otherwise, and what was missing in its files."""
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    with quietly():
+        model, loading = AutoModelForCausalLM.from_pretrained(
+            folder,
+            config=config,
+            dtype=dtype,
+            device_map=device_map,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    return model, loading
 
 
 def _use_fast_kernels() -> None:

@@ -84,7 +84,7 @@ def transfer(
     Raises:
         MismatchError: the vector belongs to another model than the parent.
     """
-    vector.check_model(parent)
+    vector = vector.adopted(parent)
     if parent.fingerprint == child.fingerprint and not (isinstance(layers, str) and named_pair(layers)):
         return vector
     alignment = align(parent, child, layers=layers, width=width, anchors=anchors, progress=progress)
