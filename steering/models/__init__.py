@@ -6,7 +6,7 @@ Only here and in `steer` does a live model run.
 from steering.models import bundled
 from steering.models.activations import anchor_texts, batches, block_outputs, read_anchors, record, residual_norms
 from steering.models.blocks import editing
-from steering.models.kv_cache import new_cache
+from steering.models.kv_cache import keep_rows, new_cache, next_logits
 from steering.models.language_model import LanguageModel, pad
 from steering.models.likelihood import token_log_probabilities
 from steering.models.loading import load_model
@@ -18,8 +18,10 @@ __all__ = [
     "block_outputs",
     "bundled",
     "editing",
+    "keep_rows",
     "load_model",
     "new_cache",
+    "next_logits",
     "pad",
     "read_anchors",
     "record",

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from steering.errors import SteeringError
 from steering.models.blocks import check_blocks, find_blocks
 from steering.models.fingerprint import weights_hash
+from steering.models.kv_cache import check_cache
 
 PROBE = "The river runs down to the sea."
 """Text of the forward passes that look a model over when it is loaded."""
@@ -66,6 +67,7 @@ class LanguageModel:
         probe = torch.tensor([self.token_ids(PROBE)], device=self.device)
         self.blocks, self.d_model = find_blocks(model, probe)
         check_blocks(model, self.blocks, probe)
+        check_cache(model, probe)
 
     @property
     def n_layers(self) -> int:

@@ -35,7 +35,7 @@ def load_model(
         progress: told what is being done.
 
     Returns:
-        The model, found steerable by two small forward passes.
+        The model, found steerable by a few small forward passes.
 
     Raises:
         ModelError: unknown name, no network, gated, no causal language model, broken file, or not enough memory.
