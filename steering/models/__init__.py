@@ -8,7 +8,7 @@ from steering.models.activations import anchor_texts, batches, block_outputs, re
 from steering.models.blocks import editing
 from steering.models.kv_cache import keep_rows, new_cache, next_logits
 from steering.models.language_model import LanguageModel, pad
-from steering.models.likelihood import token_log_probabilities
+from steering.models.likelihood import continuation_logits, scoring_batches, token_log_probabilities
 from steering.models.loading import load_model
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "batches",
     "block_outputs",
     "bundled",
+    "continuation_logits",
     "editing",
     "keep_rows",
     "load_model",
@@ -26,5 +27,6 @@ __all__ = [
     "read_anchors",
     "record",
     "residual_norms",
+    "scoring_batches",
     "token_log_probabilities",
 ]

@@ -15,10 +15,8 @@ import torch
 from steering.errors import Progress, SteeringError, silent
 from steering.models.blocks import editing
 from steering.models.language_model import LanguageModel, pad
+from steering.models.likelihood import BATCH_TOKENS
 from steering.storage import cached, key
-
-BATCH_TOKENS = 1024
-"""Tokens per forward pass while recording: enough to keep a CPU busy, little enough for its memory."""
 
 
 @dataclass(frozen=True)

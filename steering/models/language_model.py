@@ -118,6 +118,12 @@ class LanguageModel:
         return fingerprint == self.fingerprint or (bool(fingerprint) and fingerprint == self._float16_fingerprint)
 
     @property
+    def vocabulary(self) -> int:
+        """Number of logits at every position."""
+        head: nn.Module = self.model.get_output_embeddings()
+        return next(head.parameters()).shape[0]
+
+    @property
     def context(self) -> int | None:
         """Most tokens that the model reads at once; None where its config does not say."""
         limit: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)

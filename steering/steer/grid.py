@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from steering.errors import SteeringError
-from steering.models import LanguageModel, token_log_probabilities
+from steering.models import LanguageModel, scoring_batches, token_log_probabilities
 from steering.steer.decoding import Sampling, decode
 from steering.steer.intervention import plan
 from steering.steer.settings import DEFAULT_SETTINGS, Profile, SteeringSettings
@@ -190,11 +190,14 @@ def perplexities(model: LanguageModel, prompt: Sequence[int], texts: Sequence[Se
     Returns:
         One number a text: e to the mean negative log-probability of its tokens.
     """
-    if not texts:
-        return []
-    with model.lock, torch.inference_mode():
-        found = token_log_probabilities(model, [[*prompt, *text] for text in texts], [len(prompt)] * len(texts))
-    return [tokens.mean().neg().exp().item() for tokens in found]
+    rows, starts = [[*prompt, *text] for text in texts], [len(prompt)] * len(texts)
+    measured = [0.0] * len(texts)
+    for members in scoring_batches(model, rows, starts):
+        with model.lock, torch.inference_mode():
+            found = token_log_probabilities(model, [rows[member] for member in members], [len(prompt)] * len(members))
+        for member, tokens in zip(members, found, strict=True):
+            measured[member] = tokens.mean().neg().exp().item()
+    return measured
 
 
 def _with_health(rows: Sequence[Row], perplexity: Sequence[float | None]) -> tuple[Row, ...]:

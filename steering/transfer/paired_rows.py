@@ -17,6 +17,7 @@ FIRST_POSITION = 4
 hundred times as large as any other, and a least-squares map would be about those alone."""
 
 _BATCH_TOKENS = 512
+"""Tokens in one batch of paired rows, of which all layers of both models are in memory at once."""
 
 Visit = Callable[[torch.Tensor, list[torch.Tensor], list[torch.Tensor]], None]
 """Given the number of the text that each row is from `[n_rows]`, and per layer the parent's rows `[n_rows, d_parent]` and the
