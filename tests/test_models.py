@@ -279,6 +279,28 @@ def test_without_a_chat_template_a_prompt_is_raw_text(model: LanguageModel) -> N
     assert model.prompt_ids(TEXT) == model.prompt_ids(TEXT, plain=True) == model.token_ids(TEXT)
 
 
+@pytest.mark.parametrize("tokenizer", [byte_tokenizer, piece_tokenizer])
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_continuation_is_tokenised_behind_its_prompt(tokenizer: Callable[..., Any], plain: bool) -> None:
+    chat = tokenizer(chat=True)
+    model = LanguageModel(tiny_model("llama", tokenizer=chat), chat, "chat")
+    head = model.prompt_ids(TEXT, plain=plain)
+    tail = model.continuation_ids(TEXT, " The rooms are clean.", plain=plain)
+    assert head + tail == model.prompt_ids(f"{TEXT} The rooms are clean.", plain=True) or not plain
+    assert chat.decode(head + tail).endswith(" The rooms are clean.")
+    assert not chat.decode(head + tail).endswith("  The rooms are clean.")
+
+
+def test_a_token_that_would_span_the_boundary_is_split_there() -> None:
+    """The prompt has been read, so its tokens stay; what follows it begins with a token of its own."""
+    pieces = piece_tokenizer()
+    model = LanguageModel(tiny_model("llama", tokenizer=pieces), pieces, "x")
+    head = model.token_ids("the pe")
+    assert model.token_ids("the people")[: len(head)] != head, "the tokens do not span, so nothing is tested"
+    tail = model.continuation_ids("the pe", "ople", plain=True)
+    assert "".join(pieces.convert_ids_to_tokens(head + tail)) == "<s>▁the▁people"
+
+
 def test_an_empty_prompt_needs_a_first_token() -> None:
     bare = LanguageModel(tiny_model("gpt2"), byte_tokenizer(), "bare")
     with pytest.raises(SteeringError, match="The prompt is empty: bare"):

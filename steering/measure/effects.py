@@ -214,7 +214,7 @@ def _scored(model: LanguageModel, concept: Concept, prompts: Sequence[str] | Non
         head = model.token_ids(prompt)
         for pair in concept.continuations:
             for sign, text in ((1, pair.positive), (-1, pair.negative)):
-                tail = list(model.tokenizer(" " + text, add_special_tokens=False)["input_ids"])
+                tail = model.continuation_ids(prompt, f" {text}", plain=True)
                 model.check_length(len(head) + len(tail))
                 scored.append(_Scored([*head, *tail], len(head), sign, place))
     return scored

@@ -15,7 +15,7 @@ from steering.errors import Progress, SteeringError, part_of, silent
 from steering.measure.effects import neutral_prompts, score_gradient
 from steering.models import LanguageModel, record
 from steering.transfer import carry_everywhere, measured_r2, paired_sample
-from steering.vectors import extract, fit
+from steering.vectors import NO_DIFFERENCE, extract, fit, rounding
 
 _FOLDS = 4
 _SHUFFLES = 20
@@ -141,7 +141,12 @@ def projections(
     rows = record(parent, texts, progress=part_of(progress, 0.0, 0.5)).values.double()
     columns = record(child, texts, progress=part_of(progress, 0.5, 1.0)).values.double()
     labels = (concept.positive_label, concept.negative_label)
-    return Projections(_held_out_projections(rows), _held_out_projections(columns), tuple(texts), labels)
+    return Projections(
+        _held_out_projections(rows, rounding(parent)),
+        _held_out_projections(columns, rounding(child)),
+        tuple(texts),
+        labels,
+    )
 
 
 def text_correlation(found: Projections, parent_layer: int, child_layer: int) -> TextCorrelation | None:
@@ -175,7 +180,7 @@ def scores(parent: torch.Tensor, child: torch.Tensor) -> torch.Tensor:
     Returns:
         `[parent layers, child layers]`.
     """
-    return _correlation(_held_out_projections(parent), _held_out_projections(child))
+    return _correlation(_held_out_projections(parent, NO_DIFFERENCE), _held_out_projections(child, NO_DIFFERENCE))
 
 
 def cka(parent: torch.Tensor, child: torch.Tensor) -> torch.Tensor:
@@ -245,11 +250,11 @@ Metric = Callable[[LanguageModel, LanguageModel, Concept, Progress], _Found]
 METRICS: dict[str, Metric] = {"scores": _scores, "cka": _cka, "aligned": _aligned, "r2": _r2, "gradient": _gradient}
 
 
-def _held_out_projections(values: torch.Tensor) -> torch.Tensor:
+def _held_out_projections(values: torch.Tensor, noise: float) -> torch.Tensor:
     positive, negative = values.chunk(2)
     found = torch.zeros(2, *positive.shape[:2], dtype=values.dtype)
     for train, test in KFold(_FOLDS, shuffle=True, random_state=0).split(positive):
-        directions = fit(positive[train], negative[train], "pca").directions.to(values)
+        directions = fit(positive[train], negative[train], "pca", noise).directions.to(values)
         middle = (positive[train].mean(dim=0) + negative[train].mean(dim=0)) / 2
         for side, half in enumerate((positive, negative)):
             found[side, test] = torch.einsum("nld,ld->nl", half[test] - middle, directions)

@@ -151,16 +151,40 @@ class LanguageModel:
         Raises:
             SteeringError: the prompt is empty and the model has nothing to begin with.
         """
-        if plain or not self.has_chat_template:
-            ids = self.token_ids(prompt)
-        else:
-            # The template writes the special tokens itself, so the tokenizer must not add them once more.
-            turn = [{"role": "user", "content": prompt}]
-            text = self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
-            ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        ids = self._prompt_ids(prompt, "", plain)
         if not ids:
             raise SteeringError(f"The prompt is empty: {self.name} needs at least one token to continue.")
         return ids
+
+    def continuation_ids(self, prompt: str, continuation: str, *, plain: bool = False) -> list[int]:
+        """Tokens of a text behind a prompt, whose own tokens are those of `prompt_ids`.
+
+        Both are tokenised together, because some tokenizers write a text's first word differently, and what stands behind the
+        prompt's tokens is the continuation. Where one token would span the boundary the prompt keeps its tokens, as it does
+        when the model writes behind it, and the continuation is tokenised as it is behind a line break.
+
+        Args:
+            prompt: what the user wrote.
+            continuation: what is to follow, with its leading space where there is one.
+            plain: the prompt is sent without the chat template.
+        """
+        head, whole = (self._prompt_ids(prompt, tail, plain) for tail in ("", continuation))
+        if whole[: len(head)] != head:
+            head, whole = ([*self._plain_ids(text)] for text in ("\n", f"\n{continuation}"))
+        if whole[: len(head)] != head:
+            return self._plain_ids(continuation)
+        return whole[len(head) :]
+
+    def _prompt_ids(self, prompt: str, continuation: str, plain: bool) -> list[int]:
+        if plain or not self.has_chat_template:
+            return self.token_ids(prompt + continuation)
+        # The template writes the special tokens itself, so the tokenizer must not add them once more.
+        turn = [{"role": "user", "content": prompt}]
+        text: str = self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        return self._plain_ids(text + continuation)
+
+    def _plain_ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def check_length(self, tokens: int) -> None:
         """Check that a text fits into the model's context.
