@@ -20,6 +20,11 @@ from steering.errors import SteeringError
 from steering.models import LanguageModel, keep_rows, new_cache, next_logits
 from steering.steer.intervention import Intervention, steer
 
+_REPLACEMENT = "\ufffd"
+
+_INCOMPLETE = 3
+"""Tokens that may hold the bytes of a character that is not whole: it has four bytes at most."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -107,6 +112,24 @@ def decode(
                     logits = rows.forward()
             rows.append(logits)
         yield Step(tuple(map(tuple, rows.tokens)), tuple(rows.ended))
+
+
+def written_text(model: LanguageModel, tokens: Sequence[int], *, ended: bool) -> str:
+    """What a row has written.
+
+    Args:
+        model: the model that writes.
+        tokens: the row's new token ids.
+        ended: whether the row has ended. While it runs, the beginning of a character of several bytes at the end of the text is
+            held back: the next token may complete it.
+    """
+    # Decoding writes replacement characters for bytes that are no character yet. They are not cut off from the text: in some
+    # tokenizers they stand for the whole run of bytes, of which the first ones are characters that were shown already.
+    for held in range(1 if ended else _INCOMPLETE + 1):
+        text: str = model.tokenizer.decode(list(tokens[: max(len(tokens) - held, 0)]), skip_special_tokens=True)
+        if not text.endswith(_REPLACEMENT):
+            break
+    return text
 
 
 class _Rows:

@@ -11,7 +11,7 @@ import transformers
 
 from steering.errors import SteeringError
 from steering.models import LanguageModel, scoring_batches, token_log_probabilities
-from steering.steer.decoding import Sampling, decode
+from steering.steer.decoding import Sampling, decode, written_text
 from steering.steer.intervention import plan
 from steering.steer.settings import DEFAULT_SETTINGS, Profile, SteeringSettings
 from steering.vectors import SteeringVector
@@ -150,7 +150,7 @@ def stream(
     def steps() -> Iterator[Grid]:
         for step in decode(child, [ids] * len(strengths), plans[0] if alone else plans, strengths, chosen):
             rows = [
-                Row(lam, child.tokenizer.decode(list(tokens), skip_special_tokens=True), tokens, ended, _UNKNOWN)
+                Row(lam, written_text(child, tokens, ended=bool(ended)), tokens, ended, _UNKNOWN)
                 for lam, tokens, ended in zip(strengths, step.tokens, step.ended, strict=True)
             ]
             yield Grid(child.name, prompt, tuple(ids), _with_health(rows, [None] * len(rows)), provenance)
