@@ -19,6 +19,7 @@ from steering.steer.decoding import Sampling
 from steering.steer.grid import generate
 from steering.steer.intervention import plan, steer
 from steering.steer.settings import SteeringSettings
+from steering.transfer import paired_rows
 from steering.transfer.alignment import align, held_out_parts
 from steering.transfer.all_pairs import paired_sample
 from steering.transfer.carry import carry, combine, describe, transfer
@@ -170,6 +171,41 @@ def test_the_result_depends_on_the_anchor_texts(parent: LanguageModel, stranger:
     assert not torch.equal(own.maps, align(parent, stranger).maps)
     with pytest.raises(SteeringError, match="3 anchor texts"):
         align(parent, stranger, anchors=texts[:3])
+
+
+@pytest.mark.parametrize("families", [("llama", "gpt2"), ("gpt2", "llama")])
+def test_an_anchor_text_longer_than_a_context_is_cut(
+    families: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paired_rows, "LONGEST_TEXT", 600, raising=False)
+    sides = []
+    for family in families:
+        sides.append(language_model(tiny_model(family, layers=2), family))
+    read: list[int] = []
+    for side in sides:
+        side.model.get_input_embeddings().register_forward_hook(
+            lambda _module, _inputs, output: read.append(output.shape[1])
+        )
+    long = "The rooms are good, and so is the soup. " * 60
+    texts = [long if place in (3, 6) else text for place, text in enumerate(anchor_texts()[:24])]
+    assert len(sides[0].token_ids(long)) > 650
+    alignment = align(*sides, anchors=texts)
+    assert max(read) <= 512
+    assert alignment.cut == 2
+    assert alignment.rows > 1000
+    carried = carry(extract(sides[0], CONCEPT), alignment)
+    assert carried.report is not None
+    assert any("2 of the anchor texts" in line and "cut" in line for line in describe(carried.report))
+
+
+def test_without_a_context_a_text_is_cut_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paired_rows, "LONGEST_TEXT", 40, raising=False)
+    monkeypatch.setattr(LanguageModel, "context", None)
+    tiny = tiny_model("llama", layers=2)
+    model, seen = language_model(tiny, "endless"), []
+    tiny.get_input_embeddings().register_forward_hook(lambda _module, _inputs, output: seen.append(output.shape[1]))
+    visit_pairs(model, model, ["The rooms are good, and so is the soup. " * 9], lambda *_: None)
+    assert max(seen) == 40
 
 
 def test_the_texts_that_a_map_is_judged_on_choose_nothing(parent: LanguageModel, stranger: LanguageModel) -> None:

@@ -150,6 +150,7 @@ def expected_effect(intervention: Intervention, gradient: torch.Tensor, lam: flo
 def own_text(model: LanguageModel) -> list[tuple[list[int], int]]:
     """What the unsteered model writes, greedily, after every neutral prompt: token ids, and where its own begin."""
     heads = [model.token_ids(prompt) for prompt in neutral_prompts()]
+    model.check_length(max(map(len, heads)) + _OWN_TOKENS - 1)
     steps = decode(model, heads, None, [0.0] * len(heads), Sampling(_OWN_TOKENS, stop=False))
     last = deque(steps, maxlen=1)[0]
     return [([*head, *tokens], len(head)) for head, tokens in zip(heads, last.tokens, strict=True)]

@@ -135,7 +135,7 @@ def residual_norms(model: LanguageModel) -> torch.Tensor:
     """
 
     def make() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-        rows = [_ids(model, text) for text in anchor_texts()[::20]]
+        rows = [model.token_ids(text)[: model.context] for text in anchor_texts()[::20]]
         lengths: list[list[torch.Tensor]] = [[] for _ in range(model.n_layers)]
 
         def keep(members: list[int], hidden: list[torch.Tensor]) -> None:

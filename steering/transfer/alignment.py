@@ -50,6 +50,7 @@ class Alignment:
         rows: paired rows in all.
         texts: anchor texts read.
         penalties: per child layer, the chosen penalty; NaN where there is none.
+        cut: anchor texts that were read only as far as both models' contexts reach.
     """
 
     parent: str
@@ -68,6 +69,7 @@ class Alignment:
     rows: int
     texts: int
     penalties: tuple[float, ...]
+    cut: int = 0
 
     def map_directions(self, directions: torch.Tensor) -> torch.Tensor:
         """Carry directions by the linear part alone, `[n_parent_layers, d_parent]` to `[n_child_layers, d_child]`."""
@@ -161,6 +163,7 @@ def align(
         rows=int(header["rows"]),
         texts=len(texts),
         penalties=tuple(tensors["penalties"].tolist()),
+        cut=int(header.get("cut", 0)),
     )
 
 
@@ -220,7 +223,7 @@ def _fit(
         order = torch.randperm(int((~held).sum()), generator=generator)
         seen.add([side[~held] for side in left], [side[~held] for side in right], order)
 
-    visit_pairs(parent, child, texts, visit, skip=skip, progress=part_of(progress, 0.0, 0.8))
+    cut = visit_pairs(parent, child, texts, visit, skip=skip, progress=part_of(progress, 0.0, 0.8))
     if not len(choosing) or not len(reporting):
         raise SteeringError(
             f"The anchor texts that are held out of the fit (every {_HELD_OUT}th) share no position in {parent.name} and "
@@ -243,7 +246,7 @@ def _fit(
         tensors["r2"][layer] = held.r2
         tensors["r2_shuffled"][layer] = control.r2
         tensors["penalties"][layer] = held.penalty
-    return tensors, {"rows": rows}
+    return tensors, {"rows": rows, "cut": cut}
 
 
 def held_out_parts(text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -36,6 +36,7 @@ class TransferReport:
         share_kept: length of the carried direction over that of the parent's, both in units of their streams' spread.
         rows: paired rows behind the map.
         texts: anchor texts behind the map.
+        cut: how many of them were read only as far as both models' contexts reach.
         verdict: one plain sentence.
         effect_kept: share of the effect of the child's own vector, see `retention.measure`; None until it was measured.
         effect_kept_at_matched_kl: the same at matched KL divergence.
@@ -52,6 +53,7 @@ class TransferReport:
     rows: int
     texts: int
     verdict: str
+    cut: int = 0
     effect_kept: float | None = None
     effect_kept_at_matched_kl: float | None = None
 
@@ -124,6 +126,7 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
         rows=alignment.rows,
         texts=alignment.texts,
         verdict=verdict(alignment),
+        cut=alignment.cut,
     )
     return replace(
         vector,
@@ -213,6 +216,8 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         share = sorted(
             kept for kept, source in zip(report["share_kept"], report["sources"], strict=True) if source is not None
         )
+        if report.get("cut"):
+            lines.append(f"{report['cut']} of the anchor texts were longer than both models read, and were cut there.")
         lines.append(f"The maps keep {share[len(share) // 2]:.0%} of the vector's length (median over layers).")
     if report.get("effect_kept") is not None:
         # Vectors that were saved by an earlier version have the second name.
