@@ -28,6 +28,7 @@ LAMBDA = 0.1
 """Strength at which effects are measured: far below the window where text falls apart, so the effect is close to linear."""
 
 _OWN_TOKENS = 32
+"""Tokens that the unsteered model writes after every neutral prompt, on which KL divergences are measured."""
 
 _GRADIENT_TOKENS = 512
 """Tokens in one batch of a backward pass, which keeps what a forward pass may forget."""

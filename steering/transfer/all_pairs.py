@@ -16,11 +16,17 @@ from steering.transfer.width_maps import mean_r2
 
 _TEXTS = 150
 _ROWS_PER_TEXT = 12
-# 1800 rows of both models' layers: 200 MB for the bundled pair.
+"""1800 rows of both models' layers: 200 MB for the bundled pair."""
+
 _HELD_OUT = 5
+"""Every so many-th text is held out: thirty texts."""
+
 _CHOOSING = 1
-# Of the texts that maps are fitted on, those whose number leaves this remainder choose the penalty first.
+"""Of the texts that maps are fitted on, those whose number leaves this remainder choose the penalty first."""
+
 _R2_FORMAT = 2
+"""Raised when what the cached R² of a sample means changes."""
+
 _PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 

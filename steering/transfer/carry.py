@@ -13,12 +13,13 @@ from steering.formatting import ranges
 from steering.models import LanguageModel
 from steering.transfer.alignment import Alignment, align
 from steering.transfer.layer_maps import named_pair
-from steering.vectors import SteeringVector
+from steering.vectors import EPSILON, SteeringVector
 
 WEAK = 0.15
 """A map is weak below this held-out R², and no better than shuffled where the control comes this near to it."""
 
 _NOTHING = 1e-4
+"""A direction of which a map, or a sum, keeps less than this share is rounding."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
     source_lengths = torch.stack(
         [own.new_zeros(()) if source is None else own[source] for source in alignment.layer_map]
     )
-    share = lengths * alignment.gain / source_lengths.clamp(min=1e-30)
+    share = lengths * alignment.gain / source_lengths.clamp(min=EPSILON)
     # A map that keeps nothing would leave rounding, blown up to length 1.
     directions = torch.where((share > _NOTHING)[:, None], torch.nn.functional.normalize(moved, dim=-1), 0.0)
     # A map's own scale says nothing about strength, but that of a vector that was multiplied does.
@@ -167,7 +168,7 @@ def combine(vectors: Sequence[SteeringVector], weights: Sequence[float] | None =
     units = [torch.nn.functional.normalize(vector.directions.double(), dim=-1) for vector in vectors]
     total = torch.stack([share * unit for share, unit in zip(shares, units, strict=True)]).sum(dim=0)
     lengths = total.norm(dim=-1, keepdim=True)
-    directions = torch.where(lengths > _NOTHING, total / lengths.clamp(min=1e-30), 0.0).float()
+    directions = torch.where(lengths > _NOTHING, total / lengths.clamp(min=EPSILON), 0.0).float()
     if not directions.any():
         raise SteeringError("The vectors cancel each other at every layer. Change the weights.")
     parts = [

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from steering.transfer.covariance import LayerCovariance
+from steering.vectors import EPSILON
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 1000.0)
 """Ridge penalties that are tried, as shares of the mean eigenvalue of the parent's scatter."""
@@ -85,4 +86,4 @@ def held_out_r2(linear: torch.Tensor, covariance: LayerCovariance, unseen: Pair)
 def mean_r2(predicted: torch.Tensor, actual: torch.Tensor) -> float:
     """R² of predicted rows `[n_rows, d]`, averaged over coordinates; what is to be beaten is the rows' own mean."""
     errors = (predicted - actual).square().sum(dim=0)
-    return float((1 - errors / (actual - actual.mean(dim=0)).square().sum(dim=0).clamp(min=1e-30)).mean())
+    return float((1 - errors / (actual - actual.mean(dim=0)).square().sum(dim=0).clamp(min=EPSILON)).mean())

@@ -2,6 +2,7 @@
 
 from steering.vectors.directions import (
     DIRECTION_METHODS,
+    EPSILON,
     FOLDS,
     NO_DIFFERENCE,
     LayerQuality,
@@ -14,6 +15,7 @@ from steering.vectors.vector import SteeringVector, load_vector, random_like, sa
 
 __all__ = [
     "DIRECTION_METHODS",
+    "EPSILON",
     "FOLDS",
     "NO_DIFFERENCE",
     "LayerQuality",
