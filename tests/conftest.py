@@ -20,7 +20,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from tiny import FAMILIES, byte_tokenizer, piece_tokenizer, save_tiny, tiny_model
 
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.vectors.vector import SteeringVector
 
 PIECES = {"llama", "mistral", "mixtral", "phi3", "gemma2", "gemma3", "gemma3-multimodal"}

@@ -22,7 +22,7 @@ from steering.models.activations import (
     residual_norms,
 )
 from steering.models.blocks import editing
-from steering.models.loading import LanguageModel, pad
+from steering.models.language_model import LanguageModel, pad
 from steering.steer.intervention import plan, steer
 from steering.vectors.vector import SteeringVector
 
@@ -295,3 +295,16 @@ def test_anchors_that_cannot_be_read_are_refused(tmp_path: Path, content: bytes,
         read_anchors(path)
     with pytest.raises(SteeringError, match="cannot be read"):
         read_anchors(tmp_path / "none.txt")
+
+
+@pytest.mark.usefixtures("fresh_cache")
+def test_residual_norms_of_a_model_with_a_short_context_come_from_the_beginnings_of_texts() -> None:
+    tiny = tiny_model("gpt2")
+    tiny.config.n_positions = 16
+    model = LanguageModel(tiny, byte_tokenizer(), "short")
+    assert model.context == 16
+    assert max(len(model.token_ids(text)) for text in anchor_texts()[::20]) > 16
+    read: list[int] = []
+    tiny.get_input_embeddings().register_forward_hook(lambda _module, _inputs, output: read.append(output.shape[1]))
+    assert residual_norms(model).shape == (model.n_layers,)
+    assert max(read) == 16

@@ -19,7 +19,17 @@ ORDER: dict[str, tuple[str, ...]] = {
     "formatting": (),
     "stats": (),
     "storage": (),
-    "models": ("blocks", "bundled", "sources", "loading", "likelihood", "kv_cache", "activations"),
+    "models": (
+        "blocks",
+        "kv_cache",
+        "bundled",
+        "sources",
+        "fingerprint",
+        "language_model",
+        "loading",
+        "likelihood",
+        "activations",
+    ),
     "concepts": ("concept", "files", "lint"),
     "vectors": ("directions", "vector", "extraction"),
     "transfer": ("layer_maps", "covariance", "width_maps", "paired_rows", "all_pairs", "alignment", "carry"),
@@ -42,7 +52,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "library": ("saved_vectors", "sessions"),
     "bench": ("generation", "scoring"),
     "ui": ("text", "background", "state", "render", "events", "sidebar", "questions", "viewer", "look", "tabs", "app"),
-    "cli": ("options", "steps", "files", "measuring", "scoring", "writing", "page"),
+    "cli": ("options", "steps", "cache", "files", "measuring", "scoring", "writing", "page"),
 }
 """Packages in the order of the data flow, each with its own files in order. What stands in it imports only from its left.
 

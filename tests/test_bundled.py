@@ -17,7 +17,8 @@ from tiny import byte_tokenizer, tiny_model
 from steering.errors import ModelError
 from steering.models import bundled
 from steering.models.bundled import BundledModel, bundled_folder, gguf_folder
-from steering.models.loading import LanguageModel, load_model
+from steering.models.language_model import LanguageModel
+from steering.models.loading import load_model
 from steering.storage import cache_dir
 
 FORK = multiprocessing.get_context("fork")

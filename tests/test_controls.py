@@ -18,7 +18,7 @@ from steering.evaluation.report import HEADINGS, Study, as_html, as_markdown, mo
 from steering.evaluation.scorer import Setup
 from steering.evaluation.scoring import Outcome
 from steering.evaluation.voting import vote
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.tasks.prompting import Style
 from steering.tasks.task import Item
 from steering.vectors.vector import SteeringVector, random_like

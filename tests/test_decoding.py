@@ -12,7 +12,7 @@ from conftest import loaded
 from tiny import FAMILIES, byte_tokenizer, tiny_model
 
 from steering.errors import SteeringError
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.steer.decoding import Sampling, Step, decode
 from steering.steer.intervention import Intervention, plan, steer
 from steering.steer.settings import SteeringSettings

@@ -7,7 +7,7 @@ import torch
 
 from steering.concepts.concept import Concept, ContrastPair
 from steering.errors import SteeringError
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.vectors.directions import DIRECTION_METHODS, LayerQuality
 from steering.vectors.extraction import extract, fit
 from steering.vectors.vector import SteeringVector

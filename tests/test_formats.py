@@ -18,7 +18,8 @@ from steering.cli import main
 from steering.errors import MismatchError, SteeringError
 from steering.interop.compatibility import card
 from steering.interop.export import EVERY_TOKEN, EXPORTS, IMPORTS, Card, export_vector, import_vector, read
-from steering.models.loading import LanguageModel, load_model
+from steering.models.language_model import LanguageModel
+from steering.models.loading import load_model
 from steering.steer.intervention import plan, steer
 from steering.steer.settings import SCALES, SteeringSettings
 from steering.vectors.vector import SteeringVector, load_vector, save_vector

@@ -1,6 +1,6 @@
 """A grid grows row by row, ends as `generate` returns it, and says honestly how healthy its texts are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -10,9 +10,9 @@ from conftest import loaded
 from tiny import byte_tokenizer, piece_tokenizer, tiny_model
 
 from steering.errors import MismatchError, SteeringError
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.steer import grid as generation
-from steering.steer.decoding import Sampling
+from steering.steer.decoding import Sampling, Step
 from steering.steer.grid import DOMINANT, REPEATED, Grid, Health, Row, assess, generate, perplexities, stream
 from steering.vectors.vector import SteeringVector
 
@@ -264,3 +264,31 @@ def test_perplexity_is_what_a_direct_computation_gives(model: LanguageModel) -> 
 def test_the_nearest_row_is_found() -> None:
     grid = grid_of((-0.3, VARIED), (0.0, VARIED), (0.3, VARIED))
     assert [grid.at(lam).lam for lam in (-9, 0.1, 0.2)] == [-0.3, 0.0, 0.3]
+
+
+@pytest.mark.parametrize("tokenizer", [byte_tokenizer, piece_tokenizer])
+def test_a_streamed_text_shows_no_half_character(
+    tokenizer: Callable[..., Any], vector_for: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = tokenizer()
+    model = LanguageModel(tiny_model("llama", tokenizer=words), words, "writer")
+    written = words("é😀 a\ufffd b漢", add_special_tokens=False)["input_ids"]
+    assert words.decode(written[:1] if tokenizer is byte_tokenizer else written[:2]).endswith("\ufffd"), (
+        "nothing is split"
+    )
+    # The last character of the first row never comes whole.
+    rows = [(*written, *words("漢", add_special_tokens=False)["input_ids"][-3:-1]), tuple(written)]
+
+    def steps(*_: object) -> Iterator[Step]:
+        for size in range(1, len(rows[0]) + 1):
+            ended = tuple("length" if size >= len(row) else "" for row in rows)
+            yield Step(tuple(row[:size] for row in rows), ended)
+
+    monkeypatch.setattr(generation, "decode", steps)
+    seen = list(stream(model, "The train", vector_for(model), [0.0, 0.1]))
+    for grid in seen:
+        for row in grid.rows:
+            shown = row.text.replace("a\ufffd", "a")
+            assert "\ufffd" not in shown or row.ended, row.text
+    assert seen[-1].rows[1].text == "é😀 a\ufffd b漢"
+    assert seen[-1].rows[0].text == words.decode(rows[0]), "an ended row shows what there is"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from steering.errors import SteeringError
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.steer.grid import Grid, Health, Row, assess, generate
 from steering.steer.grid_json import grid_from_json, grid_json
 from steering.vectors.vector import SteeringVector

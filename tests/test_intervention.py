@@ -11,7 +11,7 @@ from tiny import byte_tokenizer, tiny_model
 from steering.errors import MismatchError, SteeringError
 from steering.models.activations import residual_norms
 from steering.models.blocks import editing
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.steer.intervention import Intervention, plan, steer
 from steering.steer.settings import PROFILES, SteeringSettings
 from steering.vectors.extraction import extract

@@ -11,7 +11,7 @@ from conftest import loaded
 from steering.errors import MismatchError, SteeringError
 from steering.interop.export import export_vector
 from steering.library import saved_vectors as library
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.steer.settings import SteeringSettings
 from steering.vectors.vector import SteeringVector, save_vector
 

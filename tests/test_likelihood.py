@@ -1,9 +1,18 @@
 """Log-probabilities of a continuation are those of one text at a time, however rows are batched and padded."""
 
-import torch
+import os
+from collections.abc import Callable
 
+import pytest
+import torch
+from test_retention import CONCEPT
+
+from steering.measure.effects import effect, kl_divergence, own_text, score_gradient
+from steering.models import likelihood
+from steering.models.language_model import LanguageModel
 from steering.models.likelihood import token_log_probabilities
-from steering.models.loading import LanguageModel
+from steering.steer.grid import assess, generate
+from steering.vectors.vector import SteeringVector
 
 
 def test_every_row_gets_what_it_would_get_alone(model: LanguageModel) -> None:
@@ -15,3 +24,39 @@ def test_every_row_gets_what_it_would_get_alone(model: LanguageModel) -> None:
             scores = model.model(input_ids=torch.tensor([row]), use_cache=False).logits[0].double().log_softmax(dim=-1)
             alone = torch.stack([scores[place - 1, row[place]] for place in range(start, len(row))])
             torch.testing.assert_close(tokens.double(), alone, rtol=1e-4, atol=1e-4)
+
+
+def most_logits(model: LanguageModel, work: Callable[[], object]) -> int:
+    """How many logits the largest of the work's forward passes made."""
+    sizes = [0]
+    handle = model.model.get_output_embeddings().register_forward_hook(
+        lambda _module, _inputs, output: sizes.append(output.numel())
+    )
+    try:
+        work()
+    finally:
+        handle.remove()
+    return max(sizes)
+
+
+@pytest.mark.usefixtures("fresh_cache")
+def test_no_batch_makes_more_logits_than_fit_into_memory(
+    llama: LanguageModel, vector_for: Callable[..., SteeringVector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vector = vector_for(llama)
+    lambdas = [place / 10 for place in range(8)]
+    grid = generate(llama, "The train", vector, lambdas, max_new_tokens=12)
+    texts = own_text(llama)[:6]
+    works: dict[str, Callable[[], object]] = {
+        "assess": lambda: [row.health.perplexity for row in assess(llama, grid).rows],
+        "effect": lambda: effect(llama, vector, CONCEPT, prompts=("The morning train", "She opened it")).per_prompt,
+        "KL divergence": lambda: kl_divergence(llama, vector, texts),
+        "gradient": lambda: score_gradient(llama, CONCEPT).flatten().tolist(),
+    }
+    expected = {name: work() for name, work in works.items()}
+    limit = 70 * len(llama.tokenizer)
+    monkeypatch.setattr(likelihood, "BATCH_LOGITS", limit, raising=False)
+    for name, work in works.items():
+        monkeypatch.setenv("XDG_CACHE_HOME", f"{os.environ['XDG_CACHE_HOME']}-{name[:3]}")
+        assert most_logits(llama, work) <= limit, name
+        assert work() == pytest.approx(expected[name], rel=1e-3, abs=1e-5), name

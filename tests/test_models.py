@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,15 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from steering.errors import ModelError, SteeringError
+from steering.errors import MismatchError, ModelError, SteeringError
 from steering.models import bundled, sources
 from steering.models import loading as models
 from steering.models.blocks import check_blocks, editing, find_blocks
-from steering.models.loading import PROBE, LanguageModel, load_model, pad
+from steering.models.language_model import PROBE, LanguageModel, pad
+from steering.models.loading import load_model
+from steering.steer.intervention import plan
+from steering.transfer.carry import transfer
+from steering.vectors.vector import SteeringVector, load_vector, save_vector
 
 TEXT = "The morning train was late again."
 
@@ -205,6 +210,34 @@ def test_a_fingerprint_survives_saving_and_bfloat16(tmp_path: Path, family: str)
     assert load_model(str(folder), dtype="bfloat16").fingerprint == fresh
 
 
+@pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("family", ["llama", "gpt2", "mixtral", "gemma3-multimodal"])
+def test_a_fingerprint_is_the_same_in_every_type(tmp_path: Path, family: str, stored: torch.dtype) -> None:
+    folder = save_tiny(tmp_path / "m", family)
+    tiny_model(family).to(stored).save_pretrained(folder)
+    found = {dtype: load_model(str(folder), dtype=dtype).fingerprint for dtype in ("float32", "bfloat16", "float16")}
+    assert len(set(found.values())) == 1, found
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_a_vector_from_when_float16_had_a_fingerprint_of_its_own_still_fits(tmp_path: Path, dtype: str) -> None:
+    folder = save_tiny(tmp_path / "m", "llama")
+    model = load_model(str(folder), dtype=dtype)
+    former = LanguageModel(tiny_model("llama").half(), byte_tokenizer(), "x").fingerprint
+    assert former != model.fingerprint, "the weights are so round that nothing is tested"
+    directions = torch.ones(model.n_layers, model.d_model)
+    vector = SteeringVector(directions, former, "x", "noise", ("more", "less"), "random")
+    save_vector(vector, tmp_path / "v.safetensors")
+    assert load_vector(tmp_path / "v.safetensors", model).model == model.fingerprint
+    assert plan(model, vector).model == model.fingerprint
+    child = LanguageModel(tiny_model("gpt2"), byte_tokenizer(), "child")
+    assert transfer(vector, model, child, width="truncate").model == child.fingerprint
+    assert transfer(vector, model, model).model == model.fingerprint
+    for strange in (replace(vector, model="0" * 16), replace(vector, directions=directions[1:])):
+        with pytest.raises(MismatchError):
+            strange.check_model(model)
+
+
 def test_fingerprints_tell_models_apart() -> None:
     def fingerprint(tiny: PreTrainedModel) -> str:
         return LanguageModel(tiny, byte_tokenizer(), "x").fingerprint
@@ -244,6 +277,28 @@ def test_a_prompt_begins_exactly_once(tokenizer: Callable[..., Any], plain: bool
 def test_without_a_chat_template_a_prompt_is_raw_text(model: LanguageModel) -> None:
     assert not model.has_chat_template
     assert model.prompt_ids(TEXT) == model.prompt_ids(TEXT, plain=True) == model.token_ids(TEXT)
+
+
+@pytest.mark.parametrize("tokenizer", [byte_tokenizer, piece_tokenizer])
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_continuation_is_tokenised_behind_its_prompt(tokenizer: Callable[..., Any], plain: bool) -> None:
+    chat = tokenizer(chat=True)
+    model = LanguageModel(tiny_model("llama", tokenizer=chat), chat, "chat")
+    head = model.prompt_ids(TEXT, plain=plain)
+    tail = model.continuation_ids(TEXT, " The rooms are clean.", plain=plain)
+    assert head + tail == model.prompt_ids(f"{TEXT} The rooms are clean.", plain=True) or not plain
+    assert chat.decode(head + tail).endswith(" The rooms are clean.")
+    assert not chat.decode(head + tail).endswith("  The rooms are clean.")
+
+
+def test_a_token_that_would_span_the_boundary_is_split_there() -> None:
+    """The prompt has been read, so its tokens stay; what follows it begins with a token of its own."""
+    pieces = piece_tokenizer()
+    model = LanguageModel(tiny_model("llama", tokenizer=pieces), pieces, "x")
+    head = model.token_ids("the pe")
+    assert model.token_ids("the people")[: len(head)] != head, "the tokens do not span, so nothing is tested"
+    tail = model.continuation_ids("the pe", "ople", plain=True)
+    assert "".join(pieces.convert_ids_to_tokens(head + tail)) == "<s>▁the▁people"
 
 
 def test_an_empty_prompt_needs_a_first_token() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.steer.next_tokens import next_tokens
 from steering.vectors.vector import SteeringVector
 

@@ -13,7 +13,7 @@ from steering.concepts.concept import Concept
 from steering.errors import MismatchError, SteeringError
 from steering.measure.design_comparison import chance_cosine, compare_designs, cosines
 from steering.measure.pair_checks import Design, design, leave_out, read_design, votes
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.plots.pairs import QUALITIES, plot_cosines, plot_quality
 from steering.vectors.directions import NO_DIFFERENCE, LayerQuality
 from steering.vectors.extraction import extract, fit

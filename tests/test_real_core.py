@@ -9,7 +9,8 @@ import torch
 from steering.concepts.files import load_concept
 from steering.measure.retention import effect
 from steering.models.activations import record
-from steering.models.loading import LanguageModel, load_model
+from steering.models.language_model import LanguageModel
+from steering.models.loading import load_model
 from steering.steer.grid import assess, generate
 from steering.vectors.directions import DIRECTION_METHODS
 from steering.vectors.extraction import extract

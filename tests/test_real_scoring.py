@@ -12,7 +12,8 @@ from steering.errors import silent
 from steering.evaluation.evaluation import Evaluation, evaluate
 from steering.evaluation.scorer import Setup
 from steering.models.bundled import CATALOGUE, bundled_folder
-from steering.models.loading import LanguageModel, load_model
+from steering.models.language_model import LanguageModel
+from steering.models.loading import load_model
 from steering.tasks.prompting import Style
 from steering.tasks.task import load_task
 from steering.vectors.vector import SteeringVector

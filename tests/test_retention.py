@@ -1,5 +1,6 @@
 """The effect of a vector is what it says: a change of log-probabilities on texts that extraction never saw."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -7,6 +8,8 @@ import pytest
 import torch
 from conftest import loaded
 from test_extraction import QUALITY
+from tiny import piece_tokenizer, tiny_model
+from tokenizers import normalizers
 
 from steering.concepts.concept import Concept, ContrastPair
 from steering.errors import SteeringError
@@ -21,7 +24,7 @@ from steering.measure.effects import (
     score_gradient,
 )
 from steering.measure.retention import measure, retention, with_effect
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.steer.intervention import plan, steer
 from steering.steer.settings import SteeringSettings
 from steering.transfer.carry import describe, transfer
@@ -41,7 +44,7 @@ CONCEPT = replace(QUALITY, continuations=CONTINUATIONS)
 def score(model: LanguageModel, vector: SteeringVector, lam: float, prompt: str, text: str, **settings: str) -> float:
     """Mean log-probability of a continuation's tokens, one text at a time, in float64."""
     head = model.token_ids(prompt)
-    tail = model.tokenizer(" " + text, add_special_tokens=False)["input_ids"]
+    tail = model.token_ids(f"{prompt} {text}")[len(head) :]
     with torch.no_grad(), steer(model, plan(model, vector, SteeringSettings(**settings)), [lam]):
         logits = model.model(input_ids=torch.tensor([[*head, *tail]]), use_cache=False).logits[0].double()
     scores = logits.log_softmax(dim=-1)
@@ -64,6 +67,19 @@ def test_an_effect_is_what_a_direct_computation_gives(model: LanguageModel, vect
     assert found.per_prompt == pytest.approx(expected, rel=1e-3, abs=1e-4)
     assert found.mean == pytest.approx(sum(expected) / 2, rel=1e-3, abs=1e-4)
     assert abs(found.mean) > 1e-3
+
+
+def test_a_continuation_is_read_as_the_text_behind_its_prompt(vector_for: Make) -> None:
+    """Also where a tokenizer, as that of Llama 2, puts a space of its own before every text."""
+    spacing = copy.deepcopy(piece_tokenizer())
+    spacing.backend_tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    spacing.backend_tokenizer.pre_tokenizer = None
+    model = LanguageModel(tiny_model("llama", tokenizer=spacing), spacing, "spacing")
+    vector = vector_for(model)
+    found = effect(model, vector, CONCEPT, lam=0.3, prompts=PROMPTS)
+    assert found.per_prompt == pytest.approx([directly(model, vector, 0.3, prompt) for prompt in PROMPTS], rel=1e-3)
 
 
 def test_scale_and_profile_reach_the_model(llama: LanguageModel, vector_for: Make) -> None:

@@ -10,7 +10,7 @@ from conftest import loaded
 from steering.errors import SteeringError
 from steering.evaluation import scoring
 from steering.evaluation.scoring import Outcome, score
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.steer.decoding import Sampling
 from steering.steer.intervention import plan, steer
 from steering.steer.settings import SteeringSettings

@@ -7,7 +7,7 @@ from steering.concepts.files import load_concept
 from steering.errors import SteeringError
 from steering.measure.effects import effect
 from steering.measure.selection import TransferComparison, TransferConfig, compare_transfers
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.transfer.carry import transfer
 from steering.vectors.extraction import extract
 

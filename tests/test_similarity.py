@@ -1,6 +1,7 @@
 """Laws of the layer-similarity matrices."""
 
 import math
+import sys
 import time
 
 import pytest
@@ -12,9 +13,15 @@ from steering.concepts.files import load_concept
 from steering.errors import SteeringError
 from steering.measure.effects import score_gradient
 from steering.measure.similarity import METRICS, Projections, cka, projections, scores, similarity, text_correlation
-from steering.models.loading import LanguageModel, load_model
-from steering.transfer.all_pairs import carry_everywhere, paired_sample, r2_everywhere
+from steering.models.activations import Activations
+from steering.models.language_model import LanguageModel
+from steering.models.loading import load_model
+from steering.transfer.all_pairs import PairedSample, carry_everywhere, paired_sample, r2_everywhere
+from steering.vectors import extraction
 from steering.vectors.extraction import extract
+
+# The package hands on a function of the same name.
+similarity_module = sys.modules["steering.measure.similarity"]
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +61,35 @@ def test_unrelated_models_agree_no_more_than_chance_on_what_maps_explain(
     sample = paired_sample(*pair)
     assert r2_everywhere(sample, shuffle=0).max() <= 0.02
     assert carry_everywhere(sample, torch.ones(3, 32)).shape == (3, 5, 48)
+
+
+def test_what_is_rounding_in_extraction_is_rounding_in_the_projections(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = LanguageModel(tiny_model("llama", layers=2).bfloat16(), byte_tokenizer(), "coarse")
+    concept, generator = load_concept("sentiment"), torch.Generator().manual_seed(0)
+    n = len(concept.pairs)
+    base = torch.nn.functional.normalize(torch.randn(n, 2, 32, generator=generator), dim=-1)
+    # A thousandth of the activations is below what bfloat16 resolves, and above what float32 does.
+    step = torch.nn.functional.normalize(torch.ones(32), dim=0) * torch.tensor([1e-3, 1e-1])[:, None]
+    values = torch.cat([base + step, base])
+    for module in (extraction, similarity_module):
+        monkeypatch.setattr(module, "record", lambda *_, **__: Activations(values, "", ""))
+    assert extract(model, concept).signal == (False, True)
+    found = projections(model, model, concept)
+    assert found.parent.any(dim=0).tolist() == found.child.any(dim=0).tolist() == [False, True]
+
+
+def test_held_out_texts_choose_no_penalty(pair: tuple[LanguageModel, LanguageModel]) -> None:
+    sample = paired_sample(*pair)
+    held = sample.held_out[:, None, None]
+    # On fitted texts the child follows the parent, on held-out texts it does not.
+    child = sample.parent[:, :, :24] + torch.randn(
+        sample.parent[:, :, :24].shape, generator=torch.Generator().manual_seed(0)
+    )
+    follows = PairedSample(sample.parent, child, sample.text)
+    strays = PairedSample(sample.parent, torch.where(held, -child, child), sample.text)
+    directions = torch.ones(3, 32)
+    assert torch.equal(carry_everywhere(follows, directions), carry_everywhere(strays, directions))
+    assert not torch.equal(r2_everywhere(follows), r2_everywhere(strays))
 
 
 def test_a_sample_holds_rows_of_the_same_places(pair: tuple[LanguageModel, LanguageModel]) -> None:

@@ -1,11 +1,13 @@
 """The store: whole batches, no row twice without being asked, and two processes at once."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from steering.errors import SteeringError
+from steering.evaluation import store as store_module
 from steering.evaluation.scoring import Outcome
 from steering.evaluation.store import Store
 
@@ -33,6 +35,25 @@ def test_a_fresh_run_sees_only_its_own_rows_and_a_resumed_one_sees_all(tmp_path:
     fresh.write([("cell", "prompt", "q1", Outcome("5"))])
     assert fresh.read("cell") == {"prompt": Outcome("5")}
     assert attempts(path) == [2]
+
+
+@pytest.mark.usefixtures("fresh_cache")
+def test_the_default_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "ROWS_BUDGET", 50_000, raising=False)
+    stores = Store.open(), Store.open(tmp_path / "named.sqlite")
+    for store in stores:
+        for cell in ("old", "mine"):
+            store.write([(cell, f"prompt {place}", "q", Outcome("x" * 1000)) for place in range(100)])
+        with closing(sqlite3.connect(store.path)) as connection, connection:
+            connection.execute("UPDATE rows SET written = written - 200000")
+        store.write([("new", "prompt", "q", ROW)])
+        store.describe({cell: {"λ": 0.1} for cell in ("mine", "new")})
+    default, named = (Store(store.path) for store in stores)
+    assert default.read("old") == {}
+    assert len(default.read("mine")) == 100, "rows that the run at hand may go on from stay"
+    assert len(default.read("new")) == 1, "rows of the last day stay"
+    assert default.path.stat().st_size < 0.7 * named.path.stat().st_size
+    assert len(named.read("old")) == 100, "a file that a person named is theirs"
 
 
 def test_a_batch_that_fails_leaves_nothing(tmp_path: Path) -> None:

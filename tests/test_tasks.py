@@ -8,7 +8,7 @@ from conftest import loaded
 from tiny import byte_tokenizer, piece_tokenizer, tiny_model
 
 from steering.errors import SteeringError
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.tasks.prompting import Style, examples, preview, requests, scored
 from steering.tasks.task import Task, load_task
 
@@ -160,6 +160,15 @@ def test_weighed_choices_follow_a_plain_question(tmp_path: Path) -> None:
     shown = preview(child, task, Style())
     assert shown.startswith("<s>")
     assert "copper" in shown
+
+
+def test_weighed_choices_begin_an_assistants_turn(tmp_path: Path) -> None:
+    tokenizer = piece_tokenizer(chat=True)
+    child = LanguageModel(tiny_model("llama", tokenizer=tokenizer), tokenizer, "chat")
+    task = load_task(write(tmp_path, [CHOOSE]), "all")
+    request = requests(child, task, Style("likelihood", plain=False))[0]
+    for choice, tail in zip(task.items[0].choices, request.tails, strict=True):
+        assert "".join(tokenizer.convert_ids_to_tokens(tail)) == choice.replace(" ", "▁"), "no space before it"
 
 
 def test_a_chat_model_is_asked_in_a_turn_and_a_plain_one_goes_on(tmp_path: Path) -> None:

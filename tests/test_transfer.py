@@ -13,12 +13,15 @@ from steering.concepts.concept import Concept, ContrastPair
 from steering.concepts.files import load_concept
 from steering.errors import MismatchError, SteeringError
 from steering.formatting import ranges
-from steering.models.loading import LanguageModel
+from steering.models.activations import anchor_texts
+from steering.models.language_model import LanguageModel
 from steering.steer.decoding import Sampling
 from steering.steer.grid import generate
 from steering.steer.intervention import plan, steer
 from steering.steer.settings import SteeringSettings
-from steering.transfer.alignment import align
+from steering.transfer import paired_rows
+from steering.transfer.alignment import align, held_out_parts
+from steering.transfer.all_pairs import paired_sample
 from steering.transfer.carry import carry, combine, describe, transfer
 from steering.transfer.layer_maps import LAYER_MAPS, best_path, index, layer_map, named_pair, pair_name, relative
 from steering.transfer.paired_rows import FIRST_POSITION, visit_pairs
@@ -168,6 +171,68 @@ def test_the_result_depends_on_the_anchor_texts(parent: LanguageModel, stranger:
     assert not torch.equal(own.maps, align(parent, stranger).maps)
     with pytest.raises(SteeringError, match="3 anchor texts"):
         align(parent, stranger, anchors=texts[:3])
+
+
+@pytest.mark.parametrize("families", [("llama", "gpt2"), ("gpt2", "llama")])
+def test_an_anchor_text_longer_than_a_context_is_cut(
+    families: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paired_rows, "LONGEST_TEXT", 600, raising=False)
+    sides = []
+    for family in families:
+        sides.append(language_model(tiny_model(family, layers=2), family))
+    read: list[int] = []
+    for side in sides:
+        side.model.get_input_embeddings().register_forward_hook(
+            lambda _module, _inputs, output: read.append(output.shape[1])
+        )
+    long = "The rooms are good, and so is the soup. " * 60
+    texts = [long if place in (3, 6) else text for place, text in enumerate(anchor_texts()[:24])]
+    assert len(sides[0].token_ids(long)) > 650
+    alignment = align(*sides, anchors=texts)
+    assert max(read) <= 512
+    assert alignment.cut == 2
+    assert alignment.rows > 1000
+    carried = carry(extract(sides[0], CONCEPT), alignment)
+    assert carried.report is not None
+    assert any("2 of the anchor texts" in line and "cut" in line for line in describe(carried.report))
+
+
+def test_without_a_context_a_text_is_cut_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paired_rows, "LONGEST_TEXT", 40, raising=False)
+    monkeypatch.setattr(LanguageModel, "context", None)
+    tiny = tiny_model("llama", layers=2)
+    model, seen = language_model(tiny, "endless"), []
+    tiny.get_input_embeddings().register_forward_hook(lambda _module, _inputs, output: seen.append(output.shape[1]))
+    visit_pairs(model, model, ["The rooms are good, and so is the soup. " * 9], lambda *_: None)
+    assert max(seen) == 40
+
+
+def test_the_texts_that_a_map_is_judged_on_choose_nothing(parent: LanguageModel, stranger: LanguageModel) -> None:
+    texts = list(anchor_texts()[:60])
+    _, reporting = held_out_parts(torch.arange(len(texts)))
+    assert 0 < reporting.sum() < 60 / 6
+    odd = [f"{'0 ' * 20}{place}" if reporting[place] else text for place, text in enumerate(texts)]
+    for width in ("ridge", "procrustes"):
+        one, other = (align(parent, stranger, width=width, anchors=each) for each in (texts, odd))
+        torch.testing.assert_close(one.maps, other.maps, rtol=1e-3, atol=1e-5)  # The texts share batches otherwise.
+        assert str(one.penalties) == str(other.penalties)
+        assert all(before != after for before, after in zip(one.r2, other.r2, strict=True))
+
+
+def test_the_texts_that_choose_the_best_layers_report_nothing(parent: LanguageModel, stranger: LanguageModel) -> None:
+    sample = paired_sample(parent, stranger)
+    _, reporting = held_out_parts(sample.text)
+    assert reporting.any()
+    assert not (reporting & sample.held_out).any()
+
+
+def test_anchor_texts_that_leave_nothing_to_judge_by_are_refused(
+    parent: LanguageModel, stranger: LanguageModel
+) -> None:
+    texts = [text if place != 6 else "Hm" for place, text in enumerate(anchor_texts()[:12])]
+    with pytest.raises(SteeringError, match=r"held out .* longer anchor texts"):
+        align(parent, stranger, anchors=texts)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "gemma2", "mixtral"])

@@ -8,7 +8,7 @@ from pages import fields, last, press
 
 from steering.concepts.files import bundled_concepts, load_concept
 from steering.errors import Progress
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.steer.grid import Grid, Health, Row
 from steering.ui.events.long_tasks import Changes
 from steering.ui.sidebar.cards import cards

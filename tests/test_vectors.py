@@ -12,7 +12,7 @@ from test_extraction import LAYERS, D, draw, planted, with_dead_layer
 
 from steering.concepts.files import load_concept
 from steering.errors import MismatchError, SteeringError
-from steering.models.loading import LanguageModel
+from steering.models.language_model import LanguageModel
 from steering.steer.intervention import plan, steer
 from steering.steer.settings import SCALES, SteeringSettings
 from steering.storage import HEADER, write_tensors

@@ -37,8 +37,8 @@ def vector_for(
     """The vector that steers the child: from a file, carried over where it is another model's, or freshly extracted."""
     if vector_file is not None:
         vector = load_vector(vector_file)
-        if vector.model == child.fingerprint:
-            return vector
+        if vector.belongs_to(child):
+            return vector.adopted(child)
         large = load(parent or vector.model_name)
     elif parent is None or concept is None:
         raise SteeringError("Give either --vector FILE, or both --parent MODEL and --concept CONCEPT.")

@@ -25,6 +25,12 @@ CREATE TABLE IF NOT EXISTS rows (
 ) WITHOUT ROWID;
 """
 
+ROWS_BUDGET = 500_000_000
+"""Bytes of the default file from which on a run that begins forgets rows of other runs: about a million rows."""
+
+_KEPT_S = 86_400.0
+"""Rows of the last day are not forgotten: a run that was stopped may go on from them."""
+
 WAIT_S = 60.0
 """How long a process waits for another one that writes into the same file."""
 
@@ -65,7 +71,13 @@ class Store:
         return {prompt: _outcome(json.loads(text)) for prompt, text in found}
 
     def describe(self, cells: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write down what made each cell, for people who open the file."""
+        """Write down what made each cell, for people who open the file; called when a run begins.
+
+        Rows of other cells are forgotten where the default file has outgrown `ROWS_BUDGET`. A file that a person named is
+        never made smaller.
+        """
+        if self.path == default_store() and self.path.is_file() and self.path.stat().st_size > ROWS_BUDGET:
+            self._forget_others(cells)
         with self._connection() as connection:
             rows = [(cell, json.dumps(settings, ensure_ascii=False)) for cell, settings in cells.items()]
             connection.executemany("INSERT OR IGNORE INTO cells VALUES (?, ?)", rows)
@@ -92,6 +104,19 @@ class Store:
                 "attempts = attempts + 1",
                 values,
             )
+
+    def _forget_others(self, cells: Iterable[str]) -> None:
+        """Delete what is older than a day and belongs to none of the cells, and give the room back."""
+        with self._connection() as connection:
+            connection.execute("CREATE TEMP TABLE mine (cell TEXT PRIMARY KEY)")
+            connection.executemany("INSERT OR IGNORE INTO mine VALUES (?)", [(cell,) for cell in cells])
+            connection.execute(
+                "DELETE FROM rows WHERE written < ? AND cell NOT IN (SELECT cell FROM mine)", (time.time() - _KEPT_S,)
+            )
+            connection.execute("DELETE FROM cells WHERE cell NOT IN (SELECT cell FROM rows)")
+        with self._connection() as connection:
+            connection.commit()
+            connection.execute("VACUUM")
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

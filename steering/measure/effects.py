@@ -13,7 +13,13 @@ import torch
 
 from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, silent
-from steering.models import LanguageModel, batches, editing, pad, token_log_probabilities
+from steering.models import (
+    LanguageModel,
+    continuation_logits,
+    editing,
+    scoring_batches,
+    token_log_probabilities,
+)
 from steering.steer import DEFAULT_SETTINGS, Intervention, Sampling, SteeringSettings, decode, plan, steer
 from steering.storage import cached, key
 from steering.vectors import SteeringVector
@@ -22,6 +28,10 @@ LAMBDA = 0.1
 """Strength at which effects are measured: far below the window where text falls apart, so the effect is close to linear."""
 
 _OWN_TOKENS = 32
+"""Tokens that the unsteered model writes after every neutral prompt, on which KL divergences are measured."""
+
+_GRADIENT_TOKENS = 512
+"""Tokens in one batch of a backward pass, which keeps what a forward pass may forget."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ def effect(
     lines = [(text, side) for text in scored for side in (1, -1)]
     total = torch.zeros(len(prompts or neutral_prompts()), dtype=torch.float64)
     done = 0
-    for members in batches([text.ids for text, _ in lines]):
+    for members in _batches(model, [text for text, _ in lines]):
         here = [lines[member] for member in members]
         with torch.inference_mode(), steer(model, intervention, [side * lam for _, side in here]):
             scores = _scores(model, [text for text, _ in here])
@@ -107,8 +117,7 @@ def score_gradient(model: LanguageModel, concept: Concept, *, progress: Progress
         added = torch.zeros(model.n_layers, model.d_model, device=model.device, dtype=model.dtype, requires_grad=True)
         total = torch.zeros(model.n_layers, model.d_model)
         done = 0
-        # Half the usual batch: a backward pass keeps what a forward pass may forget.
-        for members in batches([text.ids for text in scored], 512):
+        for members in _batches(model, scored, tokens=_GRADIENT_TOKENS):
             here = [scored[member] for member in members]
 
             def add(layer: int, hidden: torch.Tensor) -> torch.Tensor:
@@ -142,6 +151,7 @@ def expected_effect(intervention: Intervention, gradient: torch.Tensor, lam: flo
 def own_text(model: LanguageModel) -> list[tuple[list[int], int]]:
     """What the unsteered model writes, greedily, after every neutral prompt: token ids, and where its own begin."""
     heads = [model.token_ids(prompt) for prompt in neutral_prompts()]
+    model.check_length(max(map(len, heads)) + _OWN_TOKENS - 1)
     steps = decode(model, heads, None, [0.0] * len(heads), Sampling(_OWN_TOKENS, stop=False))
     last = deque(steps, maxlen=1)[0]
     return [([*head, *tokens], len(head)) for head, tokens in zip(heads, last.tokens, strict=True)]
@@ -166,22 +176,24 @@ def kl_divergence(
         Nats per token.
     """
     intervention = plan(model, vector)
-    batch = pad([ids for ids, _ in texts], model)
-    own = torch.zeros_like(batch.mask, dtype=torch.bool)
-    for row, (ids, start) in enumerate(texts):
-        own[row, start - 1 : len(ids) - 1] = True
+    rows, starts = [ids for ids, _ in texts], [start for _, start in texts]
+    total, n_tokens = 0.0, 0
+    for members in scoring_batches(model, rows, starts):
+        here = [rows[member] for member in members], [starts[member] for member in members]
+        with torch.inference_mode():
+            with model.lock:
+                plain = list(continuation_logits(model, *here))
+            n_tokens += sum(map(len, plain))
+            for strength in (lam, -lam):
+                with steer(model, intervention, [strength] * len(members)):
+                    total += sum(map(_divergence, continuation_logits(model, *here), plain)) / 2
+    return total / n_tokens
 
-    def predictions(strength: float) -> torch.Tensor:
-        with torch.inference_mode(), steer(model, intervention, [strength] * len(texts)):
-            logits = model.model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
-            return logits[own].float().log_softmax(dim=-1)
 
-    plain = predictions(0.0)
-    found = 0.0
-    for strength in (lam, -lam):
-        steered = predictions(strength)
-        found += (steered.exp() * (steered - plain)).sum(dim=-1).mean().item() / 2
-    return found
+def _divergence(steered: torch.Tensor, plain: torch.Tensor) -> float:
+    """KL divergence of next tokens, summed over positions, from logits `[n_tokens, vocabulary]`."""
+    predicted = steered.log_softmax(dim=-1)
+    return (predicted.exp() * (predicted - plain.log_softmax(dim=-1))).sum().item()
 
 
 @dataclass(frozen=True)
@@ -204,10 +216,14 @@ def _scored(model: LanguageModel, concept: Concept, prompts: Sequence[str] | Non
         head = model.token_ids(prompt)
         for pair in concept.continuations:
             for sign, text in ((1, pair.positive), (-1, pair.negative)):
-                tail = list(model.tokenizer(" " + text, add_special_tokens=False)["input_ids"])
+                tail = model.continuation_ids(prompt, f" {text}", plain=True)
                 model.check_length(len(head) + len(tail))
                 scored.append(_Scored([*head, *tail], len(head), sign, place))
     return scored
+
+
+def _batches(model: LanguageModel, texts: Sequence[_Scored], **limits: int) -> list[list[int]]:
+    return scoring_batches(model, [text.ids for text in texts], [text.start for text in texts], **limits)
 
 
 def _scores(model: LanguageModel, texts: Sequence[_Scored]) -> torch.Tensor:

@@ -16,6 +16,7 @@ from steering.models import LanguageModel
 from steering.stats import mean_interval, wilson
 from steering.vectors import (
     DIRECTION_METHODS,
+    EPSILON,
     FOLDS,
     differing,
     direction,
@@ -198,7 +199,7 @@ def votes(design: Design, *, progress: Progress = silent) -> Votes:
         without = torch.stack([design.direction(layer, without=pair) for layer in range(layers)])
         along[pair] = (design.differences[pair] * without).sum(dim=1)
     along *= design.usable & design.signal
-    return Votes(along / along.square().mean(dim=0).sqrt().clamp(min=1e-30), design.signal)
+    return Votes(along / along.square().mean(dim=0).sqrt().clamp(min=EPSILON), design.signal)
 
 
 def leave_out(design: Design, pair: int, layers: torch.Tensor | None = None) -> LeftOut:

@@ -15,12 +15,19 @@ from steering.errors import Progress, SteeringError, part_of, silent
 from steering.measure.effects import neutral_prompts, score_gradient
 from steering.models import LanguageModel, record
 from steering.transfer import carry_everywhere, measured_r2, paired_sample
-from steering.vectors import extract, fit
+from steering.vectors import EPSILON, NO_DIFFERENCE, extract, fit, rounding
 
 _FOLDS = 4
+"""Parts of the pairs that are left out in turn while the others give the direction that they are projected on."""
+
 _SHUFFLES = 20
+"""Random pairings of the texts behind a chance level: with hundreds of cells each, thousands of numbers."""
+
 _SHARE = 0.95
+"""Share of the shuffled cells that stay at or below the chance level."""
+
 _FLAT = 1e-9
+"""A projection that varies less than this holds nothing to correlate."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,12 @@ def projections(
     rows = record(parent, texts, progress=part_of(progress, 0.0, 0.5)).values.double()
     columns = record(child, texts, progress=part_of(progress, 0.5, 1.0)).values.double()
     labels = (concept.positive_label, concept.negative_label)
-    return Projections(_held_out_projections(rows), _held_out_projections(columns), tuple(texts), labels)
+    return Projections(
+        _held_out_projections(rows, rounding(parent)),
+        _held_out_projections(columns, rounding(child)),
+        tuple(texts),
+        labels,
+    )
 
 
 def text_correlation(found: Projections, parent_layer: int, child_layer: int) -> TextCorrelation | None:
@@ -175,7 +187,7 @@ def scores(parent: torch.Tensor, child: torch.Tensor) -> torch.Tensor:
     Returns:
         `[parent layers, child layers]`.
     """
-    return _correlation(_held_out_projections(parent), _held_out_projections(child))
+    return _correlation(_held_out_projections(parent, NO_DIFFERENCE), _held_out_projections(child, NO_DIFFERENCE))
 
 
 def cka(parent: torch.Tensor, child: torch.Tensor) -> torch.Tensor:
@@ -245,11 +257,11 @@ Metric = Callable[[LanguageModel, LanguageModel, Concept, Progress], _Found]
 METRICS: dict[str, Metric] = {"scores": _scores, "cka": _cka, "aligned": _aligned, "r2": _r2, "gradient": _gradient}
 
 
-def _held_out_projections(values: torch.Tensor) -> torch.Tensor:
+def _held_out_projections(values: torch.Tensor, noise: float) -> torch.Tensor:
     positive, negative = values.chunk(2)
     found = torch.zeros(2, *positive.shape[:2], dtype=values.dtype)
     for train, test in KFold(_FOLDS, shuffle=True, random_state=0).split(positive):
-        directions = fit(positive[train], negative[train], "pca").directions.to(values)
+        directions = fit(positive[train], negative[train], "pca", noise).directions.to(values)
         middle = (positive[train].mean(dim=0) + negative[train].mean(dim=0)) / 2
         for side, half in enumerate((positive, negative)):
             found[side, test] = torch.einsum("nld,ld->nl", half[test] - middle, directions)
@@ -258,7 +270,7 @@ def _held_out_projections(values: torch.Tensor) -> torch.Tensor:
 
 
 def _correlation(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    left, right = (side / side.norm(dim=0).clamp(min=1e-30) for side in (left, right))
+    left, right = (side / side.norm(dim=0).clamp(min=EPSILON) for side in (left, right))
     return left.T @ right
 
 
@@ -266,7 +278,7 @@ def _centred_kernels(values: torch.Tensor) -> torch.Tensor:
     """Centred Gram matrices of the texts at Frobenius length 1, `[n_layers, n_texts, n_texts]`."""
     centred = (values - values.mean(dim=0)).transpose(0, 1)
     kernels = centred @ centred.transpose(1, 2)
-    return kernels / kernels.flatten(1).norm(dim=1)[:, None, None].clamp(min=1e-30)
+    return kernels / kernels.flatten(1).norm(dim=1)[:, None, None].clamp(min=EPSILON)
 
 
 def _alignment(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
@@ -274,8 +286,8 @@ def _alignment(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
 
 
 def _cosines(carried: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    units = torch.nn.functional.normalize(carried, dim=-1, eps=1e-30)
-    return torch.einsum("ijd,jd->ij", units, torch.nn.functional.normalize(targets, dim=-1, eps=1e-30))
+    units = torch.nn.functional.normalize(carried, dim=-1, eps=EPSILON)
+    return torch.einsum("ijd,jd->ij", units, torch.nn.functional.normalize(targets, dim=-1, eps=EPSILON))
 
 
 def _orders(n: int) -> list[torch.Tensor]:

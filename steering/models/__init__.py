@@ -6,9 +6,10 @@ Only here and in `steer` does a live model run.
 from steering.models import bundled
 from steering.models.activations import anchor_texts, batches, block_outputs, read_anchors, record, residual_norms
 from steering.models.blocks import editing
-from steering.models.kv_cache import new_cache
-from steering.models.likelihood import token_log_probabilities
-from steering.models.loading import LanguageModel, load_model, pad
+from steering.models.kv_cache import keep_rows, new_cache, next_logits
+from steering.models.language_model import LanguageModel, pad
+from steering.models.likelihood import continuation_logits, scoring_batches, token_log_probabilities
+from steering.models.loading import load_model
 
 __all__ = [
     "LanguageModel",
@@ -16,12 +17,16 @@ __all__ = [
     "batches",
     "block_outputs",
     "bundled",
+    "continuation_logits",
     "editing",
+    "keep_rows",
     "load_model",
     "new_cache",
+    "next_logits",
     "pad",
     "read_anchors",
     "record",
     "residual_norms",
+    "scoring_batches",
     "token_log_probabilities",
 ]

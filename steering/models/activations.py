@@ -14,11 +14,16 @@ import torch
 
 from steering.errors import Progress, SteeringError, silent
 from steering.models.blocks import editing
-from steering.models.loading import LanguageModel, pad
+from steering.models.language_model import LanguageModel, pad
+from steering.models.likelihood import BATCH_TOKENS
 from steering.storage import cached, key
 
-BATCH_TOKENS = 1024
-"""Tokens per forward pass while recording: enough to keep a CPU busy, little enough for its memory."""
+_SINKS = 1
+"""First positions of a text that no typical length is taken from: many models park norms there far above those of any other
+token. Maps leave out more, see `paired_rows`: least squares looks at squares, and a median does not."""
+
+_EVERY_ANCHOR = 20
+"""Of the anchor texts every so many-th is read for the typical lengths: some thirty texts, a thousand tokens."""
 
 
 @dataclass(frozen=True)
@@ -130,20 +135,20 @@ def block_outputs(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor) -
 def residual_norms(model: LanguageModel) -> torch.Tensor:
     """Median length of the residual stream over the tokens of a few anchor texts; kept in the cache.
 
-    First tokens are left out: many models park norms there far above those of any other token.
+    First tokens are left out.
 
     Returns:
         float32 `[n_layers]`.
     """
 
     def make() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-        rows = [_ids(model, text) for text in anchor_texts()[::20]]
+        rows = [model.token_ids(text)[: model.context] for text in anchor_texts()[::_EVERY_ANCHOR]]
         lengths: list[list[torch.Tensor]] = [[] for _ in range(model.n_layers)]
 
         def keep(members: list[int], hidden: list[torch.Tensor]) -> None:
             for layer, output in enumerate(hidden):
                 norms = output.float().norm(dim=-1)
-                lengths[layer] += [norms[place, 1 : len(rows[member])] for place, member in enumerate(members)]
+                lengths[layer] += [norms[place, _SINKS : len(rows[member])] for place, member in enumerate(members)]
 
         read_blocks(model, rows, keep)
         return {"norms": torch.stack([torch.cat(layer).median().cpu() for layer in lengths])}, {}

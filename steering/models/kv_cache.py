@@ -4,11 +4,17 @@ transformers' own concatenates the whole past with every new token, which costs 
 batch has a dozen rows. Here a layer writes the new token behind the past, and copies only when its room is used up.
 """
 
+import inspect
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import DynamicCache, PretrainedConfig
 from transformers.cache_utils import DynamicLayer
+
+from steering.errors import ModelError
 
 GROWTH = 64
 """Positions by which a layer grows at a time."""
@@ -42,6 +48,11 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         return self.keys, self.values
 
 
+CACHED_ERROR = 0.1
+"""Root mean square error of cached logits, as a share of their spread, from which on a cache is wrong. Rounding in bfloat16
+stays far below, and a model that has forgotten a token lies far above."""
+
+
 def new_cache(config: PretrainedConfig) -> DynamicCache:
     """An empty cache for a model; layers with a sliding window keep transformers' own kind."""
     cache = DynamicCache(config=config)
@@ -49,6 +60,84 @@ def new_cache(config: PretrainedConfig) -> DynamicCache:
         cache.layer_class_to_replicate = GrowingLayer
     cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def keep_rows(past: DynamicCache, rows: torch.Tensor) -> None:
+    """Keep some rows of a cache, given by their numbers `[n_rows]`, and forget the others."""
+    # Not batch_select_indices, which the layers that hold a state instead of keys and values do not have.
+    past.reorder_cache(rows)
+
+
+def next_logits(
+    model: nn.Module, inputs: torch.Tensor, mask: torch.Tensor, past: DynamicCache, *, padded: bool
+) -> torch.Tensor:
+    """Logits behind the newest position of every row; the cache grows by what was read.
+
+    Args:
+        model: a causal language model of transformers.
+        inputs: token ids that the cache does not hold yet, `[rows, new]`.
+        mask: 1 for a token and 0 for padding on the left, `[rows, past + new]`.
+        past: the cache, see `new_cache`.
+        padded: whether the mask holds a 0. One of ones says nothing, and makes attention slower.
+
+    Returns:
+        float32 `[rows, vocabulary]`.
+    """
+    takes = _parameters(type(model).forward)
+    arguments: dict[str, Any] = {"input_ids": inputs, "use_cache": True}
+    if padded:
+        arguments["attention_mask"] = mask
+    if "position_ids" in takes:
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        arguments["position_ids"] = positions[:, -inputs.shape[1] :]
+    if "logits_to_keep" in takes:
+        arguments["logits_to_keep"] = 1
+    # State-space models take the same cache by another name.
+    arguments["cache_params" if "cache_params" in takes else "past_key_values"] = past
+    logits: torch.Tensor = model(**arguments).logits[:, -1].float()
+    return logits
+
+
+def check_cache(model: Any, probe: torch.Tensor) -> None:
+    """Check that a model continues texts step by step as it reads them whole, also where a row of the batch is padded.
+
+    Args:
+        model: a causal language model of transformers.
+        probe: token ids `[1, seq]`, seq at least 4.
+
+    Raises:
+        ModelError: it does not.
+    """
+    seq = probe.shape[1]
+    # Two rows, of which the second lacks its first token and is padded; then the second alone, as when the first has ended.
+    ids = torch.cat([probe, probe])
+    mask = torch.ones_like(ids)
+    mask[1, 0] = 0
+    try:
+        with torch.no_grad():
+            past = new_cache(model.config)
+            next_logits(model, ids[:, : seq - 2], mask[:, : seq - 2], past, padded=True)
+            both = next_logits(model, ids[:, seq - 2 : seq - 1], mask[:, : seq - 1], past, padded=True)
+            keep_rows(past, torch.tensor([1], device=ids.device))
+            alone = next_logits(model, ids[1:, seq - 1 :], mask[1:], past, padded=True)
+            whole = model(input_ids=probe, use_cache=False).logits[0, seq - 2]
+            short = model(input_ids=probe[:, 1:], use_cache=False).logits[0, seq - 3 :]
+        expected = torch.stack([whole, short[0], short[1]]).float()
+        error = float((torch.cat([both, alone]) - expected).square().mean().sqrt() / expected.std())
+        problem = "" if error <= CACHED_ERROR else f"its logits differ by {error:.0%} of their spread"
+    except Exception as failure:  # transformers' models fail in many ways on a cache that is not theirs.
+        problem = str(failure).partition("\n")[0] or type(failure).__name__
+    if problem:
+        raise ModelError(
+            f"{type(model).__name__} cannot write: read step by step with a cache, in a padded batch, it does not compute "
+            f"what it computes for a whole text ({problem}). Transformers with attention can be steered, and hybrids with "
+            "state-space layers such as Jamba or Mamba 2; most purely recurrent models cannot."
+        )
+
+
+@cache
+def _parameters(forward: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(forward).parameters)
 
 
 def _grown(past: torch.Tensor, end: int) -> torch.Tensor:

@@ -3,181 +3,23 @@
 Weights are read from safetensors or GGUF alone, and code that comes with a model is never run.
 """
 
-import hashlib
 import math
 import os
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 from safetensors import safe_open
-from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from steering.errors import ModelError, Progress, SteeringError, silent
-from steering.models.blocks import check_blocks, find_blocks
 from steering.models.bundled import quietly, read_tokenizer
+from steering.models.fingerprint import weights_hash
+from steering.models.language_model import LanguageModel
 from steering.models.sources import explain, locate
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-PROBE = "The river runs down to the sea."
-"""Text of the forward passes that look a model over when it is loaded."""
-
-
-class LanguageModel:
-    """A causal language model with its decoder blocks found and checked.
-
-    It owns weights, so it is not frozen; but nothing changes it after loading. Whoever runs it holds `lock`, so that
-    one thread's steering never reaches another thread's text.
-
-    Attributes:
-        name: what it was loaded as.
-        revision: Hub commit, or "" for anything else.
-        model: the transformers model, in evaluation mode.
-        tokenizer: its tokenizer, never changed.
-        blocks: the decoder blocks; layer i is the output of `blocks[i]`.
-        d_model: width of the residual stream.
-        lock: held for the time of one forward pass.
-    """
-
-    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, name: str, revision: str = "") -> None:
-        """Find and check the decoder blocks of a loaded model.
-
-        Raises:
-            ModelError: the model cannot be steered; the message names what was found in it.
-        """
-        self.name = name
-        self.revision = revision
-        self.model = model.eval()
-        self.tokenizer = tokenizer
-        self.lock = threading.RLock()
-        probe = torch.tensor([self.token_ids(PROBE)], device=self.device)
-        self.blocks, self.d_model = find_blocks(model, probe)
-        check_blocks(model, self.blocks, probe)
-
-    @property
-    def n_layers(self) -> int:
-        """Number of decoder blocks."""
-        return len(self.blocks)
-
-    @property
-    def device(self) -> torch.device:
-        """Device that token ids go to."""
-        embeddings: nn.Module = self.model.get_input_embeddings()
-        return next(embeddings.parameters()).device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the activations."""
-        dtype: torch.dtype = self.model.dtype
-        return dtype
-
-    @property
-    def has_chat_template(self) -> bool:
-        """Whether a prompt can be put as a user's turn of a conversation."""
-        return bool(self.tokenizer.chat_template)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash that tells two models apart by their shapes and a sample of every weight; the same in float32 and bfloat16."""
-        digest = hashlib.sha256()
-        for name, weight in sorted(self.model.named_parameters()):
-            flat = weight.detach().flatten()
-            sample = flat[:: max(1, flat.numel() // 32)][:32].to("cpu", torch.bfloat16)
-            digest.update(f"{name}{tuple(weight.shape)}".encode())
-            digest.update(sample.view(torch.int16).numpy().tobytes())
-        return digest.hexdigest()[:16]
-
-    @property
-    def context(self) -> int | None:
-        """Most tokens that the model reads at once; None where its config does not say."""
-        limit: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-        return limit
-
-    @property
-    def stop_ids(self) -> frozenset[int]:
-        """Token ids that end a text."""
-        ids = {self.tokenizer.eos_token_id}
-        configured = self.model.generation_config.eos_token_id
-        ids.update(configured if isinstance(configured, list) else [configured])
-        return frozenset(token for token in ids if token is not None)
-
-    def token_ids(self, text: str) -> list[int]:
-        """Tokens of a raw text, with the special tokens that the tokenizer puts around any text."""
-        return list(self.tokenizer(text)["input_ids"])
-
-    def prompt_ids(self, prompt: str, *, plain: bool = False) -> list[int]:
-        """Tokens of a prompt, as a user's turn where the model has a chat template.
-
-        Args:
-            prompt: what the user wrote.
-            plain: send the prompt as it is, without the chat template.
-
-        Raises:
-            SteeringError: the prompt is empty and the model has nothing to begin with.
-        """
-        if plain or not self.has_chat_template:
-            ids = self.token_ids(prompt)
-        else:
-            # The template writes the special tokens itself, so the tokenizer must not add them once more.
-            turn = [{"role": "user", "content": prompt}]
-            text = self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
-            ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        if not ids:
-            raise SteeringError(f"The prompt is empty: {self.name} needs at least one token to continue.")
-        return ids
-
-    def check_length(self, tokens: int) -> None:
-        """Check that a text fits into the model's context.
-
-        Raises:
-            SteeringError: it has too many tokens.
-        """
-        if self.context and tokens > self.context:
-            raise SteeringError(f"The text has {tokens} tokens; {self.name} reads up to {self.context}. Shorten it.")
-
-    def layer(self, number: int) -> int:
-        """Check a layer number.
-
-        Raises:
-            SteeringError: the model has no such layer.
-        """
-        if not 0 <= number < self.n_layers:
-            raise SteeringError(f"Layer {number} does not exist: {self.name} has layers 0 to {self.n_layers - 1}.")
-        return number
-
-    def __repr__(self) -> str:
-        return f"LanguageModel({self.name!r}, {self.n_layers} layers of {self.d_model}, {self.dtype}, {self.device})"
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Token ids of several texts, padded to one length.
-
-    Attributes:
-        ids: `[n_texts, seq]`.
-        mask: `[n_texts, seq]`, 1 for a token and 0 for padding.
-    """
-
-    ids: torch.Tensor
-    mask: torch.Tensor
-
-
-def pad(rows: Sequence[Sequence[int]], model: LanguageModel) -> Batch:
-    """Pad on the right, where a causal model's tokens cannot see the padding."""
-    seq = max(len(row) for row in rows)
-    ids = torch.zeros(len(rows), seq, dtype=torch.long)
-    mask = torch.zeros(len(rows), seq, dtype=torch.long)
-    for number, row in enumerate(rows):
-        ids[number, : len(row)] = torch.tensor(row)
-        mask[number, : len(row)] = 1
-    return Batch(ids.to(model.device), mask.to(model.device))
 
 
 def load_model(
@@ -193,7 +35,7 @@ def load_model(
         progress: told what is being done.
 
     Returns:
-        The model, found steerable by two small forward passes.
+        The model, found steerable by a few small forward passes.
 
     Raises:
         ModelError: unknown name, no network, gated, no causal language model, broken file, or not enough memory.
@@ -207,24 +49,17 @@ def load_model(
     progress(f"Loading {name}", 0.0)
     try:
         _check_memory(name, folder, kind, place)
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        with quietly():
-            model, loading = AutoModelForCausalLM.from_pretrained(
-                folder,
-                config=config,
-                dtype=kind,
-                device_map=device_map,
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
+        model, loading = _read(folder, kind, device_map)
         # transformers draws what the files lack at random, and only warns.
         if missing := sorted(loading["missing_keys"]):
             raise ModelError(
                 f"{name} is incomplete: its files hold no weights for {', '.join(missing[:3])}. Fetch it again."
             )
         tokenizer = read_tokenizer(folder)
-        return LanguageModel(model if device_map else model.to(place), tokenizer, name, revision)
+        whole = model if device_map else model.to(place)
+        loaded = LanguageModel(whole, tokenizer, name, revision, lambda other: weights_hash(_read(folder, other)[0]))
+        assert loaded.fingerprint, "worked out now, while what can go wrong with the files is explained"
+        return loaded
     except SteeringError:
         raise
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -235,6 +70,22 @@ def load_model(
         if "not enough memory" in str(error) or "can't allocate memory" in str(error):
             raise ModelError(_memory_advice(name, place)) from error
         raise ModelError(explain(name, error)) from error
+
+
+def _read(folder: Path, dtype: torch.dtype, device_map: str | None = None) -> tuple[Any, dict[str, Any]]:
+    """The transformers model in a folder, on the CPU where no device map says otherwise, and what was missing in its files."""
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    with quietly():
+        model, loading = AutoModelForCausalLM.from_pretrained(
+            folder,
+            config=config,
+            dtype=dtype,
+            device_map=device_map,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    return model, loading
 
 
 def _use_fast_kernels() -> None:

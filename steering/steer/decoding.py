@@ -4,10 +4,8 @@ Rows share one batch and one key-value cache; a row that has ended leaves both. 
 are gone before anything is yielded, so a caller may drop the loop at any step.
 """
 
-import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from transformers import (
@@ -19,8 +17,13 @@ from transformers import (
 )
 
 from steering.errors import SteeringError
-from steering.models import LanguageModel, new_cache
+from steering.models import LanguageModel, keep_rows, new_cache, next_logits
 from steering.steer.intervention import Intervention, steer
+
+_REPLACEMENT = "\ufffd"
+
+_INCOMPLETE = 3
+"""Tokens that may hold the bytes of a character that is not whole: it has four bytes at most."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,24 @@ def decode(
         yield Step(tuple(map(tuple, rows.tokens)), tuple(rows.ended))
 
 
+def written_text(model: LanguageModel, tokens: Sequence[int], *, ended: bool) -> str:
+    """What a row has written.
+
+    Args:
+        model: the model that writes.
+        tokens: the row's new token ids.
+        ended: whether the row has ended. While it runs, the beginning of a character of several bytes at the end of the text is
+            held back: the next token may complete it.
+    """
+    # Decoding writes replacement characters for bytes that are no character yet. They are not cut off from the text: in some
+    # tokenizers they stand for the whole run of bytes, of which the first ones are characters that were shown already.
+    for held in range(1 if ended else _INCOMPLETE + 1):
+        text: str = model.tokenizer.decode(list(tokens[: max(len(tokens) - held, 0)]), skip_special_tokens=True)
+        if not text.endswith(_REPLACEMENT):
+            break
+    return text
+
+
 class _Rows:
     """The batch: what is still running, its cache, and what every row has written."""
 
@@ -135,24 +156,10 @@ class _Rows:
         self.inputs = self.history
         self.generators = [torch.Generator().manual_seed(sampling.seed) for _ in prompts]
         self.processors = _processors(sampling)
-        takes = inspect.signature(model.model.forward).parameters
-        self.takes_positions = "position_ids" in takes
-        self.takes_keep = "logits_to_keep" in takes
 
     def forward(self) -> torch.Tensor:
         """Next-token logits of the running rows, float32 `[rows, vocabulary]`."""
-        arguments: dict[str, Any] = {"input_ids": self.inputs, "use_cache": True}
-        if self.padded:  # A mask of ones says nothing, and makes attention slower.
-            arguments["attention_mask"] = self.mask
-        if self.takes_positions:
-            positions = (self.mask.cumsum(dim=1) - 1).clamp(min=0)
-            arguments["position_ids"] = positions[:, -self.inputs.shape[1] :]
-        if self.takes_keep:
-            arguments["logits_to_keep"] = 1
-        output = self.model.model(past_key_values=self.cache, **arguments)
-        self.cache = output.past_key_values
-        logits: torch.Tensor = output.logits[:, -1].float()
-        return logits
+        return next_logits(self.model.model, self.inputs, self.mask, self.cache, padded=self.padded)
 
     def append(self, logits: torch.Tensor) -> None:
         """Choose every running row's next token, and let the rows that end leave the batch."""
@@ -188,7 +195,7 @@ class _Rows:
         index = torch.tensor(places, dtype=torch.long, device=self.mask.device)
         self.inputs, self.history, self.mask = self.inputs[index], self.history[index], self.mask[index]
         if places:
-            self.cache.batch_select_indices(index)
+            keep_rows(self.cache, index)
 
 
 def _processors(sampling: Sampling) -> LogitsProcessorList:

@@ -10,8 +10,8 @@ import torch
 import transformers
 
 from steering.errors import SteeringError
-from steering.models import LanguageModel, token_log_probabilities
-from steering.steer.decoding import Sampling, decode
+from steering.models import LanguageModel, scoring_batches, token_log_probabilities
+from steering.steer.decoding import Sampling, decode, written_text
 from steering.steer.intervention import plan
 from steering.steer.settings import DEFAULT_SETTINGS, Profile, SteeringSettings
 from steering.vectors import SteeringVector
@@ -150,7 +150,7 @@ def stream(
     def steps() -> Iterator[Grid]:
         for step in decode(child, [ids] * len(strengths), plans[0] if alone else plans, strengths, chosen):
             rows = [
-                Row(lam, child.tokenizer.decode(list(tokens), skip_special_tokens=True), tokens, ended, _UNKNOWN)
+                Row(lam, written_text(child, tokens, ended=bool(ended)), tokens, ended, _UNKNOWN)
                 for lam, tokens, ended in zip(strengths, step.tokens, step.ended, strict=True)
             ]
             yield Grid(child.name, prompt, tuple(ids), _with_health(rows, [None] * len(rows)), provenance)
@@ -190,11 +190,14 @@ def perplexities(model: LanguageModel, prompt: Sequence[int], texts: Sequence[Se
     Returns:
         One number a text: e to the mean negative log-probability of its tokens.
     """
-    if not texts:
-        return []
-    with model.lock, torch.inference_mode():
-        found = token_log_probabilities(model, [[*prompt, *text] for text in texts], [len(prompt)] * len(texts))
-    return [tokens.mean().neg().exp().item() for tokens in found]
+    rows, starts = [[*prompt, *text] for text in texts], [len(prompt)] * len(texts)
+    measured = [0.0] * len(texts)
+    for members in scoring_batches(model, rows, starts):
+        with model.lock, torch.inference_mode():
+            found = token_log_probabilities(model, [rows[member] for member in members], [len(prompt)] * len(members))
+        for member, tokens in zip(members, found, strict=True):
+            measured[member] = tokens.mean().neg().exp().item()
+    return measured
 
 
 def _with_health(rows: Sequence[Row], perplexity: Sequence[float | None]) -> tuple[Row, ...]:

@@ -13,7 +13,7 @@ import torch
 from steering.errors import MismatchError, SteeringError
 from steering.models import LanguageModel, editing, residual_norms
 from steering.steer.settings import DEFAULT_SETTINGS, PROFILES, Profile, SteeringSettings
-from steering.vectors import SteeringVector
+from steering.vectors import EPSILON, SteeringVector
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def plan(model: LanguageModel, vector: SteeringVector, settings: SteeringSetting
         raise SteeringError("The layer profile gives no weight to any layer that carries the concept. Raise a bar.")
     offsets = vector.directions.double() * weights[:, None]
     if settings.scale == "residual":
-        weights = weights / weights.sum().clamp(min=1e-30)
+        weights = weights / weights.sum().clamp(min=EPSILON)
         offsets = vector.directions.double() * (weights * residual_norms(model))[:, None]
     return Intervention(offsets.float(), model.fingerprint, settings.scale, tuple(weights.tolist()), settings.positions)
 

@@ -134,7 +134,7 @@ def requests(child: LanguageModel, task: Task, style: Style) -> tuple[Request, .
             text = f"{style.instruction}\n\n{text}"
         ids = tuple(child.prompt_ids(text, plain=plain))
         if mode == "likelihood":
-            found.append(Request(item, text, ids, _tails(child, text, ids, item, plain)))
+            found.append(Request(item, text, ids, _tails(child, text, item, plain)))
         else:
             found.append(Request(item, text, ids, stop=NEXT_QUESTION if plain else ""))
     return tuple(found)
@@ -188,11 +188,7 @@ def _right(item: Item) -> str:
     return item.choices[ord(item.answer) - ord("A")]
 
 
-def _tails(
-    child: LanguageModel, text: str, head: tuple[int, ...], item: Item, plain: bool
-) -> tuple[tuple[int, ...], ...]:
-    if not plain:
-        # An assistant's turn begins with the choice itself.
-        return tuple(tuple(child.tokenizer(choice, add_special_tokens=False)["input_ids"]) for choice in item.choices)
-    # The choice is tokenised behind its prompt, because some tokenizers write a text's first word differently.
-    return tuple(tuple(child.token_ids(f"{text} {choice}"))[len(head) :] for choice in item.choices)
+def _tails(child: LanguageModel, text: str, item: Item, plain: bool) -> tuple[tuple[int, ...], ...]:
+    # An assistant's turn begins with the choice itself.
+    space = " " if plain else ""
+    return tuple(tuple(child.continuation_ids(text, f"{space}{choice}", plain=plain)) for choice in item.choices)

@@ -13,7 +13,7 @@ import torch
 from steering.errors import MismatchError, Progress, SteeringError, part_of, silent
 from steering.models import LanguageModel, anchor_texts, read_anchors
 from steering.storage import cached, key
-from steering.transfer.all_pairs import measured_r2
+from steering.transfer.all_pairs import judges_layers, measured_r2
 from steering.transfer.covariance import CovarianceSums, HeldOut
 from steering.transfer.layer_maps import LayerMap, best_path, layer_map
 from steering.transfer.paired_rows import FIRST_POSITION, token_ends, visit_pairs
@@ -24,8 +24,9 @@ ROWS_PER_DIMENSION = 16
 
 _HELD_OUT = 6
 _HELD_OUT_TEXTS = 24
-# Every sixth text is held out, up to 24 of them: about a thousand rows, which are kept in memory as they are.
-_FORMAT = 3
+# Every sixth text is held out, up to 24 of them: about a thousand rows, which are kept in memory as they are. Every second of
+# them chooses the penalty, and the others say how good the map is.
+_FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Alignment:
         rows: paired rows in all.
         texts: anchor texts read.
         penalties: per child layer, the chosen penalty; NaN where there is none.
+        cut: anchor texts that were read only as far as both models' contexts reach.
     """
 
     parent: str
@@ -67,6 +69,7 @@ class Alignment:
     rows: int
     texts: int
     penalties: tuple[float, ...]
+    cut: int = 0
 
     def map_directions(self, directions: torch.Tensor) -> torch.Tensor:
         """Carry directions by the linear part alone, `[n_parent_layers, d_parent]` to `[n_child_layers, d_child]`."""
@@ -160,6 +163,7 @@ def align(
         rows=int(header["rows"]),
         texts=len(texts),
         penalties=tuple(tensors["penalties"].tolist()),
+        cut=int(header.get("cut", 0)),
     )
 
 
@@ -205,19 +209,26 @@ def _fit(
     skip: int,
     progress: Progress,
 ) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
-    seen, unseen = CovarianceSums(chosen), HeldOut()
+    seen, choosing, reporting = CovarianceSums(chosen), HeldOut(), HeldOut()
     generator = torch.Generator().manual_seed(0)
     rows = 0
 
     def visit(text: torch.Tensor, left: list[torch.Tensor], right: list[torch.Tensor]) -> None:
         nonlocal rows
         rows += len(text)
-        held = (text % _HELD_OUT == 0) & (text < _HELD_OUT * _HELD_OUT_TEXTS)
-        unseen.add([side[held] for side in left], [side[held] for side in right])
+        parts = held_out_parts(text)
+        for held, part in zip(parts, (choosing, reporting), strict=True):
+            part.add([side[held] for side in left], [side[held] for side in right])
+        held = parts[0] | parts[1]
         order = torch.randperm(int((~held).sum()), generator=generator)
         seen.add([side[~held] for side in left], [side[~held] for side in right], order)
 
-    visit_pairs(parent, child, texts, visit, skip=skip, progress=part_of(progress, 0.0, 0.8))
+    cut = visit_pairs(parent, child, texts, visit, skip=skip, progress=part_of(progress, 0.0, 0.8))
+    if not len(choosing) or not len(reporting):
+        raise SteeringError(
+            f"The anchor texts that are held out of the fit (every {_HELD_OUT}th) share no position in {parent.name} and "
+            f"{child.name}, so the map cannot be judged. Add longer anchor texts."
+        )
     fit = WIDTH_MAPS[width]
     assert fit is not None, "only fitted width maps come here"
     tensors, _ = _unfitted(parent, child, chosen)
@@ -225,9 +236,9 @@ def _fit(
         progress(f"Fitting the map to layer {layer} of {child.name}", 0.8 + 0.2 * layer / len(chosen))
         if source is None:
             continue
-        inside, (x, y) = seen.layer(layer), unseen.layer(source, layer)
-        held = fit(inside, (x, y))
-        control = fit(inside.shuffled(), (x, y[torch.randperm(len(y), generator=generator)]))
+        inside, parts = seen.layer(layer), [part.layer(source, layer) for part in (choosing, reporting)]
+        held = fit(inside, *parts)
+        control = fit(inside.shuffled(), *((x, y[torch.randperm(len(y), generator=generator)]) for x, y in parts))
         tensors["maps"][layer] = held.linear.float()
         tensors["parent_means"][layer] = inside.source.mean.float()
         tensors["child_means"][layer] = inside.mean_y.float()
@@ -235,7 +246,21 @@ def _fit(
         tensors["r2"][layer] = held.r2
         tensors["r2_shuffled"][layer] = control.r2
         tensors["penalties"][layer] = held.penalty
-    return tensors, {"rows": rows}
+    return tensors, {"rows": rows, "cut": cut}
+
+
+def held_out_parts(text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which rows choose (the penalty, and the layers of the layer map "best") and which rows say how good a map is.
+
+    Args:
+        text: number of the text that each row is from, `[n_rows]`.
+
+    Returns:
+        Two masks `[n_rows]` of different texts, none of which the map is fitted on.
+    """
+    held = (text % _HELD_OUT == 0) & (text < _HELD_OUT * _HELD_OUT_TEXTS)
+    chooses = (text // _HELD_OUT % 2 == 0) | judges_layers(text)
+    return held & chooses, held & ~chooses
 
 
 def _unfitted(

@@ -16,8 +16,17 @@ from steering.transfer.width_maps import mean_r2
 
 _TEXTS = 150
 _ROWS_PER_TEXT = 12
-# 1800 rows of both models' layers: 200 MB for the bundled pair.
+"""1800 rows of both models' layers: 200 MB for the bundled pair."""
+
 _HELD_OUT = 5
+"""Every so many-th text is held out: thirty texts."""
+
+_CHOOSING = 1
+"""Of the texts that maps are fitted on, those whose number leaves this remainder choose the penalty first."""
+
+_R2_FORMAT = 2
+"""Raised when what the cached R² of a sample means changes."""
+
 _PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
@@ -38,7 +47,12 @@ class PairedSample:
     @property
     def held_out(self) -> torch.Tensor:
         """Rows that no map is fitted on, those of every fifth text; booleans `[n_rows]`."""
-        return self.text % _HELD_OUT == 0
+        return judges_layers(self.text)
+
+    @property
+    def choosing(self) -> torch.Tensor:
+        """Rows that the penalty is chosen on, none of them held out; booleans `[n_rows]`."""
+        return self.text % _HELD_OUT == _CHOOSING
 
     @property
     def n_held_out_texts(self) -> int:
@@ -49,6 +63,11 @@ class PairedSample:
         """The last row of every text."""
         last = torch.cat([self.text[1:] != self.text[:-1], torch.ones(1, dtype=torch.bool)])
         return PairedSample(self.parent[last], self.child[last], self.text[last])
+
+
+def judges_layers(text: torch.Tensor) -> torch.Tensor:
+    """Whether R² between layers is measured on a text; booleans `[n]` of numbers of texts `[n]`."""
+    return text % _HELD_OUT == 0
 
 
 def paired_sample(parent: LanguageModel, child: LanguageModel, *, progress: Progress = silent) -> PairedSample:
@@ -63,9 +82,9 @@ def paired_sample(parent: LanguageModel, child: LanguageModel, *, progress: Prog
         def visit(text: torch.Tensor, left: list[torch.Tensor], right: list[torch.Tensor]) -> None:
             rows = torch.cat([_spread((text == number).nonzero().flatten()) for number in sorted(set(text.tolist()))])
             sides[0].append(text[rows])
-            sides[1].append(torch.stack([layer[rows] for layer in left], dim=1).cpu())
+            sides[1].append(torch.stack([layer[rows] for layer in left], dim=1))
             if not same:
-                sides[2].append(torch.stack([layer[rows] for layer in right], dim=1).cpu())
+                sides[2].append(torch.stack([layer[rows] for layer in right], dim=1))
 
         visit_pairs(parent, child, texts, visit, progress=progress)
         names = ["text", "parent"] if same else ["text", "parent", "child"]
@@ -85,7 +104,7 @@ def measured_r2(
         progress("Fitting a map between every two layers", 0.7)
         return {"r2": r2_everywhere(sample, shuffle=shuffle)}, {}
 
-    tensors, _ = cached("samples", key("r2", shuffle, *_identity(parent, child)), make)
+    tensors, _ = cached("samples", key("r2", _R2_FORMAT, shuffle, *_identity(parent, child)), make)
     return tensors["r2"]
 
 
@@ -106,7 +125,7 @@ def r2_everywhere(sample: PairedSample, *, shuffle: int | None = None) -> torch.
     penalty = _penalty(sample)
     matrix = torch.empty(sample.parent.shape[1], sample.child.shape[1])
     for layer in range(len(matrix)):
-        weights = _Ridge(sample, layer).weights(sample.parent[held, layer], penalty)
+        weights = _Ridge(sample.parent[fit, layer]).weights(sample.parent[held, layer], penalty)
         predicted = torch.einsum("hn,nld->hld", weights.float(), child - means) + means
         for other in range(matrix.shape[1]):
             matrix[layer, other] = mean_r2(predicted[:, other], unseen[:, other])
@@ -128,17 +147,16 @@ def carry_everywhere(sample: PairedSample, directions: torch.Tensor, *, shuffle:
     child = sample.child[fit][_order(int(fit.sum()), shuffle)]
     child = child - child.mean(dim=0)
     penalty = _penalty(sample)
-    weights = [_Ridge(sample, layer).push(direction, penalty) for layer, direction in enumerate(directions)]
+    weights = [_Ridge(sample.parent[fit, layer]).push(direction, penalty) for layer, direction in enumerate(directions)]
     return torch.einsum("in,nld->ild", torch.stack(weights).float(), child)
 
 
 class _Ridge:
     """Ridge regression on one parent layer: any child layer's prediction is a weighted sum of its own rows."""
 
-    def __init__(self, sample: PairedSample, layer: int) -> None:
-        rows = sample.parent[~sample.held_out, layer].double()
-        self.mean = rows.mean(dim=0)
-        self.rows = rows - self.mean
+    def __init__(self, rows: torch.Tensor) -> None:
+        self.mean = rows.double().mean(dim=0)
+        self.rows = rows.double() - self.mean
         self.values, self.basis = torch.linalg.eigh(self.rows.T @ self.rows)
 
     def weights(self, points: torch.Tensor, penalty: float) -> torch.Tensor:
@@ -155,17 +173,20 @@ class _Ridge:
 
 
 def _penalty(sample: PairedSample) -> float:
-    """One penalty for all maps: the one that explains most between layers at a few same depths."""
-    fit, held = ~sample.held_out, sample.held_out
+    """One penalty for all maps: the one that explains most between layers at a few same depths.
+
+    It is chosen on texts that are fitted afterwards, so the held-out texts have no say in it.
+    """
+    fit, choosing = ~(sample.held_out | sample.choosing), sample.choosing
     n_parent, n_child = sample.parent.shape[1], sample.child.shape[1]
     found = dict.fromkeys(_PENALTIES, 0.0)
     for layer in range(n_child // 6, n_child, max(1, n_child // 3)):
         source = round(layer * (n_parent - 1) / max(n_child - 1, 1))
-        ridge, child = _Ridge(sample, source), sample.child[:, layer].double()
+        ridge, child = _Ridge(sample.parent[fit, source]), sample.child[:, layer].double()
         mean = child[fit].mean(dim=0)
         for penalty in _PENALTIES:
-            weights = ridge.weights(sample.parent[held, source], penalty)
-            found[penalty] += mean_r2(weights @ (child[fit] - mean) + mean, child[held])
+            weights = ridge.weights(sample.parent[choosing, source], penalty)
+            found[penalty] += mean_r2(weights @ (child[fit] - mean) + mean, child[choosing])
     return max(found, key=lambda penalty: found[penalty])
 
 

@@ -13,12 +13,13 @@ from steering.formatting import ranges
 from steering.models import LanguageModel
 from steering.transfer.alignment import Alignment, align
 from steering.transfer.layer_maps import named_pair
-from steering.vectors import SteeringVector
+from steering.vectors import EPSILON, SteeringVector
 
 WEAK = 0.15
 """A map is weak below this held-out R², and no better than shuffled where the control comes this near to it."""
 
 _NOTHING = 1e-4
+"""A direction of which a map, or a sum, keeps less than this share is rounding."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class TransferReport:
         share_kept: length of the carried direction over that of the parent's, both in units of their streams' spread.
         rows: paired rows behind the map.
         texts: anchor texts behind the map.
+        cut: how many of them were read only as far as both models' contexts reach.
         verdict: one plain sentence.
         effect_kept: share of the effect of the child's own vector, see `retention.measure`; None until it was measured.
         effect_kept_at_matched_kl: the same at matched KL divergence.
@@ -52,6 +54,7 @@ class TransferReport:
     rows: int
     texts: int
     verdict: str
+    cut: int = 0
     effect_kept: float | None = None
     effect_kept_at_matched_kl: float | None = None
 
@@ -84,7 +87,7 @@ def transfer(
     Raises:
         MismatchError: the vector belongs to another model than the parent.
     """
-    vector.check_model(parent)
+    vector = vector.adopted(parent)
     if parent.fingerprint == child.fingerprint and not (isinstance(layers, str) and named_pair(layers)):
         return vector
     alignment = align(parent, child, layers=layers, width=width, anchors=anchors, progress=progress)
@@ -107,7 +110,7 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
     source_lengths = torch.stack(
         [own.new_zeros(()) if source is None else own[source] for source in alignment.layer_map]
     )
-    share = lengths * alignment.gain / source_lengths.clamp(min=1e-30)
+    share = lengths * alignment.gain / source_lengths.clamp(min=EPSILON)
     # A map that keeps nothing would leave rounding, blown up to length 1.
     directions = torch.where((share > _NOTHING)[:, None], torch.nn.functional.normalize(moved, dim=-1), 0.0)
     # A map's own scale says nothing about strength, but that of a vector that was multiplied does.
@@ -124,6 +127,7 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
         rows=alignment.rows,
         texts=alignment.texts,
         verdict=verdict(alignment),
+        cut=alignment.cut,
     )
     return replace(
         vector,
@@ -164,7 +168,7 @@ def combine(vectors: Sequence[SteeringVector], weights: Sequence[float] | None =
     units = [torch.nn.functional.normalize(vector.directions.double(), dim=-1) for vector in vectors]
     total = torch.stack([share * unit for share, unit in zip(shares, units, strict=True)]).sum(dim=0)
     lengths = total.norm(dim=-1, keepdim=True)
-    directions = torch.where(lengths > _NOTHING, total / lengths.clamp(min=1e-30), 0.0).float()
+    directions = torch.where(lengths > _NOTHING, total / lengths.clamp(min=EPSILON), 0.0).float()
     if not directions.any():
         raise SteeringError("The vectors cancel each other at every layer. Change the weights.")
     parts = [
@@ -213,6 +217,8 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         share = sorted(
             kept for kept, source in zip(report["share_kept"], report["sources"], strict=True) if source is not None
         )
+        if report.get("cut"):
+            lines.append(f"{report['cut']} of the anchor texts were longer than both models read, and were cut there.")
         lines.append(f"The maps keep {share[len(share) // 2]:.0%} of the vector's length (median over layers).")
     if report.get("effect_kept") is not None:
         # Vectors that were saved by an earlier version have the second name.

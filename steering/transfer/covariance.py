@@ -133,6 +133,10 @@ class HeldOut:
         self._parent.append(list(parent))
         self._child.append(list(child))
 
+    def __len__(self) -> int:
+        """Number of rows."""
+        return sum(len(batch[0]) for batch in self._child)
+
     def layer(self, parent_layer: int, child_layer: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows of one pair of layers, float64 `[n_rows, d_parent]` and `[n_rows, d_child]`."""
         x = torch.cat([batch[parent_layer] for batch in self._parent])

@@ -17,10 +17,14 @@ FIRST_POSITION = 4
 hundred times as large as any other, and a least-squares map would be about those alone."""
 
 _BATCH_TOKENS = 512
+"""Tokens in one batch of paired rows, of which all layers of both models are in memory at once."""
+
+LONGEST_TEXT = 2048
+"""Tokens from which on an anchor text is cut, whatever the models could read: all layers of a text are in memory at once."""
 
 Visit = Callable[[torch.Tensor, list[torch.Tensor], list[torch.Tensor]], None]
 """Given the number of the text that each row is from `[n_rows]`, and per layer the parent's rows `[n_rows, d_parent]` and the
-child's `[n_rows, d_child]`, both float32."""
+child's `[n_rows, d_child]`, both float32 on the CPU."""
 
 
 def token_ends(model: LanguageModel, text: str) -> tuple[list[int], dict[int, int]]:
@@ -47,10 +51,11 @@ def visit_pairs(
     *,
     skip: int = FIRST_POSITION,
     progress: Progress = silent,
-) -> None:
+) -> int:
     """Let both models read the texts, and hand over the paired rows of every layer, batch by batch.
 
-    Nothing is kept between batches, so any number of texts fits into memory.
+    Nothing is kept between batches, so any number of texts fits into memory. A text is read as far as both models' contexts
+    reach, and at most `LONGEST_TEXT` tokens of it.
 
     Args:
         parent: one model.
@@ -60,11 +65,16 @@ def visit_pairs(
         skip: positions at the beginning of a text that make no pair.
         progress: told after every batch.
 
+    Returns:
+        How many texts were cut.
+
     Raises:
         SteeringError: no position in any text where both have read the same characters.
     """
     ids: list[tuple[list[int], list[int]]] = []
     places: list[tuple[list[int], list[int]]] = []
+    limits = [min(model.context or LONGEST_TEXT, LONGEST_TEXT) for model in (parent, child)]
+    cut = 0
     for text in texts:
         parent_ids, parent_ends = token_ends(parent, text)
         child_ids, child_ends = token_ends(child, text)
@@ -72,8 +82,11 @@ def visit_pairs(
             end
             for end in sorted(parent_ends.keys() & child_ends.keys())
             if min(parent_ends[end], child_ends[end]) >= skip
+            and parent_ends[end] < limits[0]
+            and child_ends[end] < limits[1]
         ]
-        ids.append((parent_ids, child_ids))
+        cut += len(parent_ids) > limits[0] or len(child_ids) > limits[1]
+        ids.append((parent_ids[: limits[0]], child_ids[: limits[1]]))
         places.append(([parent_ends[end] for end in shared], [child_ends[end] for end in shared]))
     if not any(shared for shared, _ in places):
         raise SteeringError(f"{parent.name} and {child.name} share no position in any anchor text. Add longer texts.")
@@ -87,8 +100,10 @@ def visit_pairs(
             line = [place for place, member in enumerate(members) for _ in places[member][side]]
             position = [position for member in members for position in places[member][side]]
             outputs = block_outputs(model, batch.ids, batch.mask)
-            sides.append([output[line, position].float() for output in outputs])
+            # Statistics are worked out in float64, which not every device has.
+            sides.append([output[line, position].float().cpu() for output in outputs])
         text_numbers = torch.tensor([member for member in members for _ in places[member][0]])
         visit(text_numbers, sides[0], sides[1])
         done += len(members)
     progress(f"Reading anchor texts with {parent.name} and {child.name}", 1.0)
+    return cut

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from steering.transfer.covariance import LayerCovariance
+from steering.vectors import EPSILON
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 1000.0)
 """Ridge penalties that are tried, as shares of the mean eigenvalue of the parent's scatter."""
@@ -26,16 +27,17 @@ class Fit:
     r2: float
 
 
-def ridge(covariance: LayerCovariance, unseen: Pair) -> Fit:
-    """Ridge regression with the penalty that explains most of the held-out texts.
+def ridge(covariance: LayerCovariance, choosing: Pair, reporting: Pair) -> Fit:
+    """Ridge regression with the penalty that explains most of some held-out texts, measured on others.
 
     Args:
         covariance: of the rows that the map is fitted on.
-        unseen: held-out rows, the parent's and the child's.
+        choosing: held-out rows that choose the penalty, the parent's and the child's.
+        reporting: held-out rows of other texts, on which R² is measured.
     """
     values, basis = covariance.source.spectrum
     projected = basis.T @ covariance.xy
-    x, y = unseen
+    x, y = choosing
     turned = ((x - covariance.source.mean) @ basis).float()
 
     def shrunk(penalty: float) -> torch.Tensor:
@@ -46,10 +48,10 @@ def ridge(covariance: LayerCovariance, unseen: Pair) -> Fit:
         PENALTIES, key=lambda one: mean_r2(turned @ shrunk(one).float() + covariance.mean_y.float(), y.float())
     )
     linear = basis @ shrunk(penalty)
-    return Fit(linear, penalty, held_out_r2(linear, covariance, unseen))
+    return Fit(linear, penalty, held_out_r2(linear, covariance, reporting))
 
 
-def procrustes(covariance: LayerCovariance, unseen: Pair) -> Fit:
+def procrustes(covariance: LayerCovariance, _choosing: Pair, reporting: Pair) -> Fit:
     """The (semi-)orthogonal map that brings the parent's rows nearest to the child's; lengths and angles are kept.
 
     Source: Schönemann 1966.
@@ -58,10 +60,10 @@ def procrustes(covariance: LayerCovariance, unseen: Pair) -> Fit:
     linear = left @ right
     # The map itself has no scale, but predictions need one to be compared with the child's rows.
     scale = values.sum() / (linear * (covariance.source.xx @ linear)).sum()
-    return Fit(linear, float("nan"), held_out_r2(linear * scale, covariance, unseen))
+    return Fit(linear, float("nan"), held_out_r2(linear * scale, covariance, reporting))
 
 
-WIDTH_MAPS: dict[str, Callable[[LayerCovariance, Pair], Fit] | None] = {
+WIDTH_MAPS: dict[str, Callable[[LayerCovariance, Pair, Pair], Fit] | None] = {
     "ridge": ridge,
     "procrustes": procrustes,
     "truncate": None,
@@ -84,4 +86,4 @@ def held_out_r2(linear: torch.Tensor, covariance: LayerCovariance, unseen: Pair)
 def mean_r2(predicted: torch.Tensor, actual: torch.Tensor) -> float:
     """R² of predicted rows `[n_rows, d]`, averaged over coordinates; what is to be beaten is the rows' own mean."""
     errors = (predicted - actual).square().sum(dim=0)
-    return float((1 - errors / (actual - actual.mean(dim=0)).square().sum(dim=0).clamp(min=1e-30)).mean())
+    return float((1 - errors / (actual - actual.mean(dim=0)).square().sum(dim=0).clamp(min=EPSILON)).mean())

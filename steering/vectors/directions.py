@@ -10,6 +10,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
+EPSILON = 1e-30
+"""Least divisor: a row of zeros divided by it stays zero, and every length that activations have is far above it."""
+
 NO_DIFFERENCE = 1e-5
 """A difference shorter than this share of the activations' length is rounding, not signal (float32)."""
 
@@ -79,7 +82,7 @@ DIRECTION_METHODS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 def units(rows: torch.Tensor) -> torch.Tensor:
     """Rows `[..., d]` brought to length 1; a row of zeros stays one."""
-    return torch.nn.functional.normalize(rows, dim=-1, eps=1e-30)
+    return torch.nn.functional.normalize(rows, dim=-1, eps=EPSILON)
 
 
 def differing(positive: torch.Tensor, negative: torch.Tensor, noise: float = NO_DIFFERENCE) -> torch.Tensor:
@@ -145,4 +148,4 @@ def _fitted(differences: torch.Tensor, method: str) -> torch.Tensor:
     # Positive λ must push towards the positive pole, whatever sign the decomposition chose.
     if (units(differences) @ found).mean() < 0:
         found = -found
-    return torch.nn.functional.normalize(found, dim=0, eps=1e-30)
+    return torch.nn.functional.normalize(found, dim=0, eps=EPSILON)

@@ -26,6 +26,7 @@ _QUALITY_KEYS = {
 """Keys of a layer's quality in the file's header, and the fields of `LayerQuality` that they hold."""
 
 _ROUNDING = 1e-5
+"""A length this near to 1 is 1: float32 rows that were normalised differ from it by less."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,10 @@ class SteeringVector:
         """Hash of the directions."""
         return _digest(self.directions)
 
+    def belongs_to(self, model: LanguageModel) -> bool:
+        """Whether the vector lives in this model's residual stream."""
+        return tuple(self.directions.shape) == (model.n_layers, model.d_model) and model.has_fingerprint(self.model)
+
     def check_model(self, model: LanguageModel) -> None:
         """Make sure that the vector lives in this model's residual stream.
 
@@ -92,12 +97,21 @@ class SteeringVector:
             MismatchError: it belongs to another model.
         """
         shape = (model.n_layers, model.d_model)
-        if self.model != model.fingerprint or tuple(self.directions.shape) != shape:
+        if not self.belongs_to(model):
             raise MismatchError(
                 f"This vector belongs to {self.model_name} {tuple(self.directions.shape)}, fingerprint "
                 f"{self.model or 'unknown'}, and cannot steer {model.name} {shape}, fingerprint {model.fingerprint}. "
                 "Carry it over with transfer() first."
             )
+
+    def adopted(self, model: LanguageModel) -> "SteeringVector":
+        """The same vector with the model's fingerprint, which it may carry in the form that an earlier version gave it.
+
+        Raises:
+            MismatchError: it belongs to another model.
+        """
+        self.check_model(model)
+        return self if self.model == model.fingerprint else replace(self, model=model.fingerprint)
 
     def __neg__(self) -> "SteeringVector":
         return replace(self, directions=-self.directions, labels=self.labels[::-1])
@@ -246,9 +260,7 @@ def load_vector(path: str | Path, model: LanguageModel | None = None) -> Steerin
         raise SteeringError(
             f"{path} is not a vector file: its header is incomplete ({error}). Save the vector again."
         ) from error
-    if model is not None:
-        vector.check_model(model)
-    return vector
+    return vector if model is None else vector.adopted(model)
 
 
 def _digest(directions: torch.Tensor) -> str:

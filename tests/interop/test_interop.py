@@ -20,7 +20,8 @@ from steering.evaluation.voting import elect
 from steering.interop.export import export_vector, import_vector
 from steering.interop.tensors import READ, WRITE
 from steering.models.bundled import CATALOGUE, bundled_folder, weight_files
-from steering.models.loading import LanguageModel, load_model
+from steering.models.language_model import LanguageModel
+from steering.models.loading import load_model
 from steering.steer.intervention import Intervention, plan, steer
 from steering.steer.settings import SteeringSettings
 from steering.tasks.answers import read_number

@@ -1,0 +1,233 @@
+"""A loaded causal language model: its blocks, what tells it from others, its tokens, and batches of them.
+
+How it is loaded is `loading`'s task.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from steering.errors import SteeringError
+from steering.models.blocks import check_blocks, find_blocks
+from steering.models.fingerprint import weights_hash
+from steering.models.kv_cache import check_cache
+
+PROBE = "The river runs down to the sea."
+"""Text of the forward passes that look a model over when it is loaded."""
+
+
+class LanguageModel:
+    """A causal language model with its decoder blocks found and checked.
+
+    It owns weights, so it is not frozen; but nothing changes it after loading. Whoever runs it holds `lock`, so that
+    one thread's steering never reaches another thread's text.
+
+    Attributes:
+        name: what it was loaded as.
+        revision: Hub commit, or "" for anything else.
+        model: the transformers model, in evaluation mode.
+        tokenizer: its tokenizer, never changed.
+        blocks: the decoder blocks; layer i is the output of `blocks[i]`.
+        d_model: width of the residual stream.
+        lock: held for the time of one forward pass.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        name: str,
+        revision: str = "",
+        hash_in: Callable[[torch.dtype], str] | None = None,
+    ) -> None:
+        """Find and check the decoder blocks of a loaded model.
+
+        Args:
+            model: the transformers model.
+            tokenizer: its tokenizer.
+            name: what it was loaded as.
+            revision: Hub commit.
+            hash_in: `weights_hash` of the model as its files give it in a type; None where there are no files.
+
+        Raises:
+            ModelError: the model cannot be steered; the message names what was found in it.
+        """
+        self.name = name
+        self.revision = revision
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.lock = threading.RLock()
+        self._hash_in = hash_in
+        probe = torch.tensor([self.token_ids(PROBE)], device=self.device)
+        self.blocks, self.d_model = find_blocks(model, probe)
+        check_blocks(model, self.blocks, probe)
+        check_cache(model, probe)
+
+    @property
+    def n_layers(self) -> int:
+        """Number of decoder blocks."""
+        return len(self.blocks)
+
+    @property
+    def device(self) -> torch.device:
+        """Device that token ids go to."""
+        embeddings: nn.Module = self.model.get_input_embeddings()
+        return next(embeddings.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the activations."""
+        dtype: torch.dtype = self.model.dtype
+        return dtype
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether a prompt can be put as a user's turn of a conversation."""
+        return bool(self.tokenizer.chat_template)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash that tells two models apart, the same whatever type and device the weights were loaded in.
+
+        It is that of the weights as bfloat16 rounds them, see `weights_hash`. Rounding to float16 first gives other numbers, so
+        for a model in float16 the files are read once more: only they still hold what was rounded away.
+        """
+        if self.dtype == torch.float16 and self._hash_in is not None:
+            return self._hash_in(torch.bfloat16)
+        return weights_hash(self.model)
+
+    @cached_property
+    def _float16_fingerprint(self) -> str:
+        # Vectors that were made in float16 may carry the hash of the weights as float16 rounds them.
+        if self.dtype == torch.float16 or self._hash_in is None:
+            return weights_hash(self.model)
+        return self._hash_in(torch.float16)
+
+    def has_fingerprint(self, fingerprint: str) -> bool:
+        """Whether a record that carries this fingerprint is of this model.
+
+        That of the weights in float16, which records of an earlier version may carry, counts as well; it is only worked out
+        where the model's own does not match.
+        """
+        return fingerprint == self.fingerprint or (bool(fingerprint) and fingerprint == self._float16_fingerprint)
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of logits at every position."""
+        head: nn.Module = self.model.get_output_embeddings()
+        return next(head.parameters()).shape[0]
+
+    @property
+    def context(self) -> int | None:
+        """Most tokens that the model reads at once; None where its config does not say."""
+        limit: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return limit
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """Token ids that end a text."""
+        ids = {self.tokenizer.eos_token_id}
+        configured = self.model.generation_config.eos_token_id
+        ids.update(configured if isinstance(configured, list) else [configured])
+        return frozenset(token for token in ids if token is not None)
+
+    def token_ids(self, text: str) -> list[int]:
+        """Tokens of a raw text, with the special tokens that the tokenizer puts around any text."""
+        return list(self.tokenizer(text)["input_ids"])
+
+    def prompt_ids(self, prompt: str, *, plain: bool = False) -> list[int]:
+        """Tokens of a prompt, as a user's turn where the model has a chat template.
+
+        Args:
+            prompt: what the user wrote.
+            plain: send the prompt as it is, without the chat template.
+
+        Raises:
+            SteeringError: the prompt is empty and the model has nothing to begin with.
+        """
+        ids = self._prompt_ids(prompt, "", plain)
+        if not ids:
+            raise SteeringError(f"The prompt is empty: {self.name} needs at least one token to continue.")
+        return ids
+
+    def continuation_ids(self, prompt: str, continuation: str, *, plain: bool = False) -> list[int]:
+        """Tokens of a text behind a prompt, whose own tokens are those of `prompt_ids`.
+
+        Both are tokenised together, because some tokenizers write a text's first word differently, and what stands behind the
+        prompt's tokens is the continuation. Where one token would span the boundary the prompt keeps its tokens, as it does
+        when the model writes behind it, and the continuation is tokenised as it is behind a line break.
+
+        Args:
+            prompt: what the user wrote.
+            continuation: what is to follow, with its leading space where there is one.
+            plain: the prompt is sent without the chat template.
+        """
+        head, whole = (self._prompt_ids(prompt, tail, plain) for tail in ("", continuation))
+        if whole[: len(head)] != head:
+            head, whole = ([*self._plain_ids(text)] for text in ("\n", f"\n{continuation}"))
+        if whole[: len(head)] != head:
+            return self._plain_ids(continuation)
+        return whole[len(head) :]
+
+    def _prompt_ids(self, prompt: str, continuation: str, plain: bool) -> list[int]:
+        if plain or not self.has_chat_template:
+            return self.token_ids(prompt + continuation)
+        # The template writes the special tokens itself, so the tokenizer must not add them once more.
+        turn = [{"role": "user", "content": prompt}]
+        text: str = self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        return self._plain_ids(text + continuation)
+
+    def _plain_ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def check_length(self, tokens: int) -> None:
+        """Check that a text fits into the model's context.
+
+        Raises:
+            SteeringError: it has too many tokens.
+        """
+        if self.context and tokens > self.context:
+            raise SteeringError(f"The text has {tokens} tokens; {self.name} reads up to {self.context}. Shorten it.")
+
+    def layer(self, number: int) -> int:
+        """Check a layer number.
+
+        Raises:
+            SteeringError: the model has no such layer.
+        """
+        if not 0 <= number < self.n_layers:
+            raise SteeringError(f"Layer {number} does not exist: {self.name} has layers 0 to {self.n_layers - 1}.")
+        return number
+
+    def __repr__(self) -> str:
+        return f"LanguageModel({self.name!r}, {self.n_layers} layers of {self.d_model}, {self.dtype}, {self.device})"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Token ids of several texts, padded to one length.
+
+    Attributes:
+        ids: `[n_texts, seq]`.
+        mask: `[n_texts, seq]`, 1 for a token and 0 for padding.
+    """
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+
+
+def pad(rows: Sequence[Sequence[int]], model: LanguageModel) -> Batch:
+    """Pad on the right, where a causal model's tokens cannot see the padding."""
+    seq = max(len(row) for row in rows)
+    ids = torch.zeros(len(rows), seq, dtype=torch.long)
+    mask = torch.zeros(len(rows), seq, dtype=torch.long)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = torch.tensor(row)
+        mask[number, : len(row)] = 1
+    return Batch(ids.to(model.device), mask.to(model.device))
