@@ -17,11 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # Read when huggingface_hub is imported: no test reaches out.
-_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-if _WORKERS > 1:
-    # Processes that want more threads than there are cores wait for each other. Read when torch is imported, here and in
-    # the app and the kernels that tests start.
-    os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // _WORKERS, 1))
+# Processes side by side take one core each, as do the app and the kernels that they start. Read when torch is imported.
+os.environ.update({"OMP_NUM_THREADS": "1"} if "PYTEST_XDIST_WORKER" in os.environ else {})
 
 import pytest
 import torch
@@ -65,7 +62,7 @@ def _group(item: pytest.Item) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: KINDS.index(_kind(item)), reverse=_WORKERS > 1)
+    items.sort(key=lambda item: KINDS.index(_kind(item)), reverse="PYTEST_XDIST_WORKER" in os.environ)
 
 
 @pytest.hookimpl(tryfirst=True)
