@@ -43,8 +43,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 # Speed and quality figures of the README, made again. Nothing else should run meanwhile.
-bench: $(VENV)/.models
+bench: setup
 	$(BIN)/python -m steering bench
+	PYTHONPATH=.:tests $(BIN)/python -m browser.speeds
 
 # The table "Does it help at a task?" of the README, made again; takes an hour or two. A stopped run goes on where it was.
 # TASKS are files with questions and answers; see "Scoring, tuning and voting".
