@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Python compiles what it imports; compiling everything takes as long as installing it.
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 TOOLS  := .venv-interop
 INTEROP := llama-cpp lm-eval directions
 

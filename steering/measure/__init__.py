@@ -26,7 +26,6 @@ __all__ = [
     "TextCorrelation",
     "TransferConfig",
     "Votes",
-    "Way",
     "chance_cosine",
     "cka",
     "compare_designs",
