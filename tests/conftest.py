@@ -1,7 +1,10 @@
 """Order of the tests, the cache that they use, and tiny models that several files share.
 
-Fast tests run first and keep what they cache in a folder of their own; tests with the bundled models and those in a
-browser come after them and use the real cache, so that nothing is converted twice.
+Fast tests keep what they cache in a folder of their own; tests with the bundled models and those in a browser use the real
+cache, so that nothing is converted twice.
+
+In one process fast tests run first. Several processes (`-n 2 --dist loadgroup`) take the tests in groups: those in a browser
+first, because they share one app and take longest; then those with the bundled models; then the fast ones file by file.
 """
 
 import functools
@@ -14,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # Read when huggingface_hub is imported: no test reaches out.
+# Processes side by side take one core each, as do the app and the kernels that they start. Read when torch is imported.
+os.environ.update({"OMP_NUM_THREADS": "1"} if "PYTEST_XDIST_WORKER" in os.environ else {})
 
 import pytest
 import torch
@@ -32,8 +37,12 @@ _THREADS = torch.get_num_threads()
 _limits: list[threadpool_limits] = []
 
 
-def _is_fast(item: pytest.Item) -> bool:
-    return not any(item.get_closest_marker(name) for name in ("real", "browser"))
+KINDS = ("fast", "real", "browser")
+"""In the order in which one process runs them."""
+
+
+def _kind(item: pytest.Item) -> str:
+    return next((kind for kind in ("browser", "real") if item.get_closest_marker(kind)), "fast")
 
 
 def _use_cache(folder: str | None) -> None:
@@ -43,14 +52,23 @@ def _use_cache(folder: str | None) -> None:
         os.environ["XDG_CACHE_HOME"] = folder
 
 
+def _group(item: pytest.Item) -> str:
+    """Tests that one process runs one after the other: they share an app, a loaded model, or fixtures of their file."""
+    kind = _kind(item)
+    return kind if kind == "browser" else f"{kind}-{item.path.stem}"
+
+
+@pytest.hookimpl(tryfirst=True)  # Before xdist reads the groups.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, not _is_fast(item)))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: KINDS.index(_kind(item)), reverse="PYTEST_XDIST_WORKER" in os.environ)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     # Before any fixture, whatever its scope, so that a module's fixtures use the same cache as its tests.
-    fast = _is_fast(item)
+    fast = _kind(item) == "fast"
     _use_cache(_FAST_CACHE if fast else _REAL_CACHE)
     # Tiny matrices lose time to a second thread, in torch as in scikit-learn.
     if fast and not _limits:

@@ -1,13 +1,11 @@
 """`tune` and `evaluate` on tiny models: their contracts, one sentence for a mistake, and a run that is killed."""
 
 import json
+import multiprocessing
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from tiny import byte_tokenizer, save_tiny
 
 from steering.cli import main
+from steering.evaluation.store import Store
 from steering.models.loading import load_model
 from steering.vectors.vector import SteeringVector, save_vector
 
@@ -141,23 +140,23 @@ def test_a_killed_run_goes_on_and_computes_nothing_twice(
 ) -> None:
     store, whole = tmp_path / "rows.sqlite", tmp_path / "whole.sqlite"
     arguments = ["evaluate", *words, "--no-controls", "--vote", "--lambdas", "-1,-0.5,-0.2,0,0.2,0.5,1"]
-    arguments += ["--max-new-tokens", "150"]
+    arguments += ["--max-new-tokens", "12"]
     expected = run(capsys, *arguments, "--store", str(whole))
 
-    process = subprocess.Popen(
-        [sys.executable, "-m", "steering", *arguments],
-        cwd=Path(__file__).parent.parent,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 120
-    while not rows(store) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "it was killed in the middle"
+    def die() -> None:
+        write = Store.write
+
+        def write_and_die(self: Store, batch: Iterable[Any]) -> None:
+            write(self, batch)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        Store.write = write_and_die  # type: ignore[method-assign]
+        main(arguments)
+
+    process = multiprocessing.get_context("fork").Process(target=die)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     before = rows(store)
     assert 0 < len(before) < 7 * 20
 

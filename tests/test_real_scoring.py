@@ -23,7 +23,8 @@ pytestmark = pytest.mark.real
 NAME = "smollm2-135m-instruct"
 MEASURING = Path(__file__).parents[2] / "shared" / "data"
 """Data for measuring, beside the checkout; a user of the product has none."""
-N = 12
+WEIGHED = 8
+WRITTEN = 4
 NEW_TOKENS = 60
 
 
@@ -46,19 +47,19 @@ def shared(name: str) -> str:
     return str(path)
 
 
-def unsteered(child: LanguageModel, task: str, store: Path, **settings: object) -> Evaluation:
+def unsteered(child: LanguageModel, task: str, limit: int, store: Path, **settings: object) -> Evaluation:
     nothing = SteeringVector(
         torch.zeros(child.n_layers, child.d_model), child.fingerprint, NAME, "nothing", ("more", "less"), "none"
     )
     setup = Setup(max_new_tokens=NEW_TOKENS, **settings)  # type: ignore[arg-type]
-    return evaluate(child, nothing, task, [0.0], limit=N, setup=setup, store=store)
+    return evaluate(child, nothing, task, [0.0], limit=limit, setup=setup, store=store)
 
 
 def check_choices(child: LanguageModel, plain: tuple[torch.nn.Module, object], task: str, store: Path) -> None:
-    found = unsteered(child, task, store).baseline
+    found = unsteered(child, task, WEIGHED, store).baseline
     model, tokenizer = plain
     chosen, likeliest = [], []
-    for item in load_task(task, limit=N).items:
+    for item in load_task(task, limit=WEIGHED).items:
         sums = []
         for choice in item.choices:
             head = tokenizer(f"Question: {item.question}\nAnswer:")["input_ids"]
@@ -72,7 +73,7 @@ def check_choices(child: LanguageModel, plain: tuple[torch.nn.Module, object], t
     assert [answer.answer for answer in found.answers] == chosen
     assert [answer.likeliest for answer in found.answers] == likeliest
     assert found.correct == tuple(
-        item.answer == letter for item, letter in zip(load_task(task, limit=N).items, chosen, strict=True)
+        item.answer == letter for item, letter in zip(load_task(task, limit=WEIGHED).items, chosen, strict=True)
     )
 
 
@@ -95,9 +96,9 @@ def written(plain: tuple[torch.nn.Module, object], prompt: str) -> str:
 
 def test_written_answers_to_svamp(child: LanguageModel, plain, tmp_path: Path) -> None:
     task = shared("svamp")
-    found = unsteered(child, task, tmp_path / "rows.sqlite").baseline
+    found = unsteered(child, task, WRITTEN, tmp_path / "rows.sqlite").baseline
     asked = "Work it out step by step, then write the final number behind ####."
-    for item, answer in zip(load_task(task, limit=N).items, found.answers, strict=True):
+    for item, answer in zip(load_task(task, limit=WRITTEN).items, found.answers, strict=True):
         text = written(plain, f"{item.question}\n\n{asked}")
         assert answer.text == text
         numbers = re.findall(r"-?\d+(?:\.\d+)?", text.split("####")[1] if "####" in text else text)
@@ -106,8 +107,8 @@ def test_written_answers_to_svamp(child: LanguageModel, plain, tmp_path: Path) -
 
 
 def test_written_answers_to_the_bundled_questions(child: LanguageModel, plain, tmp_path: Path) -> None:
-    found = unsteered(child, "questions", tmp_path / "rows.sqlite", style=Style(mode="generate")).baseline
-    for item, answer in zip(load_task("questions", limit=N).items, found.answers, strict=True):
+    found = unsteered(child, "questions", WRITTEN, tmp_path / "rows.sqlite", style=Style(mode="generate")).baseline
+    for item, answer in zip(load_task("questions", limit=WRITTEN).items, found.answers, strict=True):
         lines = [f"{letter}. {choice}" for letter, choice in zip("ABCD", item.choices, strict=True)]
         text = written(plain, "\n".join([item.question, *lines]) + "\n\nAnswer with the letter of the right choice.")
         assert answer.text == text

@@ -1,8 +1,8 @@
 """The page as a whole without a browser: settings, cards, jobs, and how the app is put together."""
 
 import inspect
+import itertools
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -84,40 +84,45 @@ def test_sampling_makes_texts_stale_but_not_the_vector() -> None:
 
 
 def test_watched_work_reports_and_returns() -> None:
+    seen = [threading.Event() for _ in range(3)]
+
     def work(progress: Progress) -> int:
         for step in range(3):
             progress(f"step {step}", step / 3)
-            time.sleep(0.15)
+            assert seen[step].wait(60)
         return 42
 
-    reports, result = _run(watched(work, Job(), lambda report: report))
+    def show(report: Report) -> Report:
+        seen[round(report.fraction * 3)].set()
+        return report
+
+    reports, result = _run(watched(work, Job(), show))
     assert result == 42
-    assert reports[0].what == "step 0"
-    assert reports[-1].fraction > reports[0].fraction
+    assert sorted({(report.fraction, report.what) for report in reports}) == [
+        (step / 3, f"step {step}") for step in range(3)
+    ]
 
 
 def test_stop_ends_the_work_at_its_next_report() -> None:
-    job, reached = Job(), threading.Event()
+    job, taken = Job(), []
 
     def work(progress: Progress) -> None:
-        for step in range(1000):
-            progress("counting", step / 1000)
-            reached.set()
-            time.sleep(0.01)
+        for step in range(3):
+            progress("counting", step / 3)
+            taken.append(step)
+            assert job.stop.wait(60)
 
     reports = watched(work, job, lambda report: report)
     next(reports)
-    assert reached.is_set()
     job.stop.set()
     with pytest.raises(Stopped):
         list(reports)
+    assert taken == [0]
 
 
 def test_closing_the_page_stops_the_work() -> None:
     job = Job()
-    reports = watched(
-        lambda progress: [(progress("x", 0.0), time.sleep(0.02)) for _ in range(100)], job, lambda report: report
-    )
+    reports = watched(lambda progress: (progress("x", 0.0), job.stop.wait(60)), job, lambda report: report)
     next(reports)
     reports.close()
     assert job.stop.is_set()
@@ -160,12 +165,16 @@ def test_an_error_in_the_worker_reaches_who_waits_and_not_the_next_one() -> None
 
 
 def test_a_page_sees_the_first_step_the_last_one_and_some_between() -> None:
-    assert list(paced(iter(range(5)), Job())) == [0, 4]
-    slow = (time.sleep(0.1) or number for number in range(10))
-    seen = list(paced(slow, Job()))
-    assert (seen[0], seen[-1]) == (0, 9)
-    assert 2 < len(seen) < 6
-    assert list(paced(iter(()), Job())) == []
+    def shown(n: int, seconds: float) -> list[int]:
+        """What a page sees of n steps that take so many seconds each."""
+        clock = itertools.count()
+        return list(paced(iter(range(n)), Job(), lambda: next(clock) * seconds))
+
+    assert shown(5, 0.01) == [0, 4]
+    assert shown(10, 0.125) == [0, 3, 6, 9]
+    assert shown(9, 0.125) == [0, 3, 6, 8]
+    assert shown(3, 1) == [0, 1, 2]
+    assert shown(0, 1) == []
 
 
 def test_stop_ends_what_is_paced() -> None:

@@ -16,6 +16,7 @@ import torch
 from steering import storage
 from steering.concepts import load_concept
 from steering.errors import Progress, silent
+from steering.measure import cka
 from steering.models import LanguageModel, load_model
 from steering.steer import Sampling, decode, plan
 from steering.transfer import align
@@ -47,6 +48,8 @@ def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Prog
 
     progress("Timing the decode loop", 0.1)
     decoding = _decoding(child, repeats)
+    progress("Timing centred kernel alignment", 0.45)
+    kernels = _fastest({"cka": lambda: _compare(parent, child)}, 1)["cka"]
     progress("Timing a first alignment", 0.5)
     first, second = _alignment(parent, child, progress)
     return {
@@ -58,8 +61,11 @@ def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Prog
         "load_parent_s": loaded_parent,
         "memory_both_loaded_gb": memory,
         **decoding,
+        "cka_of_600_texts_s": kernels,
+        "cka_over_one_generation": kernels / decoding["one_generation_s"],
         "first_aligned_run_s": first,
         "second_aligned_run_s": second,
+        "first_aligned_run_over_second": first / second,
         "memory_after_alignment_gb": psutil.Process().memory_info().rss / 1e9,
     }
 
@@ -114,6 +120,12 @@ def _fastest(arms: dict[str, Callable[[], None]], repeats: int) -> dict[str, flo
             if repeat:  # The first round warms up.
                 best[name] = min(best[name], time.perf_counter() - started)
     return best
+
+
+def _compare(parent: LanguageModel, child: LanguageModel) -> None:
+    """Every layer of one model with every layer of the other, on as many texts as are read for a map of the layers."""
+    generator = torch.Generator().manual_seed(0)
+    cka(*(torch.randn(600, one.n_layers, one.d_model, generator=generator).double() for one in (parent, child)))
 
 
 def _alignment(parent: LanguageModel, child: LanguageModel, progress: Progress) -> tuple[float, float]:

@@ -23,7 +23,7 @@ class Lab(gr.Blocks):  # type: ignore[misc]
     """The app, launched with our look and our settings for privacy unless the caller says otherwise.
 
     Attributes:
-        first_paint: what the document's head shows until the page is there.
+        first_paint: what the document's end shows until the page is there.
     """
 
     first_paint: str = ""

@@ -73,7 +73,7 @@ def test_a_design_is_tested_by_hand_in_six_clicks(visitor: BrowserContext, home:
     page.click("#new-concept")
     expect(page.locator("#heading")).to_contain_text("my concept 8 pairs")
     page.click("#check-pairs")
-    expect(page.locator("#check-status")).to_contain_text("One pair fights the others", timeout=120_000)
+    expect(page.locator("#check-status")).to_contain_text("One pair fights the others")
     rows = page.locator("#votes .row")
     expect(rows).to_have_count(8)
     rows.first.click()
@@ -98,7 +98,7 @@ def test_a_design_is_tested_by_hand_in_six_clicks(visitor: BrowserContext, home:
     page.get_by_role("option", name="sentiment", exact=True).click()
     expect(page.locator("#design-b")).to_contain_text("sentiment, 32 pairs")
     page.click("#compare")
-    expect(page.locator("#compare-status")).to_contain_text(words.WRITTEN, timeout=120_000)
+    expect(page.locator("#compare-status")).to_contain_text(words.WRITTEN)
     texts = [text.inner_text() for text in page.locator("#design-texts .text p").all()]
     assert len(set(texts)) == 3, texts
     expect(page.locator("#design-verdict")).to_contain_text("Median cosine")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 def fetched(page: Page, button: str) -> tuple[str, str]:
     """Name and contents of the file that a button hands out."""
-    with page.expect_download(timeout=30_000) as download:
+    with page.expect_download() as download:
         page.click(button)
     return download.value.suggested_filename, Path(download.value.path()).read_text("utf-8")
 
@@ -31,7 +31,7 @@ def test_a_vector_is_saved_checked_used_and_deleted(visitor: BrowserContext, hom
     expect(page.locator("#lib-details")).to_contain_text("R²")
     expect(page.locator("#lib-use")).to_be_disabled()
     page.click("#lib-check")
-    expect(page.locator("#lib-card")).to_contain_text(text.FITS, timeout=60_000)
+    expect(page.locator("#lib-card")).to_contain_text(text.FITS)
     pictures(page, "library")
     page.click("#lib-use")
     expect(page.locator("#vector")).to_contain_text("Read from a file")
@@ -39,7 +39,7 @@ def test_a_vector_is_saved_checked_used_and_deleted(visitor: BrowserContext, hom
         page.click("#lib-upload")
     pickled = {"name": "steer.pt", "mimeType": "application/octet-stream", "buffer": b"x"}
     chooser.value.set_files(pickled)  # type: ignore[arg-type]
-    expect(page.locator("#lib-status")).to_contain_text("pickle", timeout=60_000)
+    expect(page.locator("#lib-status")).to_contain_text("pickle")
     page.click("#lib-delete")
     expect(page.locator("#lib-table")).to_contain_text(text.NOTHING_SAVED)
     page.click("#lib-undo")

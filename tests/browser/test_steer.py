@@ -1,12 +1,11 @@
 """The Steer tab: writing at every λ, and moving among the texts. The tests share a page, and run in their order."""
 
-from statistics import median
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from browser.visits import needs_a_free_machine, needs_a_quick_machine, pictures, tab, text_of
+from browser.visits import pictures, tab, text_of
 from steering.ui import text
 from steering.ui.tabs import concept, steer
 from steering.ui.tabs.steer import text as words
@@ -19,9 +18,8 @@ def test_generate_streams_both_cards_and_says_what_it_does(steered: dict[str, An
     said = " ".join(steered["status"])
     assert "%" in said
     assert words.WRITING in said
-    lengths = steered["lengths"]
-    assert len({one for one, _ in lengths}) > 2, lengths
-    assert len({other for _, other in lengths}) > 2, lengths
+    for card, (*growing, whole) in steered["lengths"].items():
+        assert any(0 < length < whole for length in growing), (card, growing, whole)
     page = steered["page"]
     expect(page.locator("#vector")).to_contain_text("Vector ready")
     for card in ("baseline", "steered"):
@@ -41,29 +39,27 @@ def test_steering_changes_the_text_and_zero_does_not(steered: dict[str, Any]) ->
     assert all(words.strip() for words in texts.values())
 
 
-def test_dragging_paints_within_fifty_milliseconds(steered: dict[str, Any]) -> None:
-    needs_a_free_machine()
+def test_dragging_paints_in_the_next_frame_and_asks_the_server_for_nothing(steered: dict[str, Any]) -> None:
     page = steered["page"]
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    times = page.evaluate(
+    painted, moved = page.evaluate(
         """async () => {
           const slider = document.querySelector("#viewer .slider");
           const body = document.querySelector("#viewer .card.steered .lam");
-          const times = [];
+          let [painted, moved] = [0, 0];
           for (let step = 0; step < 39; step += 1) {
-            const before = body.textContent;
+            const [text, place] = [body.textContent, slider.value];
             slider.value = String(-0.6 + 0.1 * ((step * 5) % 13));
-            const start = performance.now();
+            moved += slider.value !== place;
             slider.dispatchEvent(new Event("input", { bubbles: true }));
-            await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
-            if (body.textContent !== before) times.push(performance.now() - start);
+            await new Promise(requestAnimationFrame);
+            painted += body.textContent !== text;
           }
-          return times;
+          return [painted, moved];
         }"""
     )
-    assert len(times) > 20
-    assert median(times) < 50, times
+    assert painted == moved > 20
     assert asked == []
 
 
@@ -95,9 +91,9 @@ def test_the_strength_and_the_texts_survive_another_tab(steered: dict[str, Any])
     page.locator("#viewer .chip", has_text="−0.4").click()
     before = text_of(page, "steered")
     tab(page, concept.TAB.label)
-    page.wait_for_timeout(500)
+    expect(page.locator("#heading")).to_be_visible()
     tab(page, steer.TAB.label)
-    page.wait_for_timeout(500)
+    expect(page.locator("#viewer .card.steered .text")).to_be_visible()
     assert text_of(page, "steered") == before
 
 
@@ -117,7 +113,7 @@ def test_a_strength_between_those_of_the_grid_is_written_on_demand(steered: dict
     page.locator("#viewer .number").press("Enter")
     expect(page.locator("#viewer .near")).to_contain_text("nearest λ shown")
     page.click("#viewer .here")
-    expect(page.locator("#status")).to_contain_text("λ = +0.25 was added", timeout=60_000)
+    expect(page.locator("#status")).to_contain_text("λ = +0.25 was added")
     expect(page.locator("#viewer .chip")).to_have_count(14)
     expect(page.locator("#viewer .card.steered .lam")).to_have_text("λ = +0.25")
     expect(page.locator("#viewer .card.steered .badges")).to_contain_text("perplexity")
@@ -137,44 +133,15 @@ def test_next_tokens_move_with_the_strength(steered: dict[str, Any]) -> None:
     assert all("+0.0" in line or "−0.0" in line for line in moves.all_text_contents())
 
 
-def test_words_appear_within_two_seconds(steered: dict[str, Any]) -> None:
-    """Of Generate, with models and vector at hand. Other programs only ever add to it, so one such run is enough.
-
-    Half of it is the arithmetic of reading 13 prompts, so a slow moment of the machine is told from a slow page.
-    """
-    needs_a_free_machine()
-    page, times = steered["page"], []
-    while not times or (min(times) >= 2000 and len(times) < 5):
-        expect(page.locator("#generate")).to_be_enabled(timeout=60_000)
-        times.append(
-            page.evaluate(
-                """() => new Promise((done) => {
-                  const viewer = document.querySelector("#viewer .viewer"), start = performance.now();
-                  new MutationObserver((_, observer) => {
-                    if (viewer.dataset.phase !== "running") return;
-                    observer.disconnect();
-                    done(performance.now() - start);
-                  }).observe(viewer, { attributeFilter: ["data-phase"] });
-                  document.querySelector("#generate").click();
-                })"""
-            )
-        )
-        expect(page.locator("#status")).to_contain_text("side by side", timeout=90_000)
-    print(f"the first tokens came after {min(times):.0f} ms")
-    if min(times) >= 2000:
-        needs_a_quick_machine()
-    assert min(times) < 2000, times
-
-
 def test_stop_stops_and_the_page_stays_usable(steered: dict[str, Any]) -> None:
     page = steered["page"]
     page.get_by_label(f"number input for {text.MAX_NEW_TOKENS}").fill("200")
     page.fill("#prompt textarea", "Write a long story about the sea.")
     page.locator("#prompt textarea").press("Tab")
     page.keyboard.press("Enter")
-    page.locator('#viewer .viewer[data-phase="running"]').wait_for(timeout=90_000)
+    page.locator('#viewer .viewer[data-phase="running"]').wait_for()
     page.click("#stop")
-    expect(page.locator("#status")).to_contain_text("Stopped", timeout=30_000)
+    expect(page.locator("#status")).to_contain_text("Stopped")
     expect(page.locator("#generate")).to_be_enabled()
     expect(page.locator("#stop")).to_be_disabled()
     expect(page.locator("#viewer .card.baseline .badges")).to_contain_text("stopped at")
@@ -182,5 +149,5 @@ def test_stop_stops_and_the_page_stays_usable(steered: dict[str, Any]) -> None:
     page.get_by_label(f"number input for {text.MAX_NEW_TOKENS}").fill("8")
     page.fill("#prompt textarea", words.FIRST_PROMPT)
     page.locator("#prompt textarea").press("Shift+Enter")
-    expect(page.locator("#status")).to_contain_text("side by side", timeout=90_000)
+    expect(page.locator("#status")).to_contain_text("side by side")
     steered["watch"].check()

@@ -1,13 +1,9 @@
 """Visits to the app: opening it, and watching what a page must not do. Screenshots go to `tests/artefacts`."""
 
-import os
 from pathlib import Path
-from timeit import repeat
 from urllib.parse import urlsplit
 
-import pytest
-import torch
-from playwright.sync_api import BrowserContext, Page, ViewportSize
+from playwright.sync_api import BrowserContext, Page, TimeoutError, ViewportSize
 
 from steering.ui import text
 
@@ -15,23 +11,11 @@ ARTEFACTS = Path(__file__).parent.parent / "artefacts"
 SLOW = 420_000
 """Milliseconds for the first run: on a machine that never ran the lab, the models are converted and aligned in it."""
 
+PATIENT = 180_000
+"""Milliseconds after which something will never come. No test asserts that a thing is quick: the machine may be busy."""
+
 EVIL = '<img src=x onerror="window.hacked=true"><b>bold</b>'
 """Must stay text wherever it is shown."""
-
-
-def needs_a_free_machine() -> None:
-    """Skip a test of speed where other programs keep the processors busy: it would measure those."""
-    busy = os.getloadavg()[0]
-    if busy > 2 * (os.cpu_count() or 1):
-        pytest.skip(f"the machine is busy with other things: {busy:.1f} programs want {os.cpu_count()} processors")
-
-
-def needs_a_quick_machine() -> None:
-    """Skip a test whose limit is for two quick cores, where they cannot multiply matrices at 100 GFLOP/s at this moment."""
-    square = torch.ones(1024, 1024)
-    speed = 2 * 1024**3 / min(repeat(lambda: square @ square, number=1, repeat=20)) / 1e9
-    if speed < 100:
-        pytest.skip(f"the machine computes at {speed:.0f} GFLOP/s, and the limit is for 100")
 
 
 class Watch:
@@ -63,8 +47,8 @@ def opened(visitor: BrowserContext, home: str, *, width: int = 1366, theme: str 
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     watch = Watch(page, home)
     page.goto(f"{home}?__theme={theme}")
-    page.locator("#viewer .chip").first.wait_for(timeout=60_000)
-    page.locator("#relation .lab-card").wait_for(timeout=30_000)
+    page.locator("#viewer .chip").first.wait_for()
+    page.locator("#relation .lab-card").wait_for()
     return page, watch
 
 
@@ -76,8 +60,12 @@ def write_short_texts(page: Page, most_tokens: int = 12) -> None:
 
 
 def scrolls_sideways(page: Page) -> bool:
-    """Whether the page is wider than its window."""
-    return bool(page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
+    """Whether the page is wider than its window, and stays so."""
+    try:
+        page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=20_000)
+    except TimeoutError:
+        return True
+    return False
 
 
 def text_of(page: Page, card: str) -> str:
@@ -99,7 +87,21 @@ def resize(page: Page, width: int) -> None:
     page.set_viewport_size(_window(width))
     if bool(page.locator(".sidebar.open").count()) == (width <= 768):
         page.locator(".sidebar .toggle-button").click()
-    page.wait_for_timeout(500)
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has taken up its last change, and what moves is at its end."""
+    page.evaluate(
+        """async () => {
+          const frame = () => new Promise(requestAnimationFrame);
+          await frame();
+          await frame();
+          const moving = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity);
+          await Promise.allSettled(moving.map((one) => one.finished));
+          await frame();
+        }"""
+    )
 
 
 def _window(width: int) -> ViewportSize:
@@ -120,8 +122,7 @@ def wait_for_figures_that_fit(page: Page) -> None:
     """Wait until every figure that is shown is as wide as its place."""
     page.wait_for_function(
         """[...document.querySelectorAll(".js-plotly-plot")].every(
-            ({ clientWidth, _fullLayout }) => !clientWidth || Math.abs(clientWidth - _fullLayout.width) <= 1)""",
-        timeout=5000,
+            ({ clientWidth, _fullLayout }) => !clientWidth || Math.abs(clientWidth - _fullLayout.width) <= 1)"""
     )
 
 

@@ -1,5 +1,6 @@
 """Long work behind the page: a job that can be stopped, and its progress as something to iterate over."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -116,12 +117,13 @@ def watched(work: Callable[[Progress], T], job: Job, show: Callable[[Report], S]
     return future.result()
 
 
-def paced(steps: Iterator[T], job: Job) -> Iterator[T]:
+def paced(steps: Iterator[T], job: Job, clock: Callable[[], float] = time.monotonic) -> Iterator[T]:
     """Take steps in the worker thread, and pass on as many as a page can show: the first, the last, and three a second.
 
     Args:
         steps: each holds all that the steps before it held.
         job: whose Stop button counts.
+        clock: the time now, in seconds.
 
     Yields:
         A step that is to be shown.
@@ -129,12 +131,13 @@ def paced(steps: Iterator[T], job: Job) -> Iterator[T]:
     Raises:
         Stopped: the job was stopped.
     """
-    latest, left, shown = None, False, 0.0
+    latest, left, shown = None, False, -math.inf
     for latest in worker.iterate(steps):
         job.check()
-        left = time.monotonic() - shown < _PACE
+        now = clock()
+        left = now - shown < _PACE
         if not left:
-            shown = time.monotonic()
+            shown = now
             yield latest
     if left and latest is not None:
         yield latest

@@ -1,8 +1,9 @@
 """What stands on the screen while the page's own program is still being fetched: the same viewer, with the same texts.
 
-Gradio needs a second or three before it shows anything. Until then this piece of the document's head shows the precomputed
-texts with a slider that works, where they will stand, and leaves when the page is there. Gradio adds a `head` of ours only
-when its program runs, so the piece is put into the document on its way out.
+Gradio needs a second or three before it shows anything. Until then this piece at the document's end shows the precomputed
+texts with a slider that works, where they will stand, and leaves when the page is there. It waits for no event:
+`DOMContentLoaded` comes only after Gradio's program was fetched. Gradio adds a `head` of ours only when its program runs, so
+the piece is put into the document on its way out.
 """
 
 import json
@@ -19,7 +20,7 @@ _HERE = files("steering.ui.look")
 
 
 class FirstPaint:
-    """Server middleware that puts a piece of HTML at the end of the page's head."""
+    """Server middleware that puts a piece of HTML at the end of the page's body."""
 
     def __init__(self, app: ASGIApp, piece: str) -> None:
         self.app = app
@@ -40,7 +41,8 @@ class FirstPaint:
             body.extend(message.get("body", b""))
             if message.get("more_body"):
                 return
-            page = bytes(body).replace(b"</head>", self.piece + b"</head>", 1)
+            before, end, after = bytes(body).rpartition(b"</body>")
+            page = before + self.piece + end + after
             MutableHeaders(scope=start[0])["content-length"] = str(len(page))
             await send(start[0])
             await send({"type": "http.response.body", "body": page})
@@ -49,7 +51,7 @@ class FirstPaint:
 
 
 def head(concept: str) -> str:
-    """The piece for the document's head; "" where nothing is precomputed for the concept."""
+    """The piece for the document's end; "" where nothing is precomputed for the concept."""
     value = precomputed(concept)
     if value is None:
         return ""
@@ -81,7 +83,7 @@ _FRAME = """
 """
 
 _SCRIPT = """
-document.addEventListener("DOMContentLoaded", () => {
+(() => {
   if (new URLSearchParams(location.search).has("concept")) return;
   const first = document.createElement("div");
   first.id = "first-paint";
@@ -99,5 +101,5 @@ document.addEventListener("DOMContentLoaded", () => {
   };
   const observer = new MutationObserver(there);
   observer.observe(document.body, { childList: true, subtree: true });
-});
+})();
 """
