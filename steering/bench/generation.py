@@ -119,9 +119,9 @@ def _fastest(arms: dict[str, Callable[[], None]], repeats: int) -> dict[str, flo
 def _alignment(parent: LanguageModel, child: LanguageModel, progress: Progress) -> tuple[float, float]:
     """Seconds of a first and of a second alignment, in an empty cache."""
     times = []
-    usual = storage.cache_dir
+    usual = storage.files.cache_dir
     with tempfile.TemporaryDirectory() as folder:
-        storage.cache_dir = lambda: Path(folder)
+        storage.files.cache_dir = lambda: Path(folder)
         try:
             for _ in range(2):
                 started = time.perf_counter()
@@ -130,5 +130,5 @@ def _alignment(parent: LanguageModel, child: LanguageModel, progress: Progress) 
                 align(parent, child, progress=progress)
                 times.append(time.perf_counter() - started)
         finally:
-            storage.cache_dir = usual
+            storage.files.cache_dir = usual
     return times[0], times[1]

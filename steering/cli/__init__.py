@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from steering.cli import files, measuring, page, scoring, writing
+from steering.cli import concepts, files, measuring, page, scoring, writing
 from steering.errors import SteeringError
 
 __all__ = ["main"]
@@ -51,5 +51,12 @@ def cli() -> None:
     """Take a concept from one language model, carry it into another, and steer that one with strength λ."""
 
 
-for command in (*page.COMMANDS, *writing.COMMANDS, *measuring.COMMANDS, *scoring.COMMANDS, *files.COMMANDS):
+for command in (
+    *page.COMMANDS,
+    *writing.COMMANDS,
+    *concepts.COMMANDS,
+    *measuring.COMMANDS,
+    *scoring.COMMANDS,
+    *files.COMMANDS,
+):
     cli.add_command(command)
