@@ -83,7 +83,7 @@ def joined(prompt: str, answer: str) -> str:
 
 
 def messages_text(messages: Sequence[Mapping[str, Any]]) -> str:
-    """Chat messages as one text: a line `role: content` for each, such as "user: Hello.\\nassistant: Hi."
+    """Chat messages as one text: `user: Hello.` and below it `assistant: Hi.`, a line for each message.
 
     A concept holds texts and knows no model, so no chat template is used. Both sides of a pair are rendered alike.
     """
@@ -100,11 +100,11 @@ def kind_of(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
-        return f"{str(value).lower()}"
+        return str(value).lower()
     if isinstance(value, int | float):
         return f"a number ({value})"
-    kinds = {dict: "an object", list: "a list"}
-    return f"{kinds.get(type(value), f'a {type(value).__name__}')} ({value!r:.60})"
+    what = {"dict": "an object", "list": "a list"}.get(type(value).__name__, f"a {type(value).__name__}")
+    return f"{what} ({value!r:.60})"
 
 
 def _are_messages(value: object) -> bool:

@@ -32,7 +32,7 @@ def read_json(text: str, ending: str, name: str) -> tuple[Data, tuple[int, ...],
     except ValueError as error:
         pieces = _lines(text)
         if (by_lines and not text.lstrip().startswith("[")) or (len(pieces) > 1 and _is_json(pieces[0][1])):
-            return _from_lines(pieces, text, by_lines, name)
+            return _from_lines(pieces, by_lines, name)
         raise SteeringError(f"{name} is not valid JSON: {error}") from error
     if not isinstance(whole, list | dict):
         return [whole], (), ()  # Whoever reads the rows says what they should have been.
@@ -116,7 +116,7 @@ def _lines(text: str) -> list[tuple[int, str]]:
 
 
 def _from_lines(
-    pieces: list[tuple[int, str]], text: str, expected: bool, name: str
+    pieces: list[tuple[int, str]], expected: bool, name: str
 ) -> tuple[Data, tuple[int, ...], tuple[str, ...]]:
     rows = []
     for number, line in pieces:

@@ -7,6 +7,7 @@ import csv
 import importlib
 import importlib.util
 import io
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ def _delimited(text: str, ending: str, name: str) -> Contents:
 
 
 def _own_line_ends(text: str) -> str:
-    """The text with `\\n` where all its line ends are of one other kind; a mixture stands as it is, inside quoted cells."""
+    """The text with line feeds where its line ends are all of one other kind; a mixture may belong to quoted cells."""
     kinds = set(re.findall(r"\r\n|\r|\n", text))
     return text.replace(kinds.pop(), "\n") if len(kinds) == 1 else text
 
@@ -190,20 +191,37 @@ def _parquet(data: bytes, name: str) -> Contents:
 
 def _excel(data: bytes, name: str) -> Contents:
     _library("openpyxl", "openpyxl", name)
-    import pandas  # A second of importing that only this needs.
-
     try:
-        sheets = pandas.read_excel(
-            io.BytesIO(data), sheet_name=None, header=None, dtype=object, na_filter=False, engine="openpyxl"
-        )
+        sheets, formulas = _sheets(data, True), _sheets(data, False)
     except Exception as error:  # Damaged files raise errors of many kinds.
         raise SteeringError(f"{name} is not a readable Excel file: {error}") from error
-    filled = {sheet: frame for sheet, frame in sheets.items() if len(frame)}
+    filled = {sheet: frame for sheet, frame in formulas.items() if len(frame)}
     if len(filled) > 1:
         raise SteeringError(f"{name} has several sheets with rows: {listed(filled)}. Keep one, or save it as CSV.")
-    frame = next(iter(filled.values()), None)
-    rows = [] if frame is None else frame.to_numpy().tolist()
+    sheet = next(iter(filled), None)
+    rows, written = ([] if sheet is None else book[sheet].to_numpy().tolist() for book in (sheets, formulas))
+    for line, (cells, entered) in enumerate(itertools.zip_longest(rows, written, fillvalue=[]), start=1):
+        if any(_filled(formula) and not _filled(cell) for cell, formula in itertools.zip_longest(cells, entered)):
+            raise SteeringError(
+                f"{name}: line {line} holds a formula (a cell that begins with =) that was never computed. "
+                "Open the file in a spreadsheet program and save it, or put an apostrophe before a text that begins with =."
+            )
     return _table(list(enumerate(rows, start=1)), ",", [], name)
+
+
+def _sheets(data: bytes, computed: bool) -> dict[str, Any]:
+    """Every sheet of a workbook as a frame without a header; formulas as what they gave, or as they are written."""
+    import pandas  # A second of importing that only this needs.
+
+    return pandas.read_excel(
+        io.BytesIO(data),
+        sheet_name=None,
+        header=None,
+        dtype=object,
+        na_filter=False,
+        engine="openpyxl",
+        engine_kwargs={"data_only": computed},
+    )
 
 
 def _library(module: str, package: str, name: str) -> Any:
