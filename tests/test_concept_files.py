@@ -13,7 +13,9 @@ from test_tables import WRITERS, frame, in_a_sheet, written
 
 from steering.concepts import Concept, ContrastPair, bundled_concepts, load_concept, parse_concept, read_concept
 from steering.concepts.layouts import LAYOUTS
+from steering.concepts.reading import concept_of
 from steering.errors import SteeringError
+from steering.storage import parse_table
 
 PAIRS = (
     ContrastPair("The meal was warm, and lovely.", "The meal was cold; and horrid."),
@@ -157,6 +159,13 @@ def test_prompts_as_many_as_answers_are_asked_about() -> None:
         parse_concept(text, "json", "t")
     assert len(parse_concept(text, "json", "t", columns=poles).pairs) == 2
     assert len(parse_concept(text, "json", "t", columns={**poles, "prompts": "prompts"}).pairs) == 4
+
+
+def test_a_column_without_a_name_is_told() -> None:
+    table = pandas.DataFrame([{"positive": "a", "negative": "b"}])
+    read = concept_of(parse_table(table.to_csv(), "csv", "t"), "t")
+    assert read.concept.pairs == (ContrastPair("a", "b"),)
+    assert read.notes[-1] == "Not used: a column without a name."
 
 
 # Columns that a person names

@@ -81,7 +81,8 @@ def test_accents_beside_quotation_marks_are_no_damaged_utf8(tmp_path: Path) -> N
         ("t.csv", "sep=;\r\na;b\r\nx;y\r\n", "semicolon"),
         ("t.csv", '"sep=^"\na^b\nx^y\n', "'^'"),
         ("t.csv", "\n,\na,b\n\nx,y\n , \n", "Skipped 4 blank rows"),
-        ("t.csv", "a,b\nx,y,\n", "empty cell that has no column"),
+        ("t.csv", "a,b\nx,y,\n", "empty cells that have no column"),
+        ("t.csv", "a,b,,\nx,y,,\n", "empty cells that have no column"),
     ],
 )
 def test_a_delimited_file_is_read_and_what_was_done_is_told(tmp_path: Path, name: str, text: str, note: str) -> None:
@@ -113,6 +114,7 @@ def test_line_ends_inside_of_cells_are_kept_unless_all_of_the_file_are_alike() -
     ("text", "message"),
     [
         ("a,b\nx, y, z,w\n", "line 2 has 4 cells where the header has 2. Put double quotes .* a comma"),
+        ("a,b,\nv,w,\nx, y,z\n", "line 3 has 3 cells where the header has 2"),
         ("a,b\nx,y\n\nx,y,\n", "line 4 has 3 cells where the header has 2"),
         ("a;b\nx;y;z\n", "line 2 has 3 cells .* a semicolon"),
         ('a,b\nx,"y\nz,w\n', "line 2: .*not closed"),

@@ -82,7 +82,7 @@ def read_rows(rows: Rows, columns: Columns) -> tuple[tuple[ContrastPair, ...], t
     layout, places = _layout(rows, given)
     poles = {side: given[side] for side in layout.options if side in given}
     pairs = tuple(layout.pairs(rows, places, poles))
-    unused = [column for column in rows.columns if column not in places and column.strip()]
+    unused = [column for column in rows.columns if column not in places]
     notes = [layout.told.format(*map(repr, places))]
     if poles:
         notes = [f"The texts in {places[0]!r} are positive or negative by their label in {places[1]!r}."]
@@ -153,7 +153,7 @@ def _plain(column: str) -> str:
 
 
 def _listed(columns: Sequence[str]) -> str:
-    shown = ", ".join(f"{column!r}"[:60] for column in columns[:12])
+    shown = ", ".join(f"{column!r}"[:60] if column.strip() else "a column without a name" for column in columns[:12])
     return (shown + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")) or "none"
 
 

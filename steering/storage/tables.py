@@ -156,19 +156,21 @@ def _table(records: list[tuple[int, list[Any]]], delimiter: str, notes: list[str
     if len(filled) < len(records):
         notes.append(skipped(len(records) - len(filled)))
     (_, names), *body = filled
-    header = tuple(str(cell) for cell in names)
-    surplus = [(line, cells) for line, cells in body if len(cells) > len(header)]
-    if surplus and (
-        len(surplus) < len(body) or any(_filled(cell) for _, cells in surplus for cell in cells[len(header) :])
-    ):
-        line, cells = surplus[0]
+    named = max(place for place, cell in enumerate(names, start=1) if _filled(cell))
+    header = tuple(str(cell) for cell in names[:named])
+    surplus = [(line, cells) for line, cells in body if len(cells) > named]
+    wrong = [(line, cells) for line, cells in surplus if any(map(_filled, cells[named:]))]
+    if not wrong and len(surplus) < len(body):  # Where only some rows end so, a text may end in a comma.
+        wrong = [(line, cells) for line, cells in surplus if len(cells) > len(names)]
+    if wrong:
+        line, cells = wrong[0]
         what = _DELIMITERS.get(delimiter, repr(delimiter))
         raise SteeringError(
-            f"{name}: line {line} has {len(cells)} cells where the header has {len(header)}. "
+            f"{name}: line {line} has {len(cells)} cells where the header has {named}. "
             f"Put double quotes around a text that holds a {what}."
         )
     if surplus:
-        notes.append("Every row ends in an empty cell that has no column; it was left out.")
+        notes.append("Rows end in empty cells that have no column; they were left out.")
     # A row that is too short has no key for the columns that it lacks.
     rows = [dict(zip(header, cells, strict=False)) for _, cells in body]
     return Contents(rows, header, tuple(line for line, _ in body), tuple(notes))
