@@ -202,8 +202,9 @@ def _excel(data: bytes, name: str) -> Contents:
         raise SteeringError(f"{name} has several sheets with rows: {listed(filled)}. Keep one, or save it as CSV.")
     sheet = next(iter(filled), None)
     rows, written = ([] if sheet is None else book[sheet].to_numpy().tolist() for book in (sheets, formulas))
-    for line, (cells, entered) in enumerate(itertools.zip_longest(rows, written, fillvalue=[]), start=1):
-        if any(_filled(formula) and not _filled(cell) for cell, formula in itertools.zip_longest(cells, entered)):
+    for line, cells in enumerate(written, start=1):
+        values = rows[line - 1] if line <= len(rows) else []
+        if any(_filled(cell) and not _filled(value) for cell, value in itertools.zip_longest(cells, values)):
             raise SteeringError(
                 f"{name}: line {line} holds a formula (a cell that begins with =) that was never computed. "
                 "Open the file in a spreadsheet program and save it, or put an apostrophe before a text that begins with =."
