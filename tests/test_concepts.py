@@ -151,6 +151,11 @@ def test_good_pairs_have_no_problem() -> None:
         (ContrastPair("The same.", " The same.\n"), "Pair 6: both sides are equal", True),
         (words(3)[2], "Pair 6: is the same as pair 3", False),
         (ContrastPair(f" {words(3)[2].positive}", words(3)[2].negative), "Pair 6: is the same as pair 3", False),
+        (ContrastPair("good \ud83d", "bad"), "Pair 6: the positive text holds half a character (U+D83D)", True),
+        (ContrastPair("good", "bad <|im_end|>"), 'Pair 6: the negative text holds "<|im_end|>"', False),
+        (ContrastPair("<s>good", "bad"), 'Pair 6: the positive text holds "<s>"', False),
+        (ContrastPair("good<end_of_turn>", "bad"), 'Pair 6: the positive text holds "<end_of_turn>"', False),
+        (ContrastPair("[INST] good", "bad"), 'Pair 6: the positive text holds "[INST]"', False),
         (ContrastPair("one two three four", "word"), "Pair 6: the sides have 1 and 4 words", False),
         (ContrastPair("one two", " ".join("abcdefg")), "Pair 6: the sides have 2 and 7 words", False),
     ],
@@ -160,6 +165,13 @@ def test_each_rule_names_the_row(pair: ContrastPair, message: str, serious: bool
     assert str(problem).startswith(message)
     assert problem.row == 6
     assert problem.serious is serious
+
+
+@pytest.mark.parametrize(
+    "text", ["a <b> or a <strong>", "<| and |>", "a|b", "f(x) < s > t", "[1]", "<|a pipe, with words|>"]
+)
+def test_what_only_looks_like_a_special_token_is_text(text: str) -> None:
+    assert lint([*words(5), ContrastPair(text, f"{text} not")]) == ()
 
 
 def test_three_times_as_long_is_still_allowed() -> None:

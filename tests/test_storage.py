@@ -14,10 +14,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from steering import storage
 from steering.cli import main
 from steering.errors import SteeringError
 from steering.storage import HEADER, atomic, cache_dir, cached, key, read_tensors, write_tensors
+from steering.storage import cache as cache_module
+from steering.storage import files as files_module
 
 FORK = multiprocessing.get_context("fork")
 
@@ -276,7 +277,7 @@ def small_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache with room for three results of `kept`; the folder of the cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     size = kept("measure", 0).stat().st_size
-    monkeypatch.setattr(storage, "CACHE_BUDGET", 3 * size, raising=False)
+    monkeypatch.setattr(cache_module, "CACHE_BUDGET", 3 * size)
     kept("measure", 0).unlink()
     return cache_dir()
 
@@ -328,7 +329,7 @@ def test_half_written_files_of_killed_processes_are_swept(small_budget: Path) ->
         (folder / name).write_text("half")
     for path in (*folder.iterdir(), folder / ".model.0123abcd.partial" / "half"):
         age(path, 0 if path.name.startswith(".fresh") else 30)
-    storage.forget_sweeps()
+    files_module._swept.clear()
     kept("a", 0)
     assert left_over(folder) == [".fresh.0123abcd.partial", "mine.partial", "result-0.safetensors"]
 

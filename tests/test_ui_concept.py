@@ -8,7 +8,7 @@ import pytest
 from pages import fields, last, press
 
 from steering.concepts.concept import ContrastPair
-from steering.concepts.files import load_concept
+from steering.concepts.files import load_concept, parse_concept
 from steering.concepts.lint import Problem, lint
 from steering.errors import SteeringError
 from steering.measure.pair_checks import leave_out
@@ -55,11 +55,11 @@ def test_reset_can_be_taken_back() -> None:
 def test_an_uploaded_file_brings_pairs_and_json_brings_labels() -> None:
     original = load_concept("sentiment")
     draft = Draft(original, original)
-    assert len(draft.with_file("positive,negative\na,b\n", "csv", "mine").concept.pairs) == 1
+    assert len(draft.with_concept(parse_concept("positive,negative\na,b\n", "csv", "mine")).concept.pairs) == 1
     both = '{"positive_label": "hot", "negative_label": "cold", "pairs": [{"positive": "a", "negative": "b"}]}'
-    assert draft.with_file(both, "json", "mine").concept.positive_label == "hot"
-    with pytest.raises(SteeringError, match="row 1"):
-        draft.with_file("text\nx\n", "csv", "mine")
+    assert draft.with_concept(parse_concept(both, "json", "mine")).concept.positive_label == "hot"
+    unlabelled = draft.with_concept(parse_concept("positive,negative\na,b\n", "csv", "mine")).concept
+    assert (unlabelled.positive_label, unlabelled.negative_label) == ("happy", original.negative_label)
 
 
 def test_download_can_be_uploaded_again() -> None:
@@ -68,7 +68,7 @@ def test_download_can_be_uploaded_again() -> None:
     session = Session()
     path = Path(table.download(session, draft.rows, "sentiment")["download"])
     assert path.name == "sentiment.csv"
-    assert draft.with_file(path.read_text("utf-8"), "csv", "sentiment") is draft
+    assert draft.with_concept(load_concept(path)) is draft
 
 
 def test_problems_come_worst_first_with_their_rows() -> None:
@@ -109,6 +109,26 @@ def test_a_broken_upload_says_what_is_wrong(tmp_path: Path) -> None:
     binary = tmp_path / "binary.csv"
     binary.write_bytes(b"\xff\xfe\x00")
     assert "UTF-8" in table.upload(Session(), "sentiment", str(binary))["pairs_message"]
+
+
+def test_an_upload_may_be_any_file_of_pairs_and_what_was_done_to_read_it_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / "Mine.TSV"
+    file.write_text("chosen\trejected\nan é\ta\n\t\n", "cp1252")
+    changes = table.upload(Session(), "sentiment", str(file))
+    assert changes["pairs"] == [["an é", "a"]]
+    for note in ("Read as Windows-1252", "Skipped 1 blank row", "Positive texts are in &#x27;chosen&#x27;"):
+        assert note in changes["pairs_message"]
+    file.write_text("good\tbad\na\tb\n")
+    assert text.NAME_COLUMNS in table.upload(Session(), "sentiment", str(file))["pairs_message"]
+    assert table.upload(Session(), "sentiment", str(tmp_path / "gone.csv"))["pairs_message"]
+
+
+def test_a_line_separator_stays_inside_a_pasted_text() -> None:
+    assert read_pairs("a\u2028b | c\u0085d\r\ne | f\rg | h") == (
+        ContrastPair("a\u2028b", "c\u0085d"),
+        ContrastPair("e", "f"),
+        ContrastPair("g", "h"),
+    )
 
 
 def test_the_bundled_pairs_have_no_problem() -> None:

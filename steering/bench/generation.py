@@ -13,12 +13,12 @@ from typing import Any
 import psutil
 import torch
 
-from steering import storage
 from steering.concepts import load_concept
 from steering.errors import Progress, silent
 from steering.measure import cka
 from steering.models import LanguageModel, load_model
 from steering.steer import Sampling, decode, plan
+from steering.storage import cache_in
 from steering.transfer import align
 from steering.vectors import extract
 
@@ -131,16 +131,11 @@ def _compare(parent: LanguageModel, child: LanguageModel) -> None:
 def _alignment(parent: LanguageModel, child: LanguageModel, progress: Progress) -> tuple[float, float]:
     """Seconds of a first and of a second alignment, in an empty cache."""
     times = []
-    usual = storage.cache_dir
-    with tempfile.TemporaryDirectory() as folder:
-        storage.cache_dir = lambda: Path(folder)
-        try:
-            for _ in range(2):
-                started = time.perf_counter()
-                vector = extract(parent, load_concept("sentiment"))
-                assert any(vector.signal)
-                align(parent, child, progress=progress)
-                times.append(time.perf_counter() - started)
-        finally:
-            storage.cache_dir = usual
+    with tempfile.TemporaryDirectory() as folder, cache_in(Path(folder)):
+        for _ in range(2):
+            started = time.perf_counter()
+            vector = extract(parent, load_concept("sentiment"))
+            assert any(vector.signal)
+            align(parent, child, progress=progress)
+            times.append(time.perf_counter() - started)
     return times[0], times[1]

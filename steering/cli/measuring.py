@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from steering.cli.options import child_option, concepts_option, json_option, maps_options, method_option
+from steering.cli.concepts import concepts_option, needed_concept_option
+from steering.cli.options import child_option, json_option, maps_options, method_option
 from steering.cli.steps import load_pair, progress, show
-from steering.concepts import bundled_concepts, load_concept
+from steering.concepts import Concept, bundled_concepts, load_concept
 from steering.errors import SteeringError
 from steering.measure import METRICS, compare_transfers, retention, similarity
 
@@ -24,7 +25,7 @@ from steering.measure import METRICS, compare_transfers, retention, similarity
 def retention_command(
     parent: str,
     child: str,
-    concepts: tuple[str, ...],
+    concepts: tuple[Concept, ...],
     method: str,
     layers: str,
     width: str,
@@ -33,7 +34,7 @@ def retention_command(
     as_json: bool,
 ) -> None:
     """Measure how much of the child's own effect a carried vector keeps, beside a random one."""
-    chosen = [load_concept(concept) for concept in concepts or bundled_concepts()]
+    chosen = concepts or [load_concept(name) for name in bundled_concepts()]
     large, small = load_pair(parent, child)
     result = retention(
         large,
@@ -66,9 +67,9 @@ def retention_command(
 @child_option
 @concepts_option
 @json_option
-def compare_command(parent: str, child: str, concepts: tuple[str, ...], as_json: bool) -> None:
+def compare_command(parent: str, child: str, concepts: tuple[Concept, ...], as_json: bool) -> None:
     """Compare transfer configurations, and judge the best on concepts left out of the choice."""
-    chosen = [load_concept(concept) for concept in concepts or bundled_concepts()]
+    chosen = concepts or [load_concept(name) for name in bundled_concepts()]
     large, small = load_pair(parent, child)
     result = compare_transfers(large, small, chosen, progress=progress)
     data = result.as_json()
@@ -85,15 +86,14 @@ def compare_command(parent: str, child: str, concepts: tuple[str, ...], as_json:
 @click.command(name="similarity")
 @click.option("--parent", required=True, help="Bundled name, Hub id, folder or .gguf file.")
 @child_option
-@click.option("--concept", required=True, help="Bundled concept, or a .json, .jsonl or .csv file.")
+@needed_concept_option
 @click.option("--metric", type=click.Choice(list(METRICS)), default="scores")
 @click.option("--out", type=click.Path(path_type=Path), help="An .html figure or a .json file.")
 @json_option
-def similarity_command(parent: str, child: str, concept: str, metric: str, out: Path | None, as_json: bool) -> None:
+def similarity_command(parent: str, child: str, concept: Concept, metric: str, out: Path | None, as_json: bool) -> None:
     """Compare every parent layer with every child layer."""
-    chosen = load_concept(concept)
     large, small = load_pair(parent, child)
-    result = similarity(large, small, chosen, metric, progress=progress)
+    result = similarity(large, small, concept, metric, progress=progress)
     data = {
         "parent": result.parent,
         "child": result.child,

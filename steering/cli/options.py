@@ -38,13 +38,6 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 child_option = click.option("--child", required=True, help="Bundled name, Hub id, folder or .gguf file.")
 parent_option = click.option("--parent", help="Bundled name, Hub id, folder or .gguf file.")
-concept_option = click.option("--concept", help="Bundled concept, or a .json, .jsonl or .csv file.")
-concepts_option = click.option(
-    "--concept",
-    "concepts",
-    multiple=True,
-    help="Bundled concept, or a .json, .jsonl or .csv file. Repeat for several; all bundled ones by default.",
-)
 vector_option = click.option(
     "--vector", "vector_file", type=click.Path(path_type=Path), help="A vector file instead of --parent and --concept."
 )

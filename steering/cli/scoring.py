@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
+from steering.cli.concepts import concept_option
 from steering.cli.options import (
     Numbers,
     child_option,
-    concept_option,
     json_option,
     maps_options,
     method_option,

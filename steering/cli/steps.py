@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from steering.concepts import load_concept
+from steering.concepts import Concept
 from steering.errors import SteeringError
 from steering.models import LanguageModel, load_model
 from steering.transfer import transfer
@@ -28,7 +28,7 @@ def vector_for(
     *,
     vector_file: Path | None,
     parent: str | None,
-    concept: str | None,
+    concept: Concept | None,
     method: str,
     layers: str,
     width: str,
@@ -44,7 +44,7 @@ def vector_for(
         raise SteeringError("Give either --vector FILE, or both --parent MODEL and --concept CONCEPT.")
     else:
         large = child if parent == child.name else load(parent)
-        vector = extract(large, load_concept(concept), method, progress=progress)
+        vector = extract(large, concept, method, progress=progress)
     return transfer(vector, large, child, layers=layers, width=width, anchors=anchors, progress=progress)
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
+from steering.cli.concepts import concept_option, needed_concept_option
 from steering.cli.options import (
     Numbers,
     child_option,
-    concept_option,
     json_option,
     maps_options,
     method_option,
@@ -18,7 +18,7 @@ from steering.cli.options import (
     vector_option,
 )
 from steering.cli.steps import load, progress, show, vector_for
-from steering.concepts import load_concept
+from steering.concepts import Concept
 from steering.errors import SteeringError
 from steering.formatting import strength
 from steering.measure import measure, with_effect
@@ -48,13 +48,13 @@ def models(prepare: bool, as_json: bool) -> None:
 
 @click.command(name="extract")
 @click.option("--model", required=True, help="Bundled name, Hub id, folder or .gguf file.")
-@click.option("--concept", required=True, help="Bundled concept, or a .json, .jsonl or .csv file.")
+@needed_concept_option
 @method_option
 @out_option
 @json_option
-def extract_command(model: str, concept: str, method: str, out: Path, as_json: bool) -> None:
+def extract_command(model: str, concept: Concept, method: str, out: Path, as_json: bool) -> None:
     """Extract a concept's steering vector in a model's own space."""
-    vector = extract(load(model), load_concept(concept), method, progress=progress)
+    vector = extract(load(model), concept, method, progress=progress)
     save_vector(vector, out)
     pairwise_accuracy = [quality.pairwise_accuracy for quality in vector.quality]
     data = {
@@ -94,8 +94,7 @@ def transfer_command(child: str, out: Path, as_json: bool, measured: bool, **cho
     small = load(child)
     vector = vector_for(small, **choices)
     if measured:
-        concept = load_concept(choices["concept"])
-        found = measure(small, concept, vector, method=choices["method"], progress=progress)
+        found = measure(small, choices["concept"], vector, method=choices["method"], progress=progress)
         vector = with_effect(vector, found)
     save_vector(vector, out)
     report = vector.report or {}
@@ -111,7 +110,7 @@ def transfer_command(child: str, out: Path, as_json: bool, measured: bool, **cho
     "--parent", "parents", multiple=True, required=True, help="Repeat for several; the child itself may be one."
 )
 @click.option("--weight", "weights", type=float, multiple=True, help="One for each parent, in order; alike by default.")
-@click.option("--concept", required=True, help="Bundled concept, or a .json, .jsonl or .csv file.")
+@needed_concept_option
 @child_option
 @method_option
 @maps_options

@@ -1,9 +1,18 @@
 """A concept: contrast pairs with a label for each pole. A pair is two texts that differ in one thing."""
 
+import re
 from dataclasses import asdict, dataclass, replace
 
 from steering.errors import SteeringError
 from steering.storage import key
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def half_character(text: str) -> str | None:
+    """What is said of a lone surrogate in a text, which is half of a character that was cut; None where there is none."""
+    half = _SURROGATE.search(text)
+    return f"half a character (U+{ord(half[0]):04X}), such as an emoji that was cut" if half else None
 
 
 @dataclass(frozen=True)

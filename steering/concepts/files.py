@@ -1,18 +1,20 @@
-"""Where concepts come from and go to: bundled ones by name, and JSON, JSONL and CSV files."""
+"""Where concepts come from and go to: bundled ones by name, and files.
+
+What a file may look like is `layouts`' task, what its bytes are `steering.storage`'s.
+"""
 
 import csv
 import difflib
 import io
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from steering.concepts.concept import Concept, ContrastPair
+from steering.concepts.concept import Concept
+from steering.concepts.reading import Columns, ReadConcept, concept_of
 from steering.errors import SteeringError
-from steering.storage import atomic
+from steering.storage import atomic, parse_table, read_table
 
 _BUNDLED = files("steering.concepts") / "bundled"
 
@@ -24,18 +26,27 @@ def bundled_concepts() -> tuple[str, ...]:
     )
 
 
-def load_concept(source: str | Path) -> Concept:
-    """Load a bundled concept by name, or one from a JSON, JSONL or CSV file.
+def load_concept(source: str | Path, *, columns: Columns | None = None) -> Concept:
+    """Load a bundled concept by name, or one from a file.
 
     Args:
-        source: a name of `bundled_concepts()`, or a path. JSONL and CSV files hold `positive` and `negative` alone; their
-            concept takes the file's name.
+        source: a name of `bundled_concepts()`, or a path to a .json, .jsonl, .ndjson, .csv, .tsv, .parquet or .xlsx file in
+            one of the layouts of `layouts.LAYOUTS`. A file that gives no name lends the concept its own.
+        columns: which column stands for what where no known layout says it, such as
+            `{"positive": "creative", "negative": "mundane"}`.
 
     Raises:
-        SteeringError: unknown name, unreadable file, or a row without one of the two texts' fields.
+        SteeringError: unknown name, unreadable file, a layout that is not clear, or a row that is not of it.
     """
+    return read_concept(source, columns=columns).concept
+
+
+def read_concept(source: str | Path, *, columns: Columns | None = None) -> ReadConcept:
+    """Load a concept as `load_concept` does, with what was done to read its file."""
     if str(source) in bundled_concepts():
-        return parse_concept((_BUNDLED / f"{source}.json").read_text("utf-8"), "json", str(source))
+        if columns:
+            raise SteeringError(f"{source} is a bundled concept, which has no columns to choose. Leave out --columns.")
+        return _parsed((_BUNDLED / f"{source}.json").read_text("utf-8"), "json", str(source), None)
     path = Path(source)
     if not path.is_file():
         near = difflib.get_close_matches(str(source), bundled_concepts(), n=2, cutoff=0.5)
@@ -43,36 +54,26 @@ def load_concept(source: str | Path) -> Concept:
         raise SteeringError(
             f"There is no concept and no file {str(source)!r}.{hint} Bundled concepts: {', '.join(bundled_concepts())}."
         )
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SteeringError(f"{path} cannot be read as UTF-8 text: {error}") from error
-    return parse_concept(text, path.suffix.removeprefix(".").lower(), path.stem)
+    return concept_of(read_table(path), path.stem, columns)
 
 
-def parse_concept(text: str, layout: str, name: str) -> Concept:
+def parse_concept(text: str, layout: str, name: str, *, columns: Columns | None = None) -> Concept:
     """Read a concept from text.
 
     Args:
         text: contents of a concept file.
-        layout: "json", "jsonl" or "csv".
+        layout: "json", "jsonl", "ndjson", "csv" or "tsv".
         name: used when the text gives none.
+        columns: as in `load_concept`.
 
     Raises:
         SteeringError: the text is not of that layout; the message names the row.
     """
-    try:
-        if layout == "json":
-            return _from_mapping(json.loads(text), name)
-        if layout == "jsonl":
-            rows = [json.loads(line) for line in text.split("\n") if line.strip()]
-        elif layout == "csv":
-            rows = list(csv.DictReader(io.StringIO(text)))
-        else:
-            raise SteeringError(f"Concepts are read from .json, .jsonl and .csv files, not from .{layout}.")
-    except (json.JSONDecodeError, csv.Error) as error:
-        raise SteeringError(f"{name} is not valid {layout.upper()}: {error}") from error
-    return Concept(name, "positive", "negative", _pairs(rows, name))
+    return _parsed(text, layout, name, columns).concept
+
+
+def _parsed(text: str, layout: str, name: str, columns: Columns | None) -> ReadConcept:
+    return concept_of(parse_table(text, layout, name), name, columns)
 
 
 def format_concept(concept: Concept, layout: str) -> str:
@@ -102,34 +103,3 @@ def save_concept(concept: Concept, path: str | Path) -> None:
     text = format_concept(concept, target.suffix.removeprefix(".").lower())
     with atomic(target) as temporary:
         temporary.write_text(text, "utf-8")
-
-
-def _pairs(rows: object, name: str) -> tuple[ContrastPair, ...]:
-    if not isinstance(rows, list):
-        raise SteeringError(f"{name}: the pairs must be a list of objects with 'positive' and 'negative'.")
-    pairs = []
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, Mapping):
-            raise SteeringError(
-                f"{name}, row {number}: expected an object with 'positive' and 'negative', found {row!r:.80}."
-            )
-        for side in ("positive", "negative"):
-            if not isinstance(row.get(side), str):
-                raise SteeringError(f"{name}, row {number}: the text {side!r} is missing.")
-        pairs.append(ContrastPair(row["positive"], row["negative"]))
-    return tuple(pairs)
-
-
-def _from_mapping(data: Any, name: str) -> Concept:
-    if not isinstance(data, Mapping) or "pairs" not in data:
-        raise SteeringError(
-            f"{name}: a concept is a JSON object with 'pairs', a list of objects with 'positive' and 'negative'."
-        )
-    return Concept(
-        name=str(data.get("name", name)),
-        positive_label=str(data.get("positive_label", "positive")),
-        negative_label=str(data.get("negative_label", "negative")),
-        pairs=_pairs(data["pairs"], name),
-        continuations=_pairs(data.get("continuations", []), f"{name}, continuations"),
-        description=str(data.get("description", "")),
-    )

@@ -1,15 +1,21 @@
 """The linter for contrast pairs: what would teach a direction something else than what the pairs' author had in mind."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from steering.concepts.concept import ContrastPair
+from steering.concepts.concept import ContrastPair, half_character
 
 FEWEST_PAIRS = 4
 """Below this number of pairs a direction says more about the topics than about the concept."""
 
 _LENGTH_RATIO = 3.0
+_SPECIAL_TOKEN = re.compile(
+    r"</?s>|<(?:bos|eos|pad|unk|mask|cls|sep)>|<(?:start|end)_of_turn>|<[|\uff5c][^\s<>|\uff5c]{1,40}[|\uff5c]>|"
+    r"\[/?INST\]|<</?SYS>>|\[(?:BOS|EOS|PAD|UNK|MASK|CLS|SEP)\]"
+)
+"""Spellings of special tokens that common tokenizers read as one token wherever they stand in a text."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ def lint(pairs: Sequence[ContrastPair]) -> tuple[Problem, ...]:
             )
             problems.append(Problem(row, f"{side} empty. Write a text or delete the pair.", serious=True))
             continue
+        problems += _characters(row, pair)
         stripped = ContrastPair(positive, negative)
         if positive == negative:
             problems.append(Problem(row, "both sides are equal, so they say nothing about the concept.", serious=True))
@@ -76,3 +83,17 @@ def lint(pairs: Sequence[ContrastPair]) -> tuple[Problem, ...]:
     if usable < FEWEST_PAIRS:
         problems.append(Problem(None, f"There are {usable} usable pairs; write at least {FEWEST_PAIRS}.", serious=True))
     return tuple(problems)
+
+
+def _characters(row: int, pair: ContrastPair) -> list[Problem]:
+    """What a tokenizer cannot read, or reads as something else than text."""
+    problems = []
+    for side, text in (("positive", pair.positive), ("negative", pair.negative)):
+        half, token = half_character(text), _SPECIAL_TOKEN.search(text)
+        if half:
+            what = f"the {side} text holds {half}"
+            problems.append(Problem(row, f"{what}. Delete it, or write the whole character.", serious=True))
+        if token:
+            what = f'the {side} text holds "{token[0]}", which many models read as a special token'
+            problems.append(Problem(row, f"{what}. Delete it unless that is what the concept is about."))
+    return problems

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from steering.concepts import Concept, ContrastPair, parse_concept
+from steering.concepts import Concept, ContrastPair
 from steering.errors import SteeringError
 
 MOST_UNDO = 50
@@ -54,16 +54,11 @@ class Draft:
             )
         )
 
-    def with_file(self, text: str, layout: str, name: str) -> "Draft":
-        """The draft with the pairs of an uploaded file; a JSON file brings its labels too.
-
-        Raises:
-            SteeringError: the text is not of that layout.
-        """
-        found = parse_concept(text, layout, name)
-        concept = replace(self.concept, pairs=found.pairs)
-        if layout == "json":
-            concept = replace(concept, positive_label=found.positive_label, negative_label=found.negative_label)
+    def with_concept(self, other: Concept) -> "Draft":
+        """The draft with the pairs of another concept, and with its labels where it has labels of its own."""
+        concept = replace(self.concept, pairs=other.pairs)
+        if (other.positive_label, other.negative_label) != ("positive", "negative"):
+            concept = replace(concept, positive_label=other.positive_label, negative_label=other.negative_label)
         return self._edited(concept)
 
     def added(self) -> "Draft":
@@ -120,7 +115,8 @@ def read_pairs(text: str) -> tuple[ContrastPair, ...]:
         SteeringError: a line does not hold two texts; the message names it.
     """
     pairs = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not str.splitlines(), which also divides at a line separator inside a text.
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
         cells = [cell.strip() for cell in re.split(r"\t|\s\|\s", line)]
         if not any(cells) or [cell.lower() for cell in cells] == ["positive", "negative"]:
             continue

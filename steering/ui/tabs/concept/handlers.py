@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from steering.concepts import Concept, ContrastPair, bundled_concepts, format_concept, lint
+from steering.concepts import Concept, ContrastPair, bundled_concepts, format_concept, lint, read_concept
 from steering.errors import SteeringError
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, toast
@@ -169,22 +169,20 @@ def new(session: Session, pasted: str, name: str) -> Changes:
 
 
 def upload(session: Session, name: str, path: str | None) -> Changes:
-    """Replace the pairs by those of a CSV, JSON or JSONL file."""
+    """Replace the pairs by those of a file, and say what was done to read it."""
     if not path:
         return {}
-    file = Path(path)
     try:
-        contents = file.read_text("utf-8-sig")
-        layout = file.suffix.removeprefix(".").lower()
-        changes = _edit(session, name, lambda draft: draft.with_file(contents, layout, file.stem))
-        session.of(Selection).row = None
-        return changes
-    except (OSError, UnicodeDecodeError):
-        words = text.UNREADABLE_UPLOAD.format(name=file.name)
+        read = read_concept(Path(path))
     except SteeringError as error:
         words = str(error)
-    toast(words)
-    return {"pairs_message": message(words, "error")}
+        if "--columns" in words:  # An option of the command line, which the page does not have.
+            words = f"{words}. {text.NAME_COLUMNS}"
+        toast(words)
+        return {"pairs_message": message(words, "error")}
+    changes = _edit(session, name, lambda draft: draft.with_concept(read.concept))
+    session.of(Selection).row = None
+    return changes | {"pairs_message": message(" ".join(read.notes))}
 
 
 def select(session: Session, name: str, row: int) -> Changes:

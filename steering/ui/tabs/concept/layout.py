@@ -6,6 +6,7 @@ import gradio as gr
 
 from steering.concepts import bundled_concepts
 from steering.plots import LETTERS, QUALITIES
+from steering.storage import TABLE_ENDINGS
 from steering.ui import render
 from steering.ui.events.binder import Page
 from steering.ui.tabs.concept import text, votes
@@ -39,7 +40,7 @@ def _pairs() -> Page:
             text.UPLOAD,
             size="sm",
             min_width=90,
-            file_types=[".csv", ".json", ".jsonl"],
+            file_types=[f".{ending}" for ending in TABLE_ENDINGS],
             type="filepath",
             elem_id="upload",
         )

@@ -25,7 +25,7 @@ RESET_OWN = "Reset to first pairs"
 SELECT_FIRST = "Click a cell of the row that you want to delete, then press Delete row."
 NO_PROBLEMS = "No problems found."
 PROBLEMS = "Problems"
-UNREADABLE_UPLOAD = "{name} cannot be read as UTF-8 text. Save it as UTF-8 and upload it again."
+NAME_COLUMNS = "Here, name the columns in the file: positive and negative."
 
 PASTE = "Paste pairs, or start a new concept"
 PASTED = "Pairs to paste"

@@ -1,0 +1,125 @@
+"""Contrast pairs on the command line: the options `--concept` and `--columns`, and `concept check`.
+
+A concept is read and linted where its option is parsed, which is before any command loads a model.
+"""
+
+import re
+import sys
+from typing import Any
+
+import click
+
+from steering.cli.options import json_option, together
+from steering.cli.steps import show
+from steering.concepts import Columns, Concept, bundled_concepts, lint, read_concept
+from steering.errors import SteeringError
+from steering.storage import TABLE_ENDINGS
+
+_KEY = "steering.columns"
+_HELP = f"Bundled concept, or a file of contrast pairs ({', '.join(f'.{ending}' for ending in TABLE_ENDINGS)})."
+
+
+class ColumnNames(click.ParamType):  # type: ignore[type-arg]
+    """Columns and what they stand for, such as positive=creative,negative=mundane."""
+
+    name = "columns"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        """Parse `value`, or end with a sentence about what was expected."""
+        parts = [part.partition("=") for part in re.split(r",(?=\s*\w+\s*=)", str(value))]
+        columns = {key.strip(): column.strip() for key, _, column in parts}
+        if len(columns) < len(parts) or not all(key and column for key, column in columns.items()):
+            self.fail(f"{value!r} is not a list of columns such as positive=creative,negative=mundane", param, ctx)
+        return columns
+
+
+def _keep(context: click.Context, _: click.Parameter, value: dict[str, str] | None) -> None:
+    context.meta[_KEY] = value
+
+
+def _read(context: click.Context, _: click.Parameter, value: str | tuple[str, ...] | None) -> Any:
+    """The concept or the concepts that an option names, checked, with what was done to read them on standard error."""
+    names = (value,) if isinstance(value, str) else value or ()
+    columns: Columns | None = context.meta.get(_KEY)
+    files = [name for name in names if name not in bundled_concepts()]
+    if columns and not names:
+        raise SteeringError("--columns says how the file of --concept is read, and no --concept is given.")
+    concepts = [_checked(name, columns if name in files or not files else None) for name in names]
+    return tuple(concepts) if isinstance(value, tuple) else concepts[0] if concepts else None
+
+
+def _checked(name: str, columns: Columns | None) -> Concept:
+    read = read_concept(name, columns=columns)
+    for note in read.notes:
+        print(f"{name}: {note}", file=sys.stderr)
+    serious = [str(problem) for problem in lint(read.concept.pairs) if problem.serious]
+    if serious:
+        raise SteeringError(f"The pairs of {read.concept.name} cannot be used. " + " ".join(serious))
+    return read.concept
+
+
+columns_option = click.option(
+    "--columns",
+    type=ColumnNames(),
+    is_eager=True,  # Before the concept, whose callback reads it.
+    expose_value=False,
+    callback=_keep,
+    help="Which columns of that file are the poles: positive=creative,negative=mundane.",
+)
+concept_option = together(click.option("--concept", callback=_read, help=_HELP), columns_option)
+needed_concept_option = together(click.option("--concept", required=True, callback=_read, help=_HELP), columns_option)
+concepts_option = together(
+    click.option(
+        "--concept",
+        "concepts",
+        multiple=True,
+        callback=_read,
+        help=f"{_HELP} Repeat for several; all bundled ones by default.",
+    ),
+    columns_option,
+)
+
+
+@click.group(name="concept")
+def concept_group() -> None:
+    """Read contrast pairs without a model."""
+
+
+@concept_group.command(name="check")
+@click.argument("source", metavar="FILE")
+@columns_option
+@json_option
+@click.pass_context
+def check_command(context: click.Context, source: str, as_json: bool) -> None:
+    """Say how a file, or a bundled concept, is read as contrast pairs, and what is wrong with them."""
+    read = read_concept(source, columns=context.meta.get(_KEY))
+    concept = read.concept
+    problems = [*lint(concept.pairs)]
+    held_out = [problem for problem in lint(concept.continuations) if problem.row is not None]
+    data = {
+        "name": concept.name,
+        "positive_label": concept.positive_label,
+        "negative_label": concept.negative_label,
+        "n_pairs": len(concept.pairs),
+        "n_continuations": len(concept.continuations),
+        "first": vars(concept.pairs[0]) if concept.pairs else None,
+        "last": vars(concept.pairs[-1]) if concept.pairs else None,
+        "digest": concept.digest,
+        "notes": list(read.notes),
+        "usable": not any(problem.serious for problem in problems),
+        "problems": [vars(problem) for problem in problems],
+        "continuation_problems": [vars(problem) for problem in held_out],
+    }
+    lines = [
+        f"{concept.name}: {len(concept.pairs)} pairs, {len(concept.continuations)} continuations.",
+        f"positive: {concept.positive_label}; negative: {concept.negative_label}",
+    ]
+    for word, pair in (("first", concept.pairs[:1]), ("last", concept.pairs[-1:])):
+        lines += [f"{word} pair: {one.positive!r} / {one.negative!r}" for one in pair]
+    lines += read.notes
+    lines += [f"{'Error' if problem.serious else 'Warning'}: {problem}" for problem in problems]
+    lines += [f"Warning: continuations, {problem}" for problem in held_out]
+    show(data, "\n".join(lines), as_json)
+
+
+COMMANDS = (concept_group,)

@@ -1,0 +1,37 @@
+"""Files: whole or absent, safetensors with a JSON header, the cache; and tables that people keep, as rows."""
+
+from steering.storage.cache import CACHE_BUDGET, NOT_EVICTED, Kind, cache_kinds, cached, clear_cache
+from steering.storage.files import (
+    HEADER,
+    atomic,
+    cache_dir,
+    cache_in,
+    data_dir,
+    key,
+    read_tensors,
+    write_tensors,
+)
+from steering.storage.json_rows import rows_of
+from steering.storage.tables import TABLE_ENDINGS, Contents, parse_table, read_table
+
+__all__ = [
+    "CACHE_BUDGET",
+    "HEADER",
+    "NOT_EVICTED",
+    "TABLE_ENDINGS",
+    "Contents",
+    "Kind",
+    "atomic",
+    "cache_dir",
+    "cache_in",
+    "cache_kinds",
+    "cached",
+    "clear_cache",
+    "data_dir",
+    "key",
+    "parse_table",
+    "read_table",
+    "read_tensors",
+    "rows_of",
+    "write_tensors",
+]

@@ -1,0 +1,144 @@
+"""Files that are whole or absent: atomic writes, safetensors with a JSON header.
+
+Nothing here knows what a vector or a model is; the modules that own a record turn it into tensors and a header.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from steering.errors import SteeringError
+
+HEADER = "steering"
+"""Key of the JSON header inside a safetensors file's metadata."""
+
+
+_STALE_S = 86_400.0
+"""A temporary file this old was left by a process that was killed: no write takes a day."""
+
+_other_cache: list[Path] = []
+"""Folders of `cache_in` contexts that are open; the last one counts."""
+
+_swept: set[Path] = set()
+"""Folders that this process has swept already."""
+
+
+def cache_dir() -> Path:
+    """Folder for what can be made again: converted models, activations, alignments."""
+    return _other_cache[-1] if _other_cache else Path(platformdirs.user_cache_dir("steering-lab"))
+
+
+@contextmanager
+def cache_in(folder: Path) -> Iterator[None]:
+    """Have the cache in another folder for a while: for measurements that begin with an empty one."""
+    _other_cache.append(folder)
+    try:
+        yield
+    finally:
+        _other_cache.pop()
+
+
+def data_dir() -> Path:
+    """Folder for what a person saved and nothing can make again."""
+    return Path(platformdirs.user_data_dir("steering-lab"))
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Write a file or a folder under a temporary name, and give it its own name only when it is whole.
+
+    Two processes that write the same path both succeed: a file is replaced, and for a folder the first one stays.
+
+    Args:
+        path: the final name. Its parent folder is made when it is missing.
+
+    Yields:
+        The temporary name, in the same folder. Make a file or a folder there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        yield temporary
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            if not (temporary.is_dir() and path.is_dir()):
+                raise
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def key(*parts: object) -> str:
+    """Hash of everything that a result depends on, for the name of its cache file.
+
+    Args:
+        parts: values that JSON can write; the order counts.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON header into one safetensors file, atomically."""
+    with atomic(path) as temporary:
+        whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(whole, temporary, metadata={HEADER: json.dumps(header, ensure_ascii=False)})
+
+
+def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read what `write_tensors` wrote.
+
+    Returns:
+        The tensors by name, and the header.
+
+    Raises:
+        SteeringError: the file is absent, not safetensors, or holds no header of ours.
+    """
+    if not path.is_file():
+        raise SteeringError(f"There is no file {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get(HEADER, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise SteeringError(f"{path} is not a readable safetensors file: {error}") from error
+    if not isinstance(header, dict):
+        raise SteeringError(f"{path} was not written by Steering Lab: its metadata has no entry {HEADER!r}.")
+    return tensors, header
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what killed processes left half-written in a folder of ours, once a process."""
+    ours = any(folder.is_relative_to(root) for root in (cache_dir(), data_dir()))
+    if folder in _swept or not ours:
+        return
+    _swept.add(folder)
+    for path in folder.iterdir():
+        with suppress(OSError):
+            if is_partial(path) and path.stat().st_mtime < time.time() - _STALE_S:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def is_partial(path: Path) -> bool:
+    """Whether a path is the temporary name of a write that has not ended, see `atomic`."""
+    return re.fullmatch(r"\..+\.[0-9a-f]{8}\.partial", path.name) is not None
