@@ -33,11 +33,11 @@ def fields(parent: str = "a", child: str = "b", **changes: Any) -> list[Any]:
 
 
 def press(
-    run: LongTask, handler: Callable[..., Iterator[Changes]], session: Session, values: list[Any], *more: Any
+    task: LongTask, handler: Callable[..., Iterator[Changes]], session: Session, values: list[Any], *more: Any
 ) -> Iterator[Changes]:
     """What a press of a run's button changes, one change after the other."""
-    yield run.begin(session, Workspace())
-    yield from run.work(session, handler, values, *more)
+    yield task.begin(session, Workspace())
+    yield from task.work(session, handler, values, *more)
 
 
 def last(changes: list[Changes], name: str) -> Any:
@@ -48,7 +48,7 @@ def last(changes: list[Changes], name: str) -> Any:
 def form(session: Session, **changes: Any) -> list[Any]:
     """The Tune λ tab's values, in its order; the task is the file that the session brought, if it brought one."""
     values = {
-        "source": next(iter(session.of(Uploads).files), "questions"),
+        "source": next(iter(session.record(Uploads).files), "questions"),
         "limit": 40,
         "lambdas": "-0.5, 0.5",
         "mode": "auto",

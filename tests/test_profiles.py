@@ -23,8 +23,8 @@ def test_what_is_written_is_read_back(weights: tuple[float, ...]) -> None:
 
 
 def test_one_layer_alone_is_short() -> None:
-    assert profiles.alone(14, 30) == "14x0 1 15x0"
-    assert profiles.label(profiles.read(profiles.alone(14, 30))) == "layer 14"
+    assert profiles.one_layer(14, 30) == "14x0 1 15x0"
+    assert profiles.label(profiles.read(profiles.one_layer(14, 30))) == "layer 14"
 
 
 @pytest.mark.parametrize("field", ["", "loud", "1 x", "-1 0", "nan", "9999x1 9999x1", "0x1"])
@@ -44,6 +44,6 @@ def test_settings_take_one_pair_of_layers_and_bars() -> None:
 
 
 def test_menus_hold_what_is_chosen_in_words() -> None:
-    assert sidebar.layers_menu("12-to-14")[-1] == ("12 → 14", "12-to-14")
-    assert profiles.menu("14x0 1 15x0")[-1] == ("layer 14", "14x0 1 15x0")
-    assert profiles.menu("late") == list(PROFILES)
+    assert sidebar.layer_map_choices("12-to-14")[-1] == ("12 → 14", "12-to-14")
+    assert profiles.choices("14x0 1 15x0")[-1] == ("layer 14", "14x0 1 15x0")
+    assert profiles.choices("late") == list(PROFILES)

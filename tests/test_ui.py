@@ -17,9 +17,9 @@ from steering.errors import Progress, SteeringError
 from steering.steer.decoding import Sampling
 from steering.ui import build_app, render, text
 from steering.ui.background import worker as worker
-from steering.ui.background.jobs import Job, Report, Stopped, paced, watched
+from steering.ui.background.jobs import Job, ProgressReport, Stopped, throttled, work_with_progress
 from steering.ui.events.binder import EventBinder
-from steering.ui.events.long_tasks import LongTask, named
+from steering.ui.events.long_tasks import LongTask, by_component
 from steering.ui.state.drafts import Draft
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Shape, Workspace
@@ -33,7 +33,7 @@ def test_what_people_write_is_escaped() -> None:
     settings = Settings.read(*fields(parent=EVIL, child=EVIL + "2"))
     pieces = [
         render.message(EVIL, "error"),
-        render.progress(Report(EVIL, 0.5)),
+        render.progress(ProgressReport(EVIL, 0.5)),
         render.relation(settings, None, None),
         render.vector_state(draft, None, False),
         render.verdict([EVIL, EVIL]),
@@ -52,11 +52,11 @@ def test_relation_says_how_models_are_joined() -> None:
 
 
 def test_progress_guesses_the_time_left_only_when_it_can() -> None:
-    assert Report("x", 0.05, 10).left is None
-    assert Report("x", 0.5, 10).left == pytest.approx(10)
-    assert Report("x", 0.5, 10, waited=4).left == pytest.approx(6)
-    assert Report("x", 0.5, 10, waited=40).left is None
-    assert text.STOPPING in render.progress(Report("x", 0.5, stopping=True))
+    assert ProgressReport("x", 0.05, 10).seconds_left is None
+    assert ProgressReport("x", 0.5, 10).seconds_left == pytest.approx(10)
+    assert ProgressReport("x", 0.5, 10, age=4).seconds_left == pytest.approx(6)
+    assert ProgressReport("x", 0.5, 10, age=40).seconds_left is None
+    assert text.STOPPING in render.progress(ProgressReport("x", 0.5, stopping=True))
 
 
 # Settings
@@ -92,11 +92,11 @@ def test_watched_work_reports_and_returns() -> None:
             assert seen[step].wait(60)
         return 42
 
-    def show(report: Report) -> Report:
+    def show(report: ProgressReport) -> ProgressReport:
         seen[round(report.fraction * 3)].set()
         return report
 
-    reports, result = _run(watched(work, Job(), show))
+    reports, result = _run(work_with_progress(work, Job(), show))
     assert result == 42
     assert sorted({(report.fraction, report.what) for report in reports}) == [
         (step / 3, f"step {step}") for step in range(3)
@@ -112,7 +112,7 @@ def test_stop_ends_the_work_at_its_next_report() -> None:
             taken.append(step)
             assert job.stop.wait(60)
 
-    reports = watched(work, job, lambda report: report)
+    reports = work_with_progress(work, job, lambda report: report)
     next(reports)
     job.stop.set()
     with pytest.raises(Stopped):
@@ -122,7 +122,7 @@ def test_stop_ends_the_work_at_its_next_report() -> None:
 
 def test_closing_the_page_stops_the_work() -> None:
     job = Job()
-    reports = watched(lambda progress: (progress("x", 0.0), job.stop.wait(60)), job, lambda report: report)
+    reports = work_with_progress(lambda progress: (progress("x", 0.0), job.stop.wait(60)), job, lambda report: report)
     next(reports)
     reports.close()
     assert job.stop.is_set()
@@ -133,7 +133,7 @@ def test_errors_of_the_work_are_raised_where_it_is_watched() -> None:
         raise SteeringError("no such layer")
 
     with pytest.raises(SteeringError, match="no such layer"):
-        list(watched(work, Job(), lambda report: report))
+        list(work_with_progress(work, Job(), lambda report: report))
 
 
 def test_models_work_in_one_thread_whoever_asks() -> None:
@@ -146,7 +146,7 @@ def test_models_work_in_one_thread_whoever_asks() -> None:
             yield number
 
     def ask() -> None:
-        list(watched(lambda _: seen.add(threading.get_ident()), Job(), lambda report: report))
+        list(work_with_progress(lambda _: seen.add(threading.get_ident()), Job(), lambda report: report))
         assert list(worker.iterate(steps())) == [0, 1, 2]
 
     pages = [threading.Thread(target=ask) for _ in range(4)]
@@ -168,7 +168,7 @@ def test_a_page_sees_the_first_step_the_last_one_and_some_between() -> None:
     def shown(n: int, seconds: float) -> list[int]:
         """What a page sees of n steps that take so many seconds each."""
         clock = itertools.count()
-        return list(paced(iter(range(n)), Job(), lambda: next(clock) * seconds))
+        return list(throttled(iter(range(n)), Job(), lambda: next(clock) * seconds))
 
     assert shown(5, 0.01) == [0, 4]
     assert shown(10, 0.125) == [0, 3, 6, 9]
@@ -188,7 +188,7 @@ def test_stop_ends_what_is_paced() -> None:
             yield number
 
     with pytest.raises(Stopped):
-        list(paced(steps(), job))
+        list(throttled(steps(), job))
     assert taken == [0, 1, 2, 3]
 
 
@@ -202,9 +202,9 @@ def _run(generator: Any) -> tuple[list[Any], Any]:
 
 
 def test_closing_a_page_forgets_it() -> None:
-    workspace, run = Workspace(), LongTask("steer", ("generate",), "stop", "status")
+    workspace, task = Workspace(), LongTask("steer", ("generate",), "stop", "status")
     session = workspace.session("page")
-    run.begin(session, workspace)
+    task.begin(session, workspace)
     session.draft("sentiment")
     job = session.jobs["steer"]
     workspace.close("page")
@@ -213,9 +213,9 @@ def test_closing_a_page_forgets_it() -> None:
 
 
 def test_a_second_page_is_told_that_the_model_is_busy() -> None:
-    workspace, run = Workspace(), LongTask("steer", ("generate",), "stop", "status")
-    assert text.STARTING in run.begin(workspace.session("one"), workspace)["status"]
-    assert text.BUSY in run.begin(workspace.session("other"), workspace)["status"]
+    workspace, task = Workspace(), LongTask("steer", ("generate",), "stop", "status")
+    assert text.STARTING in task.begin(workspace.session("one"), workspace)["status"]
+    assert text.BUSY in task.begin(workspace.session("other"), workspace)["status"]
 
 
 def test_the_app_is_built_without_a_model_and_opens_no_endpoint() -> None:
@@ -227,7 +227,7 @@ def test_the_app_is_built_without_a_model_and_opens_no_endpoint() -> None:
 
 
 def test_a_handler_without_changes_changes_nothing() -> None:
-    assert named({}, {}) == gr.skip()
+    assert by_component({}, {}) == gr.skip()
 
 
 def test_a_run_that_yields_nothing_changes_nothing() -> None:

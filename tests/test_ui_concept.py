@@ -17,7 +17,7 @@ from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.concept import checking, comparing, render, text, votes
 from steering.ui.tabs.concept import handlers as table
-from steering.ui.tabs.concept.checking import Checked, Checking
+from steering.ui.tabs.concept.checking import Checking, CheckState
 from steering.ui.tabs.concept.comparing import Comparing
 from steering.ui.text import MODIFIED
 
@@ -29,7 +29,7 @@ EVIL = '<img src=x onerror="document.title=1">'
 def test_edits_can_be_taken_back_one_by_one() -> None:
     original = load_concept("sentiment")
     start = Draft(original, original)
-    edited = start.with_rows([["a", "b"]]).added().with_labels("up", "down")
+    edited = start.with_rows([["a", "b"]]).with_empty_pair().with_labels("up", "down")
     assert edited.modified
     assert edited.undone().undone().concept.pairs[0].positive == "a"
     assert edited.undone().undone().undone() == start
@@ -164,10 +164,10 @@ def test_a_line_without_two_texts_is_named(line: str, holds: str) -> None:
 def test_pasted_pairs_take_the_place_of_empty_rows_and_can_be_taken_back() -> None:
     draft = new_draft("mine", (), ())
     assert draft.rows == [["", ""]]
-    more = draft.joined(read_pairs("a | b\nc | d"))
+    more = draft.with_pairs(read_pairs("a | b\nc | d"))
     assert more.rows == [["a", "b"], ["c", "d"]]
     assert more.undone() == draft
-    assert draft.joined(()) is draft
+    assert draft.with_pairs(()) is draft
 
 
 def test_a_new_concept_gets_a_name_that_is_free() -> None:
@@ -222,8 +222,8 @@ Pressed = tuple[Checking, Session, list[Any], list[dict[str, Any]]]
 
 @pytest.fixture
 def checked(folders: tuple[str, str]) -> Pressed:
-    check, session, values = Checking(Workspace(), table.written), Session(), fields(*folders)
-    return check, session, values, list(press(checking.RUN, check.check, session, values))
+    check, session, values = Checking(Workspace(), table.write_table), Session(), fields(*folders)
+    return check, session, values, list(press(checking.LONG_TASK, check.check, session, values))
 
 
 def test_checked_pairs_are_listed_with_those_that_fight_first(checked: Pressed) -> None:
@@ -234,7 +234,7 @@ def test_checked_pairs_are_listed_with_those_that_fight_first(checked: Pressed) 
     assert all(row["fights"] == (row["score"] < 0) == (row["mark"] == votes.FIGHTS) for row in rows)
     assert "32" in last(seen, "check_status")
     assert last(seen, "check")["interactive"]
-    assert session.of(Checked).chosen is None
+    assert session.record(CheckState).chosen is None
 
 
 def test_a_chosen_pair_can_be_left_out_and_taken_back(checked: Pressed) -> None:
@@ -271,8 +271,8 @@ def test_a_check_grows_old_with_the_method_and_not_with_the_child(checked: Press
 def test_pairs_that_cannot_be_used_are_said_beside_the_button(folders: tuple[str, str]) -> None:
     session = Session()
     table.new(session, "", "mine")
-    check = Checking(Workspace(), table.written)
-    seen = list(press(checking.RUN, check.check, session, fields(*folders, concept="mine")))
+    check = Checking(Workspace(), table.write_table)
+    seen = list(press(checking.LONG_TASK, check.check, session, fields(*folders, concept="mine")))
     assert "cannot be used" in last(seen, "check_status")
     assert check.choose(session, 0) == check.leave_out(session, "mine") == {}
 
@@ -282,11 +282,11 @@ def test_pairs_that_cannot_be_used_are_said_beside_the_button(folders: tuple[str
 
 def test_designs_are_kept_as_they_stand() -> None:
     session = Session()
-    assert "Empty" in comparing.cards(session)["design_a"]
+    assert "Empty" in comparing.design_cards(session)["design_a"]
     kept = comparing.kept("A", session, "sentiment")
     assert "32 pairs" in kept["design_a"]
     session.drafts["sentiment"] = session.draft("sentiment").without(0)
-    assert "32 pairs" in comparing.cards(session)["design_a"]
+    assert "32 pairs" in comparing.design_cards(session)["design_a"]
     assert "courage" in comparing.loaded("B", session, "courage")["design_b"]
     assert "courage" in comparing.loaded("B", session, None)["design_b"]
 
@@ -294,15 +294,15 @@ def test_designs_are_kept_as_they_stand() -> None:
 def test_two_designs_are_compared_and_written_with_in_one_batch(folders: tuple[str, str]) -> None:
     compare, session, values = Comparing(Workspace()), Session(), fields(*folders)
     comparing.kept("A", session, "sentiment")
-    missing = list(press(comparing.RUN, compare.compare, session, values, "Hello", 0.3, "explained variance"))
+    missing = list(press(comparing.LONG_TASK, compare.compare, session, values, "Hello", 0.3, "explained variance"))
     assert text.NEEDS_BOTH.format(letter="B") in last(missing, "compare_status")
     comparing.loaded("B", session, "courage")
     for prompt, lam, words in ((" ", 0.3, text.EMPTY_PROMPT), ("Hello", None, text.NEEDS_STRENGTH)):
         assert words in last(
-            list(press(comparing.RUN, compare.compare, session, values, prompt, lam, "explained variance")),
+            list(press(comparing.LONG_TASK, compare.compare, session, values, prompt, lam, "explained variance")),
             "compare_status",
         )
-    seen = list(press(comparing.RUN, compare.compare, session, values, "Hello", 0.3, "explained variance"))
+    seen = list(press(comparing.LONG_TASK, compare.compare, session, values, "Hello", 0.3, "explained variance"))
     assert text.WRITTEN in last(seen, "compare_status")
     texts = last(seen, "design_texts")
     assert [texts.count(name) for name in ("Baseline", "Design A", "Design B")] == [1, 1, 1]
@@ -321,7 +321,7 @@ def test_two_designs_are_compared_and_written_with_in_one_batch(folders: tuple[s
 def test_what_people_write_in_designs_is_escaped(checked: Pressed) -> None:
     check, session, _, _ = checked
     check.choose(session, 0)
-    found = session.of(Checked)
+    found = session.record(CheckState)
     assert found.design is not None
     assert found.votes is not None
     concept = replace(load_concept("sentiment"), name=EVIL, positive_label=EVIL, pairs=(ContrastPair(EVIL, EVIL),) * 4)

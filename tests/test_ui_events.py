@@ -32,7 +32,7 @@ from steering.ui.tabs.vote import handlers as vote
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # a toast outside of a page is a warning
 
-RUN = LongTask("steer", ("generate",), "stop", "status")
+LONG_TASK = LongTask("steer", ("generate",), "stop", "status")
 PAGE = SimpleNamespace(session_hash="page")
 EVIL = "<img src=x>"
 
@@ -164,13 +164,13 @@ def test_a_cleared_strength_is_named_on_every_tab(toasts: list[str]) -> None:
     comparing.kept("B", session, "sentiment")
     compare = comparing.Comparing(workspace).compare
     cleared: list[tuple[LongTask, Callable[..., Iterator[Changes]], tuple[Any, ...], str]] = [
-        (library.RUN, library.SavedVectors(workspace).write, ("gguf", None), library_text.LAM),
-        (preview.RUN, preview.Preview(workspace).write, ("Hello", None), layers_text.PREVIEW_LAM),
-        (steer.RUN, steer.Steering(workspace).exact, ("Hello", None), steer_text.EXACT),
-        (comparing.RUN, compare, ("Hello", None, "explained"), concept_text.NEEDS_STRENGTH),
+        (library.LONG_TASK, library.SavedVectors(workspace).write, ("gguf", None), library_text.LAM),
+        (preview.LONG_TASK, preview.Preview(workspace).write, ("Hello", None), layers_text.PREVIEW_LAM),
+        (steer.LONG_TASK, steer.Steering(workspace).exact, ("Hello", None), steer_text.EXACT),
+        (comparing.LONG_TASK, compare, ("Hello", None, "explained"), concept_text.NEEDS_STRENGTH),
     ]
-    for run, handler, inputs, words in cleared:
-        assert words in last(list(press(run, handler, session, values, *inputs)), run.status)
+    for task, handler, inputs, words in cleared:
+        assert words in last(list(press(task, handler, session, values, *inputs)), task.status)
     assert text.UNEXPECTED not in toasts
     assert len(toasts) == len(cleared)
     shown = preview.Preview(workspace)
@@ -186,7 +186,7 @@ def test_a_late_request_does_not_bring_a_closed_page_back(toasts: list[str]) -> 
     workspace.session("page")
     workspace.close("page")
     late = workspace.session("page")
-    assert text.CLOSED in RUN.begin(late, workspace)["status"]
+    assert text.CLOSED in LONG_TASK.begin(late, workspace)["status"]
     assert not workspace.busy()
     assert workspace.session("page") == Session(closed=True)
     done: list[str] = []
@@ -195,7 +195,7 @@ def test_a_late_request_does_not_bring_a_closed_page_back(toasts: list[str]) -> 
         done.append("worked")
         yield {}
 
-    (ended,) = RUN.work(workspace.session("page"), handler, fields())
+    (ended,) = LONG_TASK.work(workspace.session("page"), handler, fields())
     assert text.CLOSED in ended["status"]
     assert not ended["stop"]["interactive"]
     assert done == toasts == []
@@ -205,8 +205,8 @@ def test_a_run_that_begins_while_its_page_is_closed_is_stopped() -> None:
     workspace = Workspace()
     session = workspace.session("page")  # As a handler has it that was called before the page was closed.
     workspace.close("page")
-    assert session.begin("steer").stop.is_set()
-    assert session.take("steer").stop.is_set()
+    assert session.begin_job("steer").stop.is_set()
+    assert session.next_job("steer").stop.is_set()
 
 
 def test_a_page_that_never_was_open_is_closed_without_harm_and_few_are_remembered() -> None:
@@ -219,7 +219,7 @@ def test_a_page_that_never_was_open_is_closed_without_harm_and_few_are_remembere
 
 def test_closing_stops_also_what_waits_behind_a_newer_run() -> None:
     session = Session()
-    jobs = [session.begin("steer"), session.begin("steer"), session.begin("vote")]
+    jobs = [session.begin_job("steer"), session.begin_job("steer"), session.begin_job("vote")]
     session.close()
     assert all(job.stop.is_set() for job in jobs)
 
@@ -233,17 +233,17 @@ def test_a_second_start_stops_the_first_and_stop_reaches_the_second() -> None:
     def handler(_session: Session, job: Job, _settings: Settings, name: str) -> Iterator[Changes]:
         worked.append((name, job))
         yield {}
-        job.check()
+        job.raise_if_stopped()
 
-    RUN.begin(session, workspace)
-    first = RUN.work(session, handler, fields(), "first")
+    LONG_TASK.begin(session, workspace)
+    first = LONG_TASK.work(session, handler, fields(), "first")
     next(first)
-    RUN.begin(session, workspace)
+    LONG_TASK.begin(session, workspace)
     (ended,) = first
-    assert ended == RUN.buttons(running=True), "Stop stays, and the words belong to the second"
-    second = RUN.work(session, handler, fields(), "second")
+    assert ended == LONG_TASK.buttons(running=True), "Stop stays, and the words belong to the second"
+    second = LONG_TASK.work(session, handler, fields(), "second")
     next(second)
-    RUN.end(session)
+    LONG_TASK.request_stop(session)
     assert text.STOPPED in next(second)["status"]
     assert [name for name, _ in worked] == ["first", "second"]
     assert all(job.stop.is_set() for _, job in worked)
@@ -257,23 +257,23 @@ def test_two_starts_at_once_leave_no_run_without_a_stop() -> None:
 
     def begin() -> None:
         start.wait()
-        RUN.begin(session, workspace)
+        LONG_TASK.begin(session, workspace)
 
     threads = [threading.Thread(target=begin) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    RUN.end(session)
-    assert all(session.take("steer").stop.is_set() for _ in threads)
+    LONG_TASK.request_stop(session)
+    assert all(session.next_job("steer").stop.is_set() for _ in threads)
 
 
 def test_a_run_that_was_not_asked_for_first_can_be_stopped_too() -> None:
     """As after a restart of the server between the two requests of one press."""
     session = Session()
-    RUN.end(session)
-    job = session.take("steer")
-    RUN.end(session)
+    LONG_TASK.request_stop(session)
+    job = session.next_job("steer")
+    LONG_TASK.request_stop(session)
     assert job.stop.is_set()
 
 

@@ -16,9 +16,9 @@ from steering.concepts import load_concept
 from steering.errors import SteeringError
 from steering.library import saved_vectors as library
 from steering.library.sessions import SavedSession, session_text
-from steering.ui.sidebar.cards import cards
+from steering.ui.sidebar.cards import update_cards
 from steering.ui.state.drafts import Draft
-from steering.ui.state.files import MOST_FOLDERS, HandedOut
+from steering.ui.state.files import MAX_FOLDERS, DownloadFiles
 from steering.ui.state.presets import preset
 from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
@@ -26,9 +26,9 @@ from steering.ui.tabs.concept import handlers as table
 from steering.ui.tabs.export import files as takeaway
 from steering.ui.tabs.export.handlers import load, python
 from steering.ui.tabs.layers.handlers import Layers
-from steering.ui.tabs.library.handlers import RUN, SavedVectors
+from steering.ui.tabs.library.handlers import LONG_TASK, SavedVectors
 from steering.ui.tabs.steer.handlers import Steering
-from steering.ui.viewer.texts import Texts, Written
+from steering.ui.viewer.texts import ConceptTexts, PageTexts
 
 NAMES = {
     "up": "../x",
@@ -91,7 +91,7 @@ def own(name: str) -> Session:
     session.drafts[name] = Draft(concept, concept)
     finished = preset("sentiment")
     assert finished is not None
-    session.of(Texts).written[name] = Written(finished.grid, (), finished.moves)
+    session.record(PageTexts).written[name] = ConceptTexts(finished.grid, (), finished.moves)
     return session
 
 
@@ -119,12 +119,12 @@ def test_every_string_is_the_name_of_a_concept_and_its_files_stay_inside(name: s
 @anything
 def test_no_name_stops_the_page_from_being_brought_up_to_date(name: str) -> None:
     session, workspace, values = own(name), Workspace(), fields(concept=name)
-    del session.of(Texts).written[name]
+    del session.record(PageTexts).written[name]
     settings = Settings.read(*values)
     assert preset(name) is None
     assert Steering(workspace).notices(session, settings, "Hello")["viewer"]["phase"] == "empty"
     assert Layers(workspace).notices(session, settings, "scores")["plot_stale"] == ""
-    assert cards(workspace, session, settings)["vector"]
+    assert update_cards(workspace, session, settings)["vector"]
     assert "take_script" in python(workspace, session, settings, "Hello")
     assert workspace.shape(name) is None
 
@@ -174,15 +174,15 @@ def saved(name: str, folder: Path) -> str:
 def test_a_vector_of_any_concept_is_saved_and_handed_out(name: str, folders: tuple[str, str], temporary: Path) -> None:
     session, saved = own(name), SavedVectors(Workspace())
     values = fields(folders[0], folders[0], concept=name)
-    seen = list(press(RUN, saved.save, session, values, ""))
+    seen = list(press(LONG_TASK, saved.save, session, values, ""))
     chosen = last(seen, "lib_chosen")
     assert library.entry(chosen).path.parent == library.folder()
     assert inside(saved.download(session, chosen), temporary)
-    written = list(press(RUN, saved.write, session, values, "steering-vectors", 0.5))
+    written = list(press(LONG_TASK, saved.write, session, values, "steering-vectors", 0.5))
     assert inside(last(written, "lib_file"), temporary)
     uploaded = shutil.copy(library.entry(chosen).path, temporary / "🙂.safetensors")
-    list(press(RUN, saved.upload, session, values, str(uploaded)))
-    kept = last(list(press(RUN, saved.keep, session, values, False)), "lib_chosen")
+    list(press(LONG_TASK, saved.upload, session, values, str(uploaded)))
+    kept = last(list(press(LONG_TASK, saved.keep, session, values, False)), "lib_chosen")
     assert library.entry(kept).path.parent == library.folder()
 
 
@@ -202,9 +202,9 @@ def test_a_page_keeps_a_bounded_number_of_files_and_none_when_it_is_closed(tempo
     workspace = Workspace()
     session = workspace.session("page")
     rows = session.draft("sentiment").rows
-    for _ in range(3 * MOST_FOLDERS):
+    for _ in range(3 * MAX_FOLDERS):
         newest = table.download(session, rows, "sentiment")["download"]
-    assert len(list(temporary.iterdir())) == MOST_FOLDERS
+    assert len(list(temporary.iterdir())) == MAX_FOLDERS
     assert Path(newest).is_file()
     other = table.download(workspace.session("other"), rows, "sentiment")["download"]
     workspace.close("page")
@@ -213,7 +213,7 @@ def test_a_page_keeps_a_bounded_number_of_files_and_none_when_it_is_closed(tempo
 
 
 def test_two_files_of_one_name_lie_apart(temporary: Path) -> None:
-    files = HandedOut()
+    files = DownloadFiles()
     one, other = files.write("a", ".txt", "1"), files.write("a", ".txt", "2")
     assert (Path(one).read_text(), Path(other).read_text()) == ("1", "2")
     files.remove()

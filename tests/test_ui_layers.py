@@ -12,7 +12,7 @@ from steering.steer.grid import Grid, Health, Row
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.layers import bars, pairs, picker, preview, render, text
-from steering.ui.tabs.layers.handlers import EFFECT, RUN, Layers
+from steering.ui.tabs.layers.handlers import EFFECT_TASK, LONG_TASK, Layers
 from steering.ui.tabs.layers.preview import Preview
 
 EVIL = '<img src=x onerror="document.title=1">'
@@ -35,9 +35,9 @@ def sent(weights: list[float], choice: str = "") -> dict[str, Any]:
 @pytest.mark.usefixtures("own_cache")
 def test_the_effect_is_measured_on_demand_and_stays_in_the_report(layers: Layers, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
-    seen = list(press(EFFECT, layers.measure, session, values))
+    seen = list(press(EFFECT_TASK, layers.measure, session, values))
     assert last(seen, "measure_effect")["interactive"]
-    vector = layers.workspace.ready(Settings.read(*values), load_concept("sentiment"))
+    vector = layers.workspace.stored_vector(Settings.read(*values), load_concept("sentiment"))
     assert vector is not None
     assert vector.report is not None
     assert vector.report["effect_kept"] is not None
@@ -51,7 +51,7 @@ def test_layers_are_compared_looked_at_and_used_alone(layers: Layers, folders: t
     session, values = Session(), fields(*folders)
     settings = Settings.read(*values)
     assert "Press Compute first" in pairs.use(session, picker.show((0, 0), (3, 4)), "relative", "all")["pair_status"]
-    seen = list(press(RUN, layers.compute, session, values, "scores"))
+    seen = list(press(LONG_TASK, layers.compute, session, values, "scores"))
     figure = last(seen, "plot")["value"]
     assert (len(figure.data[0].z), len(figure.data[0].z[0])) == (3, 4)
     assert "64 texts" in last(seen, "layers_status")
@@ -71,8 +71,8 @@ def test_layers_are_compared_looked_at_and_used_alone(layers: Layers, folders: t
 
     used = pairs.use(session, picker.show((2, 1), (3, 4)), "best", "late")
     assert (used["layers"]["value"], used["profile"]["value"]) == ("2-to-1", "0 1 2x0")
-    alone = Settings.read(*fields(*folders, layers="2-to-1", profile="0 1 2x0"))
-    assert alone.vector_key(load_concept("sentiment")) != settings.vector_key(load_concept("sentiment"))
+    one_layer = Settings.read(*fields(*folders, layers="2-to-1", profile="0 1 2x0"))
+    assert one_layer.vector_key(load_concept("sentiment")) != settings.vector_key(load_concept("sentiment"))
     again = pairs.back(session, "2-to-1")
     assert (again["layers"]["value"], again["profile"]["value"]) == ("best", "late")
 
@@ -111,7 +111,7 @@ def test_an_edit_of_the_bars_changes_the_profile_and_previews_only_what_is_ready
     assert changes["profile"]["choices"][-1] == ("own bars", "0 0.5 1 0")
     assert "preview_asked" not in changes, "nothing is loaded"
 
-    seen = list(press(preview.RUN, preview_of.write, session, values, "Hello", 0.3))
+    seen = list(press(preview.LONG_TASK, preview_of.write, session, values, "Hello", 0.3))
     assert "λ = 0" in last(seen, "preview_texts")
     assert "λ = +0.3" in last(seen, "preview_texts")
     assert "Hello" in last(seen, "preview_status")
@@ -123,16 +123,16 @@ def test_an_edit_of_the_bars_changes_the_profile_and_previews_only_what_is_ready
 
     assert preview_of.edited(session, edit, 0.3, *values)["preview_asked"] == "1"
     assert preview_of.moved(session, -0.2, *values)["preview_asked"] == "2"
-    RUN.begin(session, layers.workspace)
+    LONG_TASK.begin(session, layers.workspace)
     busy = layers.workspace.session("another page")
-    RUN.begin(busy, layers.workspace)
+    LONG_TASK.begin(busy, layers.workspace)
     assert "preview_asked" not in preview_of.edited(session, edit, 0.3, *values), "somebody waits for the models"
 
 
 def test_a_newer_edit_ends_the_preview_of_an_older_one(preview_of: Preview, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
     seen = []
-    for changes in press(preview.RUN, preview_of.write, session, values, "Hello", 0.3):
+    for changes in press(preview.LONG_TASK, preview_of.write, session, values, "Hello", 0.3):
         if "preview_texts" in changes and not any("preview_texts" in earlier for earlier in seen):
             preview_of.edited(session, sent([0, 1, 0, 0]), 0.2, *values)
         seen.append(changes)
@@ -146,7 +146,7 @@ def test_a_newer_edit_ends_the_preview_of_an_older_one(preview_of: Preview, fold
 
 
 def test_an_empty_prompt_is_named(preview_of: Preview) -> None:
-    seen = list(press(preview.RUN, preview_of.write, Session(), fields(), " ", 0.3))
+    seen = list(press(preview.LONG_TASK, preview_of.write, Session(), fields(), " ", 0.3))
     assert "prompt on the Steer tab is empty" in last(seen, "preview_status")
 
 

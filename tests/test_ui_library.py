@@ -15,9 +15,9 @@ from steering.concepts.concept import ContrastPair
 from steering.concepts.files import load_concept
 from steering.errors import SteeringError
 from steering.library import saved_vectors as library
-from steering.ui.sidebar.cards import cards
+from steering.ui.sidebar.cards import update_cards
 from steering.ui.state.drafts import Draft
-from steering.ui.state.settings import FIELDS, FILE, Settings
+from steering.ui.state.settings import FIELDS, FILE_PREFIX, Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import files as takeaway
 from steering.ui.tabs.export import report, script
@@ -25,10 +25,10 @@ from steering.ui.tabs.export import text as export_text
 from steering.ui.tabs.export.handlers import load, python
 from steering.ui.tabs.library import text
 from steering.ui.tabs.library.comparing import compared
-from steering.ui.tabs.library.handlers import RUN, Chosen, SavedVectors
-from steering.ui.tabs.steer.handlers import RUN as STEER
+from steering.ui.tabs.library.handlers import LONG_TASK, LibraryState, SavedVectors
+from steering.ui.tabs.steer.handlers import LONG_TASK as STEER
 from steering.ui.tabs.steer.handlers import Steering
-from steering.ui.viewer.texts import Texts
+from steering.ui.viewer.texts import PageTexts
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # a toast outside of a page is a warning
 
@@ -65,7 +65,7 @@ def run_script(code: str) -> str:
 
 
 def printed(session: Session, concept: str) -> str:
-    rows = session.of(Texts).written[concept].grid.rows
+    rows = session.record(PageTexts).written[concept].grid.rows
     return "".join(f"λ = {row.lam:+g}\n{row.text}\n\n" for row in rows)
 
 
@@ -76,13 +76,13 @@ def test_a_vector_is_saved_checked_and_used_instead_of_one_made_from_pairs(
     saved: SavedVectors, folders: tuple[str, str]
 ) -> None:
     session, values = Session(), fields(*folders)
-    seen = list(press(RUN, saved.save, session, values, "mine / first"))
+    seen = list(press(LONG_TASK, saved.save, session, values, "mine / first"))
     assert last(seen, "lib_chosen") == "mine-first"
-    checked = list(press(RUN, saved.check, session, values, "mine-first"))
+    checked = list(press(LONG_TASK, saved.check, session, values, "mine-first"))
     assert "matches" in last(checked, "lib_card")
     assert last(checked, "lib_use")["interactive"]
     used = saved.use(session, *values)
-    assert used["concept"]["value"] == f"{FILE}mine-first"
+    assert used["concept"]["value"] == f"{FILE_PREFIX}mine-first"
     now = Settings.read(*fields(*folders, concept=used["concept"]["value"]))
     concept = session.draft(now.concept).concept
     vector = saved.workspace.vector(now, concept)
@@ -91,21 +91,21 @@ def test_a_vector_is_saved_checked_and_used_instead_of_one_made_from_pairs(
     assert (vector.directions == kept.directions).all()
     assert text_of_card(saved, session, now).count("Read from a file") == 1
     other = Settings.read(*fields(*folders, concept=now.concept, method="mean"))
-    assert saved.workspace.ready(other, concept) is None
+    assert saved.workspace.stored_vector(other, concept) is None
     assert saved.workspace.vector(other, concept).method == "mean", "another method is made from the file's pairs"
 
 
 def text_of_card(saved: SavedVectors, session: Session, settings: Settings) -> str:
-    return str(cards(saved.workspace, session, settings)["vector"])
+    return str(update_cards(saved.workspace, session, settings)["vector"])
 
 
 def test_a_vector_for_another_child_is_refused_with_what_was_expected(
     saved: SavedVectors, folders: tuple[str, str]
 ) -> None:
     session, values = Session(), fields(*folders)
-    list(press(RUN, saved.save, session, values, "mine"))
+    list(press(LONG_TASK, saved.save, session, values, "mine"))
     other = fields(folders[0], folders[0])
-    seen = list(press(RUN, saved.check, session, other, "mine"))
+    seen = list(press(LONG_TASK, saved.check, session, other, "mine"))
     card = last(seen, "lib_card")
     assert "✕ differs" in card
     assert '<td class="long">32</td><td class="long">40</td>' in card
@@ -119,14 +119,14 @@ def test_an_uploaded_file_is_checked_before_it_is_kept(
     session, values = Session(), fields(*folders)
     bad = tmp_path / "bad.gguf"
     bad.write_bytes(b"no such thing")
-    assert "not a readable GGUF" in last(list(press(RUN, saved.upload, session, values, str(bad))), "lib_status")
-    assert session.of(Chosen).uploaded is None
-    exported = list(press(RUN, saved.write, session, values, "gguf", 1.0))
+    assert "not a readable GGUF" in last(list(press(LONG_TASK, saved.upload, session, values, str(bad))), "lib_status")
+    assert session.record(LibraryState).uploaded is None
+    exported = list(press(LONG_TASK, saved.write, session, values, "gguf", 1.0))
     file = last(exported, "lib_file")
     assert "block 0" in last(exported, "lib_notes")
-    seen = list(press(RUN, saved.upload, session, values, file))
+    seen = list(press(LONG_TASK, saved.upload, session, values, file))
     assert "matches" in last(seen, "lib_card")
-    kept = list(press(RUN, saved.keep, session, values, True))
+    kept = list(press(LONG_TASK, saved.keep, session, values, True))
     entry = library.entry(last(kept, "lib_chosen"))
     assert entry.vector is not None
     assert entry.vector.provenance["imported"]["format"] == "gguf"
@@ -134,7 +134,7 @@ def test_an_uploaded_file_is_checked_before_it_is_kept(
 
 def test_deleting_is_taken_back(saved: SavedVectors, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
-    list(press(RUN, saved.save, session, values, "mine"))
+    list(press(LONG_TASK, saved.save, session, values, "mine"))
     gone = saved.delete(session, "mine")
     assert gone["lib_table"]["rows"] == []
     assert gone["lib_undo"]["interactive"]
@@ -143,9 +143,9 @@ def test_deleting_is_taken_back(saved: SavedVectors, folders: tuple[str, str]) -
 
 def test_two_vectors_are_compared_layer_by_layer(saved: SavedVectors, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
-    list(press(RUN, saved.save, session, values, "one"))
-    list(press(RUN, saved.save, session, values, "same"))
-    list(press(RUN, saved.save, session, fields(folders[0], folders[0]), "parent"))
+    list(press(LONG_TASK, saved.save, session, values, "one"))
+    list(press(LONG_TASK, saved.save, session, values, "same"))
+    list(press(LONG_TASK, saved.save, session, fields(folders[0], folders[0]), "parent"))
     found = compared(session, "one", "same")
     cosines = found["lib_cosines"]["value"].data[1].y
     assert [value for value in cosines if value is not None] == pytest.approx([1] * 4)
@@ -176,15 +176,15 @@ def test_edited_pairs_are_written_into_the_script(workspace: Workspace, folders:
     edited = replace(original, pairs=(ContrastPair('It\'s "good"\n', "It is bad."), *original.pairs[:7]))
     session.drafts["sentiment"] = Draft(edited, original)
     steered(workspace, session, values)
-    code = script.of(Settings.read(*values), edited, PROMPT)
+    code = script.python_script(Settings.read(*values), edited, PROMPT)
     assert "load_concept" not in code
     assert run_script(code) == printed(session, "sentiment")
 
 
 def test_the_script_reads_the_file_that_is_steered_with(saved: SavedVectors, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
-    list(press(RUN, saved.save, session, values, "mine"))
-    list(press(RUN, saved.check, session, values, "mine"))
+    list(press(LONG_TASK, saved.save, session, values, "mine"))
+    list(press(LONG_TASK, saved.check, session, values, "mine"))
     name = saved.use(session, *values)["concept"]["value"]
     values = fields(*folders, concept=name)
     steered(saved.workspace, session, values)
@@ -208,7 +208,7 @@ def test_a_session_brings_the_page_back(workspace: Workspace, folders: tuple[str
     assert len(fresh.draft("sentiment").concept.pairs) == 9
     assert fresh.draft("sentiment").modified
     texts = [row["text"] for row in changes["viewer"]["rows"]]
-    assert texts == [row.text for row in session.of(Texts).written["sentiment"].grid.rows]
+    assert texts == [row.text for row in session.record(PageTexts).written["sentiment"].grid.rows]
     assert Steering(workspace).notices(fresh, Settings.read(*values), PROMPT)["stale"] == ""
     assert takeaway.session_file(fresh, values, PROMPT) != path
     assert Path(takeaway.session_file(fresh, values, PROMPT)).read_text() == Path(path).read_text()
@@ -240,7 +240,7 @@ def test_the_csv_holds_every_text(workspace: Workspace, folders: tuple[str, str]
     session, values = Session(), fields(*folders)
     steered(workspace, session, values)
     table = pandas.read_csv(takeaway.texts_file(session, Settings.read(*values)), keep_default_na=False)
-    grid = session.of(Texts).written["sentiment"].grid
+    grid = session.record(PageTexts).written["sentiment"].grid
     assert list(table["lambda"]) == [row.lam for row in grid.rows]
     assert list(table["text"]) == [row.text for row in grid.rows]
     assert set(table["prompt"]) == {PROMPT}
@@ -251,7 +251,7 @@ def test_the_csv_holds_every_text(workspace: Workspace, folders: tuple[str, str]
 
 
 def report_of(workspace: Workspace, session: Session, values: list[Any], prompt: str) -> str:
-    return report.of(session, workspace, Settings.read(*values), prompt)
+    return report.page_report(session, workspace, Settings.read(*values), prompt)
 
 
 def test_the_report_holds_everything_and_asks_nobody(workspace: Workspace, folders: tuple[str, str]) -> None:
@@ -260,7 +260,7 @@ def test_the_report_holds_everything_and_asks_nobody(workspace: Workspace, folde
     pairs = (ContrastPair(EVIL, "b"), *original.pairs[:9])
     session.drafts["sentiment"] = Draft(replace(original, pairs=pairs, positive_label=EVIL), original)
     steered(workspace, session, values, EVIL)
-    written = session.of(Texts).written["sentiment"]
+    written = session.record(PageTexts).written["sentiment"]
     rows = (replace(written.grid.rows[0], text=EVIL), *written.grid.rows[1:])
     written.grid = replace(written.grid, rows=rows)
     page = report_of(workspace, session, values, EVIL)

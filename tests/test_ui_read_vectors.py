@@ -16,7 +16,7 @@ from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import text as export_text
 from steering.ui.tabs.export.handlers import python
-from steering.ui.tabs.library.handlers import RUN, SavedVectors
+from steering.ui.tabs.library.handlers import LONG_TASK, SavedVectors
 from steering.vectors.vector import SteeringVector, save_vector
 
 
@@ -42,7 +42,7 @@ class Page:
     @property
     def vector(self) -> SteeringVector | None:
         """What the page steers with."""
-        return self.saved.workspace.ready(self.settings, self.concept)
+        return self.saved.workspace.stored_vector(self.settings, self.concept)
 
     def close(self) -> None:
         """Close the page."""
@@ -53,7 +53,7 @@ class Page:
     def use(self, name: str) -> None:
         """Check a saved vector and steer with it."""
         self.saved.choose(self.session, name, None)
-        seen = list(press(RUN, self.saved.check, self.session, self.values, name))
+        seen = list(press(LONG_TASK, self.saved.check, self.session, self.values, name))
         assert last(seen, "lib_use")["interactive"]
         changes = self.saved.use(self.session, *self.values)
         chosen = {**dict(zip(FIELDS, self.values, strict=True)), "concept": changes["concept"]["value"]}
@@ -75,7 +75,7 @@ def pages(
         Page(name, SavedVectors(workspace), workspace.session(name), fields(*folders))
         for name in (f"{tmp_path.name} one", f"{tmp_path.name} other")
     )
-    list(press(RUN, one.saved.save, one.session, one.values, "mine"))
+    list(press(LONG_TASK, one.saved.save, one.session, one.values, "mine"))
     yield one, other
     one.close()
     other.close()
@@ -134,4 +134,4 @@ def test_a_vector_stays_until_the_last_page_that_read_it_is_closed(pages: tuple[
     assert other.vector is not None
     other.close()
     assert not workspace.from_file(settings, concept)
-    assert len(workspace._read) == 0
+    assert len(workspace._file_vectors) == 0

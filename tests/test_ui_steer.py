@@ -11,16 +11,16 @@ from steering.errors import Progress
 from steering.models.language_model import LanguageModel
 from steering.steer.grid import Grid, Health, Row
 from steering.ui.events.long_tasks import Changes
-from steering.ui.sidebar.cards import cards
+from steering.ui.sidebar.cards import update_cards
 from steering.ui.state.drafts import Draft
 from steering.ui.state.presets import PROMPTS, preset
 from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.steer import text
-from steering.ui.tabs.steer.handlers import RUN, Steering
+from steering.ui.tabs.steer.handlers import LONG_TASK, Steering
 from steering.ui.text import STOPPED, UNEXPECTED
 from steering.ui.viewer import component as viewer
-from steering.ui.viewer.texts import Texts
+from steering.ui.viewer.texts import PageTexts
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:gradio"),  # a toast outside of a page is a warning
@@ -97,7 +97,7 @@ def session() -> Session:
 
 
 def steer(steering: Steering, session: Session, *values: Any, prompt: str = "The weather") -> list[Changes]:
-    return list(press(RUN, steering.steer, session, list(values), prompt))
+    return list(press(LONG_TASK, steering.steer, session, list(values), prompt))
 
 
 def test_generate_makes_the_vector_and_then_writes_at_every_strength(
@@ -105,14 +105,14 @@ def test_generate_makes_the_vector_and_then_writes_at_every_strength(
 ) -> None:
     values = fields(*folders)
     settings = Settings.read(*values)
-    assert "Vector missing" in cards(steering.workspace, session, settings)["vector"]
+    assert "Vector missing" in update_cards(steering.workspace, session, settings)["vector"]
     seen = steer(steering, session, *values)
     shown = last(seen, "viewer")
     assert shown["phase"] == "done"
     assert [one["lam"] for one in shown["rows"]] == list(LAMBDAS)
     assert all(any("perplexity" in badge["words"] for badge in one["badges"]) for one in shown["rows"] if one["text"])
     assert "side by side" in last(seen, "status")
-    assert "Vector ready" in cards(steering.workspace, session, settings)["vector"]
+    assert "Vector ready" in update_cards(steering.workspace, session, settings)["vector"]
     assert any("lab-status busy" in change["status"] for change in seen if "status" in change)
     assert last(seen, "generate")["interactive"]
     assert not last(seen, "stop")["interactive"]
@@ -128,7 +128,7 @@ def test_texts_are_marked_stale_and_kept(steering: Steering, session: Session, f
     assert "viewer" not in other_prompt
     other_method = Settings.read(*fields(folders[0], folders[0], method="mean"))
     assert text.STALE_GRID in steering.notices(session, other_method, "The weather")["stale"]
-    assert "Vector stale" in cards(steering.workspace, session, other_method)["vector"]
+    assert "Vector stale" in update_cards(steering.workspace, session, other_method)["vector"]
 
 
 def test_models_of_earlier_choices_leave_memory(steering: Steering, session: Session, folders: tuple[str, str]) -> None:
@@ -140,9 +140,9 @@ def test_models_of_earlier_choices_leave_memory(steering: Steering, session: Ses
 def test_stop_before_the_turn_comes_runs_nothing(
     steering: Steering, session: Session, folders: tuple[str, str]
 ) -> None:
-    run = press(RUN, steering.steer, session, fields(*folders), "The weather")
+    run = press(LONG_TASK, steering.steer, session, fields(*folders), "The weather")
     next(run)
-    RUN.end(session)
+    LONG_TASK.request_stop(session)
     seen = list(run)
     assert len(seen) == 1
     assert STOPPED in seen[0]["status"]
@@ -154,10 +154,10 @@ def test_stop_while_writing_keeps_what_was_written(
 ) -> None:
     seen = []
     values = fields(folders[0], folders[0], max_new_tokens=200)
-    for changes in press(RUN, steering.steer, session, values, "The weather"):
+    for changes in press(LONG_TASK, steering.steer, session, values, "The weather"):
         seen.append(changes)
         if changes.get("viewer", {}).get("phase") == "running":
-            RUN.end(session)
+            LONG_TASK.request_stop(session)
     shown = last(seen, "viewer")
     assert shown["phase"] == "stopped"
     assert any(one["text"] for one in shown["rows"])
@@ -241,16 +241,18 @@ def test_each_concept_keeps_its_texts_and_its_prompt(steering: Steering, session
 def test_one_exact_strength_joins_the_others(steering: Steering, session: Session, folders: tuple[str, str]) -> None:
     values = fields(folders[0], folders[0])
     steer(steering, session, *values)
-    before = session.of(Texts).written["sentiment"].grid
-    seen = list(press(RUN, steering.exact, session, values, "The weather", 0.25))
+    before = session.record(PageTexts).written["sentiment"].grid
+    seen = list(press(LONG_TASK, steering.exact, session, values, "The weather", 0.25))
     shown = last(seen, "viewer")
     assert [one["lam"] for one in shown["rows"]] == sorted([*LAMBDAS, 0.25])
     assert shown["choose"] == 0.25
-    after = session.of(Texts).written["sentiment"].grid
+    after = session.record(PageTexts).written["sentiment"].grid
     assert [row for row in after.rows if row.lam != 0.25] == list(before.rows)
     assert after.at(0.25).health.perplexity is not None
     assert all(one["moves"] for one in shown["rows"])
-    assert text.EXACT_NEEDS_GRID in last(list(press(RUN, steering.exact, session, values, "Another", 0.25)), "status")
+    assert text.EXACT_NEEDS_GRID in last(
+        list(press(LONG_TASK, steering.exact, session, values, "Another", 0.25)), "status"
+    )
 
 
 def test_models_on_this_machine_are_loaded_behind_the_page(
@@ -270,13 +272,13 @@ def test_loading_behind_the_page_does_not_talk_over_what_a_person_asked_for(
 ) -> None:
     workspace, session = Workspace(), Session()
     steering = Steering(workspace)
-    RUN.begin(session, workspace)
-    session.jobs.pop(RUN.name)  # It ended, and said how.
+    LONG_TASK.begin(session, workspace)
+    session.jobs.pop(LONG_TASK.name)  # It ended, and said how.
     assert list(steering.load(session, *folders)) == []
     late, load = Session(), workspace.models
 
     def asked_meanwhile(settings: Settings, progress: Progress) -> tuple[LanguageModel, LanguageModel]:
-        RUN.begin(late, workspace)
+        LONG_TASK.begin(late, workspace)
         return load(settings, progress)
 
     monkeypatch.setattr(workspace, "models", asked_meanwhile)

@@ -17,7 +17,7 @@ from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.tune import handlers, text
 from steering.ui.tabs.tune import render as tables
-from steering.ui.tabs.tune.handlers import REPORT, RUN, Tune, Tuned, chosen, rescaled, upload
+from steering.ui.tabs.tune.handlers import LONG_TASK, REPORT_TASK, Tune, TuneState, chosen, rescaled, upload
 from steering.ui.text import STOPPED
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -51,10 +51,10 @@ def test_the_grid_grows_and_the_best_strength_goes_to_the_slider(
     tuning: Tune, session: Session, folders: tuple[str, str]
 ) -> None:
     values = fields(*folders)
-    seen = list(press(RUN, tuning.tune, session, values, *form(session)))
+    seen = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
     figures = [change["tune_plot"]["value"] for change in seen if "tune_plot" in change]
     assert [figure.data[0].customdata[0][2] for figure in figures] == [10, 12], "first ten questions, then all"
-    found = session.of(Tuned).tuning
+    found = session.record(TuneState).tuning
     assert found is not None
     assert [column.lam for column in found.evaluation.columns] == [-0.5, 0, 0.5]
     assert (found.evaluation.n, found.evaluation.split) == (12, "validation")
@@ -66,9 +66,9 @@ def test_the_grid_grows_and_the_best_strength_goes_to_the_slider(
     for piece in ("◆ baseline", "★ most right", f"{sum(found.evaluation.baseline.correct)} of 12"):
         assert piece in last(seen, "tune_table")
 
-    again = list(press(RUN, tuning.tune, session, values, *form(session)))
+    again = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
     assert "36 of them from earlier runs" in last(again, "tune_status")
-    assert session.of(Tuned).tuning == found
+    assert session.record(TuneState).tuning == found
 
 
 def test_a_stopped_run_goes_on_where_it_was(
@@ -77,24 +77,24 @@ def test_a_stopped_run_goes_on_where_it_was(
     values = fields(*folders)
 
     def stop_behind(evaluation: Evaluation) -> Tuning:
-        RUN.end(session)
+        LONG_TASK.request_stop(session)
         return tuned(evaluation)
 
     with monkeypatch.context() as patch:
         patch.setattr(handlers, "tuned", stop_behind)
-        seen = list(press(RUN, tuning.tune, session, values, *form(session)))
+        seen = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
     assert STOPPED in last(seen, "tune_status")
-    assert session.of(Tuned).tuning.evaluation.n == 10, "what was found before stays"  # type: ignore[union-attr]
-    again = list(press(RUN, tuning.tune, session, values, *form(session)))
+    assert session.record(TuneState).tuning.evaluation.n == 10, "what was found before stays"  # type: ignore[union-attr]
+    again = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
     assert "of them from earlier runs" in last(again, "tune_status")
-    assert session.of(Tuned).tuning.evaluation.n == 12  # type: ignore[union-attr]
+    assert session.record(TuneState).tuning.evaluation.n == 12  # type: ignore[union-attr]
 
 
 def test_the_report_is_made_on_the_other_part_and_can_be_downloaded(
     tuning: Tune, session: Session, folders: tuple[str, str]
 ) -> None:
     values = fields(*folders)
-    seen = list(press(REPORT, tuning.report, session, values, *form(session)))
+    seen = list(press(REPORT_TASK, tuning.report, session, values, *form(session)))
     table = last(seen, "tune_study")
     for words in (
         "baseline",
@@ -118,17 +118,17 @@ def test_the_report_is_made_on_the_other_part_and_can_be_downloaded(
 def test_the_first_prompt_is_shown_and_nothing_is_scored(
     tuning: Tune, session: Session, folders: tuple[str, str]
 ) -> None:
-    seen = list(press(RUN, tuning.preview, session, fields(*folders), *form(session)))
+    seen = list(press(LONG_TASK, tuning.preview, session, fields(*folders), *form(session)))
     assert "Question: &lt;b&gt;2&lt;/b&gt; validation 0?" in last(seen, "tune_prompt")
     assert text.PROMPT_SHOWN in last(seen, "tune_status")
-    assert session.of(Tuned).tuning is None
+    assert session.record(TuneState).tuning is None
 
 
 def test_figures_are_marked_when_they_are_out_of_date(tuning: Tune, session: Session, folders: tuple[str, str]) -> None:
     values = fields(*folders)
     settings = Settings.read(*values)
     assert tuning.notices(session, settings, *form(session)) == {"tune_stale": "", "tune_report_stale": ""}
-    list(press(RUN, tuning.tune, session, values, *form(session, limit=5)))
+    list(press(LONG_TASK, tuning.tune, session, values, *form(session, limit=5)))
     assert tuning.notices(session, settings, *form(session, limit=5))["tune_stale"] == ""
     for change in ({"limit": 10}, {"lambdas": "0.1"}, {"mode": "generate"}, {"frame": "chat"}):
         assert text.STALE in tuning.notices(session, settings, *form(session, **{"limit": 5} | change))["tune_stale"]
@@ -141,14 +141,14 @@ def test_figures_are_marked_when_they_are_out_of_date(tuning: Tune, session: Ses
 @pytest.mark.parametrize("source", ["nowhere", "/etc/passwd.csv", ""])
 def test_only_known_tasks_and_own_files_are_read(source: str, session: Session) -> None:
     with pytest.raises(SteeringError, match="There is no task"):
-        Form.read(session.of(Uploads).files, *form(session, source=source))
+        Form.read(session.record(Uploads).files, *form(session, source=source))
 
 
 def test_a_file_that_is_no_task_is_refused(tmp_path: Path) -> None:
     path, session = tmp_path / "bad.jsonl", Session()
     path.write_text('{"question": "Why?"}', "utf-8")
     assert "with a &#x27;question&#x27; and an &#x27;answer&#x27;" in upload(session, str(path))["tune_status"]
-    assert not session.of(Uploads).files
+    assert not session.record(Uploads).files
 
 
 def test_strengths_are_read_as_people_write_them() -> None:
@@ -163,7 +163,7 @@ def test_strengths_are_read_as_people_write_them() -> None:
 
 
 def test_another_scale_brings_its_own_grid_unless_it_was_edited() -> None:
-    residual, unit = (questions_text.written(GRIDS[scale]) for scale in ("residual", "unit"))
+    residual, unit = (questions_text.lambda_list(GRIDS[scale]) for scale in ("residual", "unit"))
     assert rescaled(Session(), "unit", residual) == {"tune_lambdas": unit}
     assert rescaled(Session(), "residual", unit) == {"tune_lambdas": residual}
     assert rescaled(Session(), "unit", "0.1") == {}

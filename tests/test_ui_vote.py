@@ -19,8 +19,8 @@ from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.tune import handlers as tuning
 from steering.ui.tabs.vote import handlers, render, text
-from steering.ui.tabs.vote.handlers import COUNT, RUN, Voting, take
-from steering.ui.tabs.vote.question import Taken, named, typed
+from steering.ui.tabs.vote.handlers import COUNT_TASK, LONG_TASK, Voting, fill_question
+from steering.ui.tabs.vote.question import TaskCursor, answer_label, question_task
 from steering.ui.text import STOPPED
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -55,7 +55,7 @@ def test_a_question_is_answered_in_writing_at_every_strength(
 ) -> None:
     asked = ("How many bowls of soup?", "", "24", "number")
     values = fields(*folders)
-    seen = list(press(RUN, voting.ask, session, values, *asked, True, *form(session, most=8)))
+    seen = list(press(LONG_TASK, voting.ask, session, values, *asked, True, *form(session, most=8)))
     table = last(seen, "vote_answers")
     for words in (f"{strength(-0.5)}</th>", "0 ◆ baseline</th>", "+0.5</th>"):
         assert words in table
@@ -74,20 +74,20 @@ def test_a_stopped_question_keeps_what_was_written(
     def stop_behind(*arguments: Any) -> Iterator[Evaluation]:
         steps = ask(*arguments)
         yield next(steps)
-        RUN.end(session)
+        LONG_TASK.request_stop(session)
         yield next(steps)
 
     asked = ("How many bowls of soup?", "", "", "number")
     with monkeypatch.context() as patch:
         patch.setattr(handlers, "ask", stop_behind)
-        seen = list(press(RUN, voting.ask, session, fields(*folders), *asked, True, *form(session, most=8)))
+        seen = list(press(LONG_TASK, voting.ask, session, fields(*folders), *asked, True, *form(session, most=8)))
     assert last(seen, "vote_answers").count(f"<td>{text.STOPPED}</td>") == 3
     assert STOPPED in last(seen, "vote_status")
 
 
 def test_choices_are_weighed_and_named(voting: Voting, session: Session, folders: tuple[str, str]) -> None:
     asked = ("What is good for the gardens?", f"a train\n\n {EVIL}\nrain", "rain", "number")
-    seen = list(press(RUN, voting.ask, session, fields(*folders), *asked, False, *form(session, shots=3)))
+    seen = list(press(LONG_TASK, voting.ask, session, fields(*folders), *asked, False, *form(session, shots=3)))
     assert "C −" in last(seen, "vote_answers")
     assert EVIL not in last(seen, "vote_answers") + last(seen, "vote_verdict")
     assert [bar.name for bar in last(seen, "vote_tally")["value"].data] == [text.STEERED]
@@ -95,15 +95,15 @@ def test_choices_are_weighed_and_named(voting: Voting, session: Session, folders
 
 
 def test_questions_are_taken_from_the_validation_part_one_after_the_other(session: Session) -> None:
-    seen = [take(session, *form(session, most=8)) for _ in range(7)]
+    seen = [fill_question(session, *form(session, most=8)) for _ in range(7)]
     assert [changes["vote_question"] for changes in seen] == [f"validation {place % 6}?" for place in range(7)]
     assert seen[1]["vote_choices"].splitlines() == CHOICES
     assert (seen[1]["vote_answer"], "number 2 of 6" in seen[1]["vote_status"]) == ("B", True)
-    taken = session.of(Taken)
+    taken = session.record(TaskCursor)
     assert taken.task is not None
-    assert typed("validation 1?", "\n".join(CHOICES), "B", "number", taken).pool == taken.task.pool != ()
-    assert typed("Quite another?", "", "", "number", taken).pool == ()
-    assert "There is no task" in take(session, *form(session, source="nowhere"))["vote_status"]
+    assert question_task("validation 1?", "\n".join(CHOICES), "B", "number", taken).pool == taken.task.pool != ()
+    assert question_task("Quite another?", "", "", "number", taken).pool == ()
+    assert "There is no task" in fill_question(session, *form(session, source="nowhere"))["vote_status"]
 
 
 def test_a_task_is_voted_on_from_the_rows_of_the_tuning(
@@ -111,10 +111,10 @@ def test_a_task_is_voted_on_from_the_rows_of_the_tuning(
 ) -> None:
     values = fields(*folders)
     tune = tuning.Tune(voting.workspace)
-    list(press(tuning.RUN, tune.tune, session, values, *form(session, most=8)))
-    found = session.of(tuning.Tuned).tuning
+    list(press(tuning.LONG_TASK, tune.tune, session, values, *form(session, most=8)))
+    found = session.record(tuning.TuneState).tuning
     assert found is not None
-    seen = list(press(COUNT, voting.count, session, values, "validation", *form(session, most=8)))
+    seen = list(press(COUNT_TASK, voting.count, session, values, "validation", *form(session, most=8)))
     votes = vote(found.evaluation)
     right = sum(votes.correct)
     assert f"right on {100 * right / 6:.0f} % of 6 questions" in last(seen, "vote_counted")
@@ -144,14 +144,14 @@ def test_a_task_is_voted_on_from_the_rows_of_the_tuning(
 )
 def test_a_question_that_cannot_be_put_is_refused(fields: tuple[str, str, str], message: str) -> None:
     with pytest.raises(SteeringError, match=message):
-        typed(*fields, "number", Taken())
+        question_task(*fields, "number", TaskCursor())
 
 
 @pytest.mark.parametrize(("answer", "right"), [("b", "B"), ("two", "B"), ("A", "A"), ("", "")])
 def test_the_right_choice_may_be_its_letter_or_its_text(answer: str, right: str) -> None:
-    task = typed("Which?", "one\ntwo", answer, "number", Taken())
+    task = question_task("Which?", "one\ntwo", answer, "number", TaskCursor())
     assert (task.kind, task.items[0].answer) == ("choice", right)
-    assert named("B", task.items[0]) == "B: two"
+    assert answer_label("B", task.items[0]) == "B: two"
 
 
 def test_the_winner_is_marked_by_value_and_right_or_wrong_by_a_mark() -> None:

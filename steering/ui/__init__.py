@@ -1,4 +1,4 @@
-"""The browser interface: it shows what the core does, and decides nothing itself.
+"""The browser interface. All computation is done by the other packages; this one shows results and reads settings.
 
 Only this package imports Gradio.
 """

@@ -1,4 +1,4 @@
-"""The page as a whole: sidebar and tabs, put together and connected."""
+"""The app: builds the page from the sidebar and the tabs, connects their events and starts the server."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,18 +20,25 @@ from steering.ui.viewer.texts import precomputed
 
 
 class Lab(gr.Blocks):  # type: ignore[misc]
-    """The app, launched with our look and our settings for privacy unless the caller says otherwise.
+    """The app. `launch` sets its theme, styles and privacy settings by default.
 
     Attributes:
-        first_paint: what the document's end shows until the page is there.
+        first_paint: HTML for the document's end, which is shown until Gradio has built the page.
     """
 
     first_paint: str = ""
 
     def launch(self, **settings: Any) -> Any:
-        """Start the server; takes what `gr.Blocks.launch` takes.
+        """Start the server.
 
-        The page stays on this machine, keeps no prompts in the browser and opens no monitoring page.
+        By default the server listens on this machine only, the browser stores no prompts, and Gradio's monitoring page is
+        off.
+
+        Args:
+            settings: arguments of `gr.Blocks.launch`; they take precedence over the defaults.
+
+        Returns:
+            What `gr.Blocks.launch` returns.
         """
         defaults: dict[str, Any] = {
             "theme": style.theme(),
@@ -46,7 +53,7 @@ class Lab(gr.Blocks):  # type: ignore[misc]
         return super().launch(**(defaults | settings))
 
     def get_block_name(self) -> str:
-        """Gradio's name for this block: its pages know no other."""
+        """Name of this block in Gradio's front end, which does not know the name of a subclass."""
         return "blocks"
 
 
@@ -54,10 +61,10 @@ def build_app(parent: str = PARENT, child: str = CHILD, concept: str = CONCEPT, 
     """Build the app; `build_app().launch()` opens it, in a notebook too. No model is loaded yet.
 
     Args:
-        parent: model chosen at first: a bundled name, a Hub id, a folder, or a .gguf file.
-        child: model chosen at first.
-        concept: concept chosen at first.
-        models: the only models that visitors may load; empty leaves the choice to them.
+        parent: initial parent model: a bundled name, a Hub id, a folder, or a .gguf file.
+        child: initial child model.
+        concept: name of the initial concept.
+        models: the only models that users may load; empty allows any model.
     """
     workspace = Workspace(models)
     demo = Lab(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
@@ -99,9 +106,9 @@ def launch(
     Args:
         demo: from `build_app`.
         host: address to listen on.
-        port: port to listen on; None takes a free one.
+        port: port to listen on; None chooses a free one.
         share: also open a public tunnel through Gradio's servers.
-        settings: more of what `gr.Blocks.launch` takes.
+        settings: further arguments of `gr.Blocks.launch`.
 
     Returns:
         The local address.

@@ -1,4 +1,4 @@
-"""Sentences and labels of the sidebar and of the page as a whole; every tab has its own beside it."""
+"""Sentences and labels of the sidebar and of the whole page; each tab has a text module of its own."""
 
 TITLE = "Steering Lab"
 SUBTITLE = "Take a concept from a large model, steer a small one with it."
@@ -66,5 +66,5 @@ NO_MODEL = "Choose a {role} model first."
 
 
 def licence(name: str, terms: str) -> str:
-    """The line about a bundled model's terms."""
+    """The sentence about the licence of a bundled model."""
     return f"{name} comes under the {terms}."

@@ -1,1 +1,1 @@
-"""Work behind the page: the one thread in which models work, and jobs that can be stopped."""
+"""The worker thread in which models compute, and jobs that can be stopped."""

@@ -1,4 +1,4 @@
-"""Long work behind the page: a job that can be stopped, and its progress as something to iterate over."""
+"""Jobs: work in the worker thread that can be stopped, with its progress as an iterator."""
 
 import math
 import threading
@@ -9,135 +9,141 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from steering.errors import Progress
-from steering.ui.background import worker as worker
+from steering.ui.background import worker
 
 S = TypeVar("S")
 T = TypeVar("T")
 
-_TICK = 0.1
-"""Seconds between two looks at the work."""
+_POLL_SECONDS = 0.1
+"""Seconds between two checks whether the work is done."""
 
-_BEAT = 1.0
-"""Seconds after which the time on the page moves on although nothing was reported."""
+_REFRESH_SECONDS = 1.0
+"""Seconds after which the time on the page is updated although the work reported nothing new."""
 
-_PACE = 0.3
-"""Seconds between two pictures of what grows: live enough, and each one takes the processors from the model."""
+_REDRAW_SECONDS = 0.3
+"""Seconds between two updates of a growing result. Drawing takes processor time from the model."""
 
 
 class Stopped(Exception):
-    """The user pressed Stop, or closed the page."""
+    """The job was stopped: the user pressed Stop or closed the page, or a newer job replaced it."""
 
 
 @dataclass(frozen=True)
-class Report:
-    """How far a piece of work is.
+class ProgressReport:
+    """Progress of some work.
 
     Attributes:
-        what: what is being done.
-        fraction: of the whole, 0 to 1.
+        what: the current step, in words.
+        fraction: share of the work that is done, 0 to 1.
         seconds: from the start of the work to this report.
-        waited: since this report was made.
-        stopping: whether Stop was pressed and the step under way is being waited for.
+        age: seconds since this report was made.
+        stopping: whether Stop was pressed and the current step has not ended yet.
     """
 
     what: str
     fraction: float
     seconds: float = 0.0
-    waited: float = 0.0
+    age: float = 0.0
     stopping: bool = False
 
     @property
-    def left(self) -> float | None:
-        """Seconds that are probably left; None as long as that would be a guess."""
+    def seconds_left(self) -> float | None:
+        """Estimated seconds until the end; None as long as there is too little to estimate from."""
         if self.stopping or self.fraction < 0.15 or self.seconds < 2:
             return None
-        left = self.seconds * (1 - self.fraction) / self.fraction - self.waited
-        return left if left > 0 else None
+        estimate = self.seconds * (1 - self.fraction) / self.fraction - self.age
+        return estimate if estimate > 0 else None
 
 
 @dataclass
 class Job:
-    """One run that somebody waits for."""
+    """One execution of a long task, which can be stopped.
+
+    Attributes:
+        stop: set when the job is to stop.
+    """
 
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def check(self) -> None:
-        """Give up when Stop was pressed.
+    def raise_if_stopped(self) -> None:
+        """Raise an exception if the job is to stop.
 
         Raises:
-            Stopped: it was.
+            Stopped: the job is to stop.
         """
         if self.stop.is_set():
             raise Stopped
 
 
-def watched(work: Callable[[Progress], T], job: Job, show: Callable[[Report], S]) -> Generator[S, None, T]:
-    """Have a piece of work done in the worker thread, and report how far it is.
+def work_with_progress(
+    work: Callable[[Progress], T], job: Job, show: Callable[[ProgressReport], S]
+) -> Generator[S, None, T]:
+    """Do some work in the worker thread, and yield its progress.
 
     The work gets a `Progress` callback that raises `Stopped` as soon as the job is to stop.
 
     Args:
         work: called once.
-        job: whose Stop button counts.
-        show: turns a report into what is yielded.
+        job: stops the work.
+        show: converts a report to the value that is yielded.
 
     Yields:
-        The newest report as `show` puts it, when it changed or a second went by.
+        The newest report, converted by `show`, when it has changed or `_REFRESH_SECONDS` have passed.
 
     Returns:
-        What the work returned.
+        The result of the work.
 
     Raises:
-        Stopped: the job was stopped. Whatever else the work raised is raised here too.
+        Stopped: the job was stopped. Any other error of the work is raised here too.
     """
-    began = time.monotonic()
-    newest: list[tuple[str, float, float]] = [("", 0.0, 0.0)]
+    started = time.monotonic()
+    latest: list[tuple[str, float, float]] = [("", 0.0, 0.0)]
 
     def progress(what: str, fraction: float) -> None:
-        job.check()
-        newest[0] = (what, fraction, time.monotonic() - began)
+        job.raise_if_stopped()
+        latest[0] = (what, fraction, time.monotonic() - started)
 
-    def run() -> T:
-        job.check()
+    def checked_work() -> T:
+        job.raise_if_stopped()
         return work(progress)
 
-    future = worker.submit(run)
-    shown: object = None
-    beat = began
+    future = worker.submit(checked_work)
+    last_state: object = None
+    last_report = started
     try:
-        while not wait([future], _TICK).done:
-            what, fraction, seconds = newest[0]
+        while not wait([future], _POLL_SECONDS).done:
+            what, fraction, seconds = latest[0]
             now, stopping = time.monotonic(), job.stop.is_set()
-            if what and ((what, fraction, stopping) != shown or now - beat > _BEAT):
-                shown, beat = (what, fraction, stopping), now
-                yield show(Report(what, fraction, seconds, now - began - seconds, stopping))
+            if what and ((what, fraction, stopping) != last_state or now - last_report > _REFRESH_SECONDS):
+                last_state, last_report = (what, fraction, stopping), now
+                yield show(ProgressReport(what, fraction, seconds, now - started - seconds, stopping))
     except GeneratorExit:
         job.stop.set()
         raise
     return future.result()
 
 
-def paced(steps: Iterator[T], job: Job, clock: Callable[[], float] = time.monotonic) -> Iterator[T]:
-    """Take steps in the worker thread, and pass on as many as a page can show: the first, the last, and three a second.
+def throttled(steps: Iterator[T], job: Job, clock: Callable[[], float] = time.monotonic) -> Iterator[T]:
+    """Iterate over steps in the worker thread, and yield only some of them: the first, the last, and about three a second.
 
     Args:
-        steps: each holds all that the steps before it held.
-        job: whose Stop button counts.
-        clock: the time now, in seconds.
+        steps: states of a growing result; each contains the ones before it.
+        job: stops the iteration.
+        clock: returns the current time in seconds.
 
     Yields:
-        A step that is to be shown.
+        The steps to show.
 
     Raises:
         Stopped: the job was stopped.
     """
-    latest, left, shown = None, False, -math.inf
+    latest, pending, last_yield = None, False, -math.inf
     for latest in worker.iterate(steps):
-        job.check()
+        job.raise_if_stopped()
         now = clock()
-        left = now - shown < _PACE
-        if not left:
-            shown = now
+        pending = now - last_yield < _REDRAW_SECONDS
+        if not pending:
+            last_yield = now
             yield latest
-    if left and latest is not None:
+    if pending and latest is not None:
         yield latest

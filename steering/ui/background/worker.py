@@ -1,7 +1,8 @@
-"""The worker thread: the one thread in which models work.
+"""The worker thread: the only thread in which models compute.
 
-One at a time, so that no two runs add up in memory. And always the same thread: PyTorch keeps a team of helpers for every
-thread that computes, and two teams on the same processors get in each other's way, which makes every step about twice as slow.
+Work is done one piece at a time, so that the memory of two tasks does not add up. It is always the same thread because
+PyTorch keeps a pool of helper threads for every thread that computes: two pools compete for the same processors, which makes
+every step about twice as slow.
 """
 
 import threading
@@ -13,46 +14,46 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_Piece = tuple[Callable[[], Any], Future[Any]]
+_WorkItem = tuple[Callable[[], Any], Future[Any]]
 
-_opening = threading.Lock()
+_queue_lock = threading.Lock()
 _END = object()
 
 
 def submit(work: Callable[[], T]) -> Future[T]:
-    """Have a piece of work done when its turn comes.
+    """Queue some work for the worker thread.
 
     Args:
         work: called once, in the worker thread. It must not wait for other work of that thread.
 
     Returns:
-        Its result, or what it raised, to wait for.
+        A future with the result or the error of the work.
     """
     future: Future[T] = Future()
-    with _opening:
+    with _queue_lock:
         _queue().put((work, future))
     return future
 
 
 def iterate(steps: Iterator[T]) -> Iterator[T]:
-    """Iterate over steps that are each taken in the worker thread."""
+    """Iterate over steps; each call of `next` on them happens in the worker thread."""
     while (step := submit(partial(next, steps, _END)).result()) is not _END:
         yield step
 
 
 @cache
-def _queue() -> SimpleQueue[_Piece]:
-    pieces: SimpleQueue[_Piece] = SimpleQueue()
-    # A daemon, so that Ctrl+C does not wait for a model.
-    threading.Thread(target=_work_off, args=[pieces], name="steering-worker", daemon=True).start()
-    return pieces
+def _queue() -> SimpleQueue[_WorkItem]:
+    items: SimpleQueue[_WorkItem] = SimpleQueue()
+    # A daemon thread, so that Ctrl+C does not wait for a model.
+    threading.Thread(target=_process, args=[items], name="steering-worker", daemon=True).start()
+    return items
 
 
-def _work_off(pieces: SimpleQueue[_Piece]) -> None:
+def _process(items: SimpleQueue[_WorkItem]) -> None:
     while True:
-        work, future = pieces.get()
+        work, future = items.get()
         try:
             future.set_result(work())
-        except BaseException as error:  # handed over to the thread that waits
+        except BaseException as error:  # raised again in the thread that waits for the future
             future.set_exception(error)
-        del work, future  # They hold models, which must not stay while the thread waits.
+        del work, future  # They refer to models, which must not stay in memory while the thread waits.

@@ -1,1 +1,1 @@
-"""How components call handlers, and how long work is started, shown and stopped."""
+"""Connects components to handlers, and starts, shows and stops long tasks."""

@@ -1,7 +1,7 @@
-"""Which component calls which handler: every tab says so here by name, and this module connects them in Gradio.
+"""Connects components to handlers in Gradio; the tabs refer to components by name.
 
-Handlers are plain functions and generators from a session and values to changes of the page. Long tasks share one
-queue, so that a single model works at a time.
+A handler is a function or a generator: it gets a session and values of components, and returns or yields changes of the
+page. All long tasks share one queue, so that only one of them uses the models at a time.
 """
 
 import inspect
@@ -15,7 +15,7 @@ import gradio as gr
 
 from steering.errors import SteeringError
 from steering.ui import render, text
-from steering.ui.events.long_tasks import Changes, LongTask, failed, named
+from steering.ui.events.long_tasks import Changes, LongTask, by_component, show_failure
 from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
 
@@ -25,7 +25,8 @@ Page = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 Notice = Callable[..., Changes]
-"""Called with the session, the settings, and values of its inputs after everything that a person changes."""
+"""A handler that marks results as out of date. It is called with the session, the settings and the values of its inputs
+whenever the user changes something."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,10 @@ class Tab:
     """One tab.
 
     Attributes:
-        id: its name in addresses and code.
-        label: its name on the page.
-        build: lays it out and returns its components by name; nothing is computed there.
-        connect: binds its components to handlers.
+        id: name in addresses and code.
+        label: name on the page.
+        build: creates the components and returns them by name; nothing is computed there.
+        connect: connects the components to handlers.
     """
 
     id: str
@@ -46,12 +47,12 @@ class Tab:
 
 
 class EventBinder:
-    """Binds events of components to handlers, by name, inside the context of the app that holds them.
+    """Connects events of components to handlers. Used inside the `gr.Blocks` context of the app.
 
     Attributes:
         demo: the app.
         page: its components by name.
-        workspace: what the handlers work on.
+        workspace: models, vectors and sessions.
     """
 
     def __init__(self, demo: gr.Blocks, page: Page, workspace: Workspace) -> None:
@@ -59,7 +60,7 @@ class EventBinder:
         self.page = page
         self.workspace = workspace
         self._notices: list[tuple[Notice, tuple[str, ...], tuple[str, ...]]] = []
-        self._followed: list[Callable[..., Any]] = []
+        self._notice_triggers: list[Callable[..., Any]] = []
 
     def on(
         self,
@@ -74,21 +75,25 @@ class EventBinder:
         update_notices: bool = False,
         latest: bool = False,
     ) -> Any:
-        """Call a handler with the session and the values of the inputs.
+        """Call a handler with the session and the values of the inputs when an event occurs.
 
-        Whatever it raises is said on the page, which otherwise stays as it was.
+        An error of the handler is shown on the page; no other component changes then.
 
         Args:
             trigger: an event, such as `page["add"].click`.
             handler: returns changes, or yields them one after the other.
             inputs: names of components.
-            outputs: names of all components that it may change.
-            status: name of the component that says what went wrong; "" leaves that to the corner of the page alone.
-            event: whether the handler also gets what Gradio knows of the event, between the session and the values.
-            model: whether it waits for its turn with the models.
-            update_notices: whether all notices are brought up to date behind it.
-            latest: whether of several events in quick succession the newest is handled, and last. Without it, what comes
-                while the handler works may be lost or overtaken: right for a button, wrong for a value that is dragged.
+            outputs: names of all components that the handler may change.
+            status: name of the component that shows errors; with "" they are shown in a toast only.
+            event: whether the handler also gets a `gr.EventData`, between the session and the values.
+            model: whether the handler uses the models, and therefore waits in the queue of long tasks.
+            update_notices: whether all notices are updated after the handler.
+            latest: whether, of several events in quick succession, the newest one is always handled, after all others.
+                Without it, an event that occurs while the handler works may be dropped: fine for a button, wrong for a
+                slider.
+
+        Returns:
+            Gradio's dependency; its `then` is an event.
         """
         limits: dict[str, Any] = {"concurrency_limit": 8}
         if model:
@@ -105,13 +110,13 @@ class EventBinder:
             **limits,
         )
         if update_notices:
-            self._followed.append(dependency.then)
+            self._notice_triggers.append(dependency.then)
         return dependency
 
     def js(
         self, trigger: Callable[..., Any], code: str, inputs: Sequence[str] = (), outputs: Sequence[str] = ()
     ) -> Any:
-        """Run a piece of JavaScript in the page; the server hears nothing of it."""
+        """Execute JavaScript in the browser when an event occurs, without a request to the server."""
         return trigger(
             fn=None,
             js=code,
@@ -123,41 +128,52 @@ class EventBinder:
     def long_task(
         self,
         trigger: Callable[..., Any],
-        run: LongTask,
+        task: LongTask,
         handler: Callable[..., Iterator[Changes]],
         inputs: Sequence[str] = (),
         outputs: Sequence[str] = (),
     ) -> Any:
-        """Start long work: the handler is called with session, job, settings and the values of the inputs."""
-
-        def begin(session: Session) -> Changes:
-            return run.begin(session, self.workspace)
-
-        def work(session: Session, *values: Any) -> Iterator[Changes]:
-            yield from run.work(session, handler, values[: len(FIELDS)], *values[len(FIELDS) :])
-
-        begun = self.on(trigger, begin, outputs=run.components, status=run.status)
-        changed = tuple(dict.fromkeys([*outputs, *run.components]))
-        return self.on(
-            begun.then, work, [*FIELDS, *inputs], changed, status=run.status, model=True, update_notices=True
-        )
-
-    def stop(self, run: LongTask) -> None:
-        """Connect the Stop button of a kind of run."""
-        self.on(self.page[run.stop].click, run.end, outputs=run.components, status=run.status)
-
-    def notice(self, handler: Notice, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
-        """Have something brought up to date whenever the sidebar, one of the inputs, the pairs or a vector changed.
+        """Start a long task when an event occurs.
 
         Args:
-            handler: called with session, settings and the values of the inputs; it runs nothing long.
+            trigger: an event.
+            task: names of the components of the task.
+            handler: called with the session, the job, the settings and the values of the inputs; yields changes.
             inputs: names of components outside the sidebar.
-            outputs: names of all components that it may change.
+            outputs: names of all components that the handler may change.
+
+        Returns:
+            Gradio's dependency of the handler; its `then` is an event.
+        """
+
+        def begin(session: Session) -> Changes:
+            return task.begin(session, self.workspace)
+
+        def work(session: Session, *values: Any) -> Iterator[Changes]:
+            yield from task.work(session, handler, values[: len(FIELDS)], *values[len(FIELDS) :])
+
+        started = self.on(trigger, begin, outputs=task.components, status=task.status)
+        changed = tuple(dict.fromkeys([*outputs, *task.components]))
+        return self.on(
+            started.then, work, [*FIELDS, *inputs], changed, status=task.status, model=True, update_notices=True
+        )
+
+    def stop(self, task: LongTask) -> None:
+        """Connect the Stop button of a long task."""
+        self.on(self.page[task.stop].click, task.request_stop, outputs=task.components, status=task.status)
+
+    def notice(self, handler: Notice, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
+        """Register a notice, which is updated whenever the sidebar, one of its inputs, the pairs or a vector changes.
+
+        Args:
+            handler: called with the session, the settings and the values of the inputs; it must return quickly.
+            inputs: names of components outside the sidebar.
+            outputs: names of all components that the handler may change.
         """
         self._notices.append((handler, tuple(inputs), tuple(outputs)))
 
     def finish(self) -> None:
-        """Connect all notices; called once, when every tab has bound its own."""
+        """Connect all notices; called once, after every tab has registered its notices."""
         watched = tuple(dict.fromkeys(name for _, inputs, _ in self._notices for name in inputs))
         outputs = tuple(dict.fromkeys(["relation", *(name for _, _, outputs in self._notices for name in outputs)]))
 
@@ -165,17 +181,25 @@ class EventBinder:
             return self.changed(session, values[: len(FIELDS)], dict(zip(watched, values[len(FIELDS) :], strict=True)))
 
         events = [self.page[name].change for name in (*FIELDS, *watched)]
-        # One listener for all: of two fields that change together, the older state must not come in last.
-        together = partial(gr.on, events)
-        self.on(together, changed, [*FIELDS, *watched], outputs, latest=True)
-        for trigger in self._followed:
+        # A single listener for all fields: when two of them change together, the older state must not be handled last.
+        any_change = partial(gr.on, events)
+        self.on(any_change, changed, [*FIELDS, *watched], outputs, latest=True)
+        for trigger in self._notice_triggers:
             self.on(trigger, changed, [*FIELDS, *watched], outputs)
 
     def changed(self, session: Session, fields: Sequence[Any], values: dict[str, Any]) -> Changes:
-        """What all notices say about these fields of the sidebar and these values of other components.
+        """Update all notices.
 
-        One notice that fails does not keep the others from being brought up to date. It is shown in a card alone and not in
-        the corner: this is called at every key.
+        The others are updated even if one fails. An error is shown in a card and not in a toast, because this is called at
+        every key press.
+
+        Args:
+            session: of the page.
+            fields: values of the sidebar's fields.
+            values: values of the other inputs of notices, by the name of the component.
+
+        Returns:
+            The changes of all notices.
         """
         try:
             settings = Settings.read(*fields)
@@ -189,7 +213,7 @@ class EventBinder:
             except SteeringError as error:
                 problems.append(str(error))
             except Exception:
-                _log.exception("Bringing the page up to date failed")
+                _log.exception("Updating a notice failed")
                 problems.append(text.UNEXPECTED)
         return changes | ({"relation": render.message(problems[0], "error")} if problems else {})
 
@@ -197,42 +221,42 @@ class EventBinder:
         if inspect.isgeneratorfunction(handler):
 
             def stream(request: gr.Request, *values: Any) -> Iterator[Any]:
-                quiet = True
+                silent = True
                 try:
-                    for changes in handler(self._session(request), *map(_text, values)):
-                        quiet = False
-                        yield named(changes, self.page)
+                    for changes in handler(self._session(request), *map(_without_surrogates, values)):
+                        silent = False
+                        yield by_component(changes, self.page)
                 except Exception as error:
-                    quiet = False
+                    silent = False
                     yield self._failed(error, status, handler)
-                if quiet:  # Gradio empties the outputs of a generator that yields nothing.
+                if silent:  # Gradio empties the outputs of a generator that yields nothing.
                     yield gr.skip()
 
             return stream
 
-        def once(request: gr.Request, *values: Any) -> Any:
+        def call(request: gr.Request, *values: Any) -> Any:
             try:
-                return named(handler(self._session(request), *map(_text, values)), self.page)
+                return by_component(handler(self._session(request), *map(_without_surrogates, values)), self.page)
             except Exception as error:
                 return self._failed(error, status, handler)
 
         def with_event(request: gr.Request, data: gr.EventData, *values: Any) -> Any:
-            return once(request, data, *values)
+            return call(request, data, *values)
 
-        return with_event if event else once
+        return with_event if event else call
 
     def _failed(self, error: Exception, status: str, handler: Callable[..., Any]) -> Any:
-        words = failed(error, getattr(handler, "__qualname__", repr(handler)))
-        return named({status: render.message(words, "error")} if status else {}, self.page)
+        words = show_failure(error, getattr(handler, "__qualname__", repr(handler)))
+        return by_component({status: render.message(words, "error")} if status else {}, self.page)
 
     def _session(self, request: gr.Request) -> Session:
         return self.workspace.session(str(request.session_hash))
 
 
-def _text(value: Any) -> Any:
-    """A value of the page with half a character, which JSON can bring and nothing can write, replaced in all its text."""
+def _without_surrogates(value: Any) -> Any:
+    """A value of the page with lone surrogates in its strings replaced: JSON can hold them, but UTF-8 cannot."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list):
-        return [_text(item) for item in value]
-    return {name: _text(item) for name, item in value.items()} if isinstance(value, dict) else value
+        return [_without_surrogates(item) for item in value]
+    return {name: _without_surrogates(item) for name, item in value.items()} if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""Files that the page hands out: written on the server when they are asked for, and downloaded by the browser at once."""
+"""Downloads: a button writes a file on the server, and the browser then downloads it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,29 +8,37 @@ from steering.ui.events.long_tasks import Changes
 from steering.ui.state.workspace import Session
 
 
-def hand_out(
-    events: EventBinder, trigger: Callable[..., Any], make: Callable[..., str], inputs: Sequence[str], status: str
+def download_on_click(
+    events: EventBinder, trigger: Callable[..., Any], write_file: Callable[..., str], inputs: Sequence[str], status: str
 ) -> None:
-    """Have a button write a file anew and the browser download it; what goes wrong is said beside the button."""
+    """Write a file when an event occurs, and download it.
 
-    def made(session: Session, *values: Any) -> Changes:
-        return {"lib_file": make(session, *values), status: ""}
+    Args:
+        events: of the app.
+        trigger: an event, usually a click on a button.
+        write_file: called with the session and the values of the inputs; returns the path of the file.
+        inputs: names of components.
+        status: name of the component that shows errors.
+    """
 
-    event = events.on(trigger, made, inputs, ["lib_file"], status=status)
-    deliver(events, event)
+    def write(session: Session, *values: Any) -> Changes:
+        return {"lib_file": write_file(session, *values), status: ""}
+
+    event = events.on(trigger, write, inputs, ["lib_file"], status=status)
+    start_download(events, event)
 
 
-def deliver(events: EventBinder, event: Any) -> None:
-    """Have the browser download what an event put into the hidden file of the tab."""
+def start_download(events: EventBinder, event: Any) -> None:
+    """Download the file in the hidden component "lib_file" after an event."""
     events.js(event.then, _DOWNLOAD, ["lib_file"], ["lib_file"])
 
 
 _DOWNLOAD = """(file) => {
-  const one = Array.isArray(file) ? file[0] : file;
-  if (!one) return null;
+  const first = Array.isArray(file) ? file[0] : file;
+  if (!first) return null;
   const link = document.createElement("a");
-  link.href = one.url;
-  link.download = one.orig_name || "";
+  link.href = first.url;
+  link.download = first.orig_name || "";
   document.body.append(link);
   link.click();
   link.remove();

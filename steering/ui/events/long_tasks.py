@@ -1,4 +1,4 @@
-"""Long tasks: work that buttons start and stop, with the same words and behaviour on every tab."""
+"""Long tasks: work that buttons start and stop. Every tab shows its progress, its end and its errors in the same way."""
 
 import html
 import logging
@@ -10,7 +10,7 @@ import gradio as gr
 
 from steering.errors import Progress, SteeringError
 from steering.ui import render, text
-from steering.ui.background.jobs import Job, Report, Stopped, watched
+from steering.ui.background.jobs import Job, ProgressReport, Stopped, work_with_progress
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 
@@ -22,13 +22,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LongTask:
-    """One kind of long work, by the names of its components.
+    """One kind of long task, by the names of its components.
 
     Attributes:
-        name: under which a session keeps the job.
+        name: key of its job in a session.
         starts: the buttons that start it.
         stop: the button that stops it.
-        status: where it says how it goes.
+        status: the component that shows its progress, its end and its errors.
     """
 
     name: str
@@ -38,86 +38,89 @@ class LongTask:
 
     @property
     def components(self) -> tuple[str, ...]:
-        """Every component that a run changes by itself."""
+        """Every component that this class changes, whatever the handler does."""
         return (*self.starts, self.stop, self.status)
 
-    def progress(self, report: Report) -> Changes:
-        """How far the run is."""
+    def progress(self, report: ProgressReport) -> Changes:
+        """Show progress in the status component."""
         return {self.status: render.progress(report)}
 
     def message(self, words: str, kind: str = "good") -> Changes:
-        """How the run ended; see `render.message`."""
+        """Show a sentence in the status component; see `render.message`."""
         return {self.status: render.message(words, kind)}
 
     def buttons(self, *, running: bool) -> Changes:
-        """The buttons as they are during a run, or as they are after it."""
+        """Enable Stop and disable the start buttons while the task is running; the reverse otherwise."""
         return {start: gr.update(interactive=not running) for start in self.starts} | {
             self.stop: gr.update(interactive=running, variant="stop" if running else "secondary"),
         }
 
     def begin(self, session: Session, workspace: Workspace) -> Changes:
-        """Note that a run was asked for, so that Stop reaches it even while it waits for its turn.
+        """Create the job, so that Stop works even while the task waits in the queue.
 
-        A run of the same kind that is not at its end is stopped: whoever starts another one, with Enter in the prompt for
-        instance, wants what the page says now. On a closed page nothing begins.
+        An unfinished job of the same kind is stopped: a second start, with Enter in the prompt for instance, replaces the
+        first. In a closed session the new job is stopped at once.
         """
         words = text.BUSY if workspace.busy() else text.STARTING + " …"
-        session.begin(self.name)
+        session.begin_job(self.name)
         if session.closed:
             return self.buttons(running=False) | self.message(text.CLOSED, "error")
         return self.buttons(running=True) | self.message(words, "info")
 
-    def end(self, session: Session) -> Changes:
-        """Ask the run to stop; it says so itself when it has."""
+    def request_stop(self, session: Session) -> Changes:
+        """Ask the job to stop. The task shows the end itself, after its current step."""
         job = session.jobs.get(self.name)
         if job is None:
             return self.buttons(running=False)
         job.stop.set()
-        return self.progress(Report("", 0.0, stopping=True))
+        return self.progress(ProgressReport("", 0.0, stopping=True))
 
     def work(
         self, session: Session, handler: Callable[..., Iterator[Changes]], fields: Sequence[Any], *values: Any
     ) -> Iterator[Changes]:
-        """Do the work; turn whatever ends it into words on the page, and give the buttons back.
+        """Call the handler, show how it ended, and reset the buttons.
 
         Args:
             session: of the page.
-            handler: called with session, job, settings and the values; yields changes.
+            handler: called with the session, the job, the settings and the values; yields changes.
             fields: values of the sidebar's fields.
-            values: what else the handler wants.
+            values: further arguments of the handler.
+
+        Yields:
+            Changes of the page.
         """
-        job = session.take(self.name)
+        job = session.next_job(self.name)
         try:
-            job.check()
+            job.raise_if_stopped()
             yield from handler(session, job, Settings.read(*fields), *values)
-            last: Changes = {}
+            final: Changes = {}
         except Stopped:
-            last = self.message(text.STOPPED, "info")
+            final = self.message(text.STOPPED, "info")
         except Exception as error:
-            last = self.message(failed(error, self.name), "error")
+            final = self.message(show_failure(error, self.name), "error")
         finally:
-            newest = session.finish(self.name, job)
+            is_newest = session.finish(self.name, job)
         if session.closed:
             yield self.message(text.CLOSED, "error") | self.buttons(running=False)
-        elif newest:
-            yield last | self.buttons(running=False)
-        else:  # The buttons and the status belong to the run that was started meanwhile.
+        elif is_newest:
+            yield final | self.buttons(running=False)
+        else:  # A newer job of the same kind has started, and shows its own status.
             yield self.buttons(running=True)
 
     def step(self, job: Job, work: Callable[[Progress], Any]) -> Generator[Changes, None, Any]:
-        """Do one piece of work with the models while nobody else does, and tell how far it is; returns its result."""
-        return watched(work, job, self.progress)
+        """Do one part of the task in the worker thread and show its progress; see `work_with_progress`."""
+        return work_with_progress(work, job, self.progress)
 
 
-def failed(error: Exception, what: str) -> str:
-    """Say in the corner why something could not be done; what no user can have caused goes into the log.
+def show_failure(error: Exception, what: str) -> str:
+    """Show an error in a toast, and log it if it is not a `SteeringError`.
 
     Args:
         error: what was raised.
-        what: what failed, for the log.
+        what: name of the handler or task that failed, for the log.
 
     Returns:
-        The sentence, to be shown beside the control as well.
+        The sentence in the toast, to be shown beside the control as well.
     """
     if isinstance(error, SteeringError):
         words = str(error)
@@ -129,10 +132,13 @@ def failed(error: Exception, what: str) -> str:
 
 
 def toast(words: str) -> None:
-    """Show a message in the corner; it is read as HTML there, so it is escaped."""
+    """Show a message in a toast. Gradio reads it as HTML, so it is escaped."""
     gr.Warning(html.escape(words, quote=False))
 
 
-def named(changes: Mapping[str, Any], page: Mapping[str, gr.blocks.Block]) -> Any:
-    """Changes by component instead of by name, as Gradio takes them; it would take an empty mapping for a value."""
+def by_component(changes: Mapping[str, Any], page: Mapping[str, gr.blocks.Block]) -> Any:
+    """Changes with components instead of names as keys, for Gradio; `gr.skip()` where there are none.
+
+    Gradio would take an empty mapping for the value of a component.
+    """
     return {page[name]: value for name, value in changes.items()} or gr.skip()

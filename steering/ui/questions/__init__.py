@@ -1,1 +1,1 @@
-"""What the Tune λ and Vote tabs share: which questions, which λ, and how they are put."""
+"""Shared by the Tune λ and Vote tabs: the form with task, λ and prompt style, and the scorer that is made from it."""

@@ -1,4 +1,4 @@
-"""What the Tune λ tab is asked for, as one record: which questions, which λ, and how questions are put.
+"""The form of the Tune λ tab as one record: which questions, which λ, and how questions are asked.
 
 The Vote tab reads the same form.
 """
@@ -13,19 +13,23 @@ from steering.evaluation import Setup, strengths
 from steering.formatting import number
 from steering.tasks import GENERATED, Style
 from steering.ui.questions import text
-from steering.ui.state.settings import Settings, needed
+from steering.ui.state.settings import Settings, required_number
 
 FIELDS = (
     "tune_task", "tune_questions", "tune_lambdas", "tune_mode", "tune_shots", "tune_frame", "tune_most_tokens",
 )  # fmt: skip
-"""Names of the fields, in the order in which `Form.read` takes them."""
+"""Names of the form's fields, in the order of the arguments of `Form.read`."""
 
 _FRAMES = {"auto": None, "chat": False, "plain": True}
 
 
 @dataclass
 class Uploads:
-    """The task files that a page has brought, name by path."""
+    """The task files that a session has uploaded.
+
+    Attributes:
+        files: names by path.
+    """
 
     files: dict[str, str] = field(default_factory=dict)
 
@@ -36,10 +40,10 @@ class Form:
 
     Attributes:
         source: a name or file for `tasks.load_task`.
-        limit: how many questions of each part.
-        lambdas: strengths; None for the scale's own grid.
-        style: how questions are put.
-        max_new_tokens: most tokens of an answer; None for what suits its kind.
+        limit: number of questions of each split.
+        lambdas: strengths; None for the default grid of the scale.
+        style: how questions are asked.
+        max_new_tokens: limit for an answer; None for the default of its kind.
     """
 
     source: str
@@ -57,30 +61,25 @@ class Form:
             fields: values in the order of `FIELDS`.
 
         Raises:
-            SteeringError: a field that cannot be used.
+            SteeringError: a field has a value that cannot be used.
         """
-        source, limit, lambdas, mode, shots, frame, most = fields
+        source, limit, lambdas, mode, shots, frame, max_tokens = fields
         name = str(source or "").strip()
-        known = {known for _, known in text.TASKS} | set(files)
-        if name not in known and not name.startswith(GENERATED):
+        sources = {source for _, source in text.TASKS} | set(files)
+        if name not in sources and not name.startswith(GENERATED):
             raise SteeringError(text.UNKNOWN_TASK.format(name=name))
-        n, shots, most = (
-            int(needed(label, value))
-            for label, value in ((text.QUESTIONS, limit), (text.SHOTS, shots), (text.MOST_TOKENS, most))
+        n, shots, max_tokens = (
+            int(required_number(label, value))
+            for label, value in ((text.QUESTIONS, limit), (text.SHOTS, shots), (text.MOST_TOKENS, max_tokens))
         )
-        return Form(name, n, _numbers(str(lambdas or "")), Style(mode, shots, _FRAMES[frame]), most or None)
+        return Form(name, n, _parse_lambdas(str(lambdas or "")), Style(mode, shots, _FRAMES[frame]), max_tokens or None)
 
     def setup(self, settings: Settings) -> Setup:
-        """The form and the sidebar together, for scoring."""
-        return Setup(
-            self.style,
-            self.max_new_tokens,
-            settings.steering,
-            settings.sampling.seed,
-        )
+        """How answers are generated and scored, by the form and the sidebar."""
+        return Setup(self.style, self.max_new_tokens, settings.steering, settings.sampling.seed)
 
     def strengths(self, settings: Settings) -> tuple[float, ...]:
-        """The λ to try, 0 among them, from left to right."""
+        """The λ to try in ascending order; 0 is one of them."""
         return tuple(sorted(strengths(self.lambdas, settings.scale)))
 
     def key(self, settings: Settings, concept: Concept) -> tuple[object, ...]:
@@ -88,11 +87,11 @@ class Form:
         return (*settings.vector_key(concept), self, self.setup(settings))
 
 
-def _numbers(words: str) -> tuple[float, ...] | None:
-    found = []
+def _parse_lambdas(words: str) -> tuple[float, ...] | None:
+    lambdas = []
     for word in words.replace(",", " ").replace(";", " ").split():
         try:
-            found.append(number(word))
+            lambdas.append(number(word))
         except ValueError:
             raise SteeringError(text.BAD_LAMBDAS.format(word=word)) from None
-    return tuple(found) or None
+    return tuple(lambdas) or None

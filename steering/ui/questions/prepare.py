@@ -1,4 +1,4 @@
-"""What the Tune λ and Vote tabs do before they score: task, models and vector; and the tuning that both look at."""
+"""Preparation of scoring for the Tune λ and Vote tabs, and the tuning result that both of them read."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from steering.vectors import SteeringVector
 
 
 @dataclass
-class Tuned:
-    """What the tab shows.
+class TuneState:
+    """The results on the Tune λ tab.
 
     Attributes:
-        tuning: the newest grid; None before the first run.
-        key: what it was made with.
-        report_key: what the report was made with; None before the first one.
+        tuning: the newest result; None before the first run.
+        key: `Form.key` of that result.
+        report_key: `Form.key` of the newest report; None before the first one.
     """
 
     tuning: Tuning | None = None
@@ -34,7 +34,19 @@ def prepare(
     progress: Progress,
     split: str = "validation",
 ) -> tuple[Scorer, SteeringVector]:
-    """Load the task and the models, and make the vector when it is missing."""
+    """Load the task and the models, and compute the vector if it is missing.
+
+    Args:
+        workspace: models and vectors.
+        session: of the page.
+        settings: of the sidebar.
+        form: of the Tune λ tab.
+        progress: of loading and computing.
+        split: of the task.
+
+    Returns:
+        The scorer of the task with the child, and the vector.
+    """
     task = load_task(form.source, split, limit=form.limit, seed=settings.sampling.seed)
     concept = session.draft(settings.concept).concept
     vector = workspace.vector(settings, concept, progress)
@@ -43,6 +55,6 @@ def prepare(
     return Scorer(child, task, form.setup(settings), Store.open(resume=True)), vector
 
 
-def uncounted(what: str) -> str:
-    """What a scorer says it does without its count and its time: the page shows those itself."""
+def without_counts(what: str) -> str:
+    """The description of a scorer's step without its count and time, which the page shows itself."""
     return what.rpartition(": ")[0] or what

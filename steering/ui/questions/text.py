@@ -1,4 +1,4 @@
-"""Words that the Tune λ and Vote tabs share: the tasks on their menu, shares and durations."""
+"""Texts that the Tune λ and Vote tabs share: names of tasks, labels, shares and differences."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ TASKS = (
     ("arc-easy: science with choices, from the Hub", "arc-easy"),
     ("arc-challenge: science with choices, from the Hub", "arc-challenge"),
 )
-"""Tasks on the menu: what it says, and their names."""
+"""The task menu: labels, and names for `tasks.load_task`."""
 
 QUESTIONS = "Number of questions"
 SHOTS = "Worked examples"
@@ -39,10 +39,10 @@ def share(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
-def change(against: Comparison) -> str:
-    """A difference of two shares in whole percent, with its interval where there is one."""
-    mean, low, high = (_signed_percent(value) for value in (against.change, against.low, against.high))
-    return f"{mean} %" if math.isnan(against.low) else f"{mean} % ({low} to {high})"
+def change(comparison: Comparison) -> str:
+    """A difference of two shares in whole percent, with its interval if there is one."""
+    mean, low, high = (_signed_percent(value) for value in (comparison.change, comparison.low, comparison.high))
+    return f"{mean} %" if math.isnan(comparison.low) else f"{mean} % ({low} to {high})"
 
 
 def _signed_percent(value: float) -> str:
@@ -52,13 +52,13 @@ def _signed_percent(value: float) -> str:
     return f"{whole:+d}".replace("-", "−") if whole else "0"
 
 
-def of(column: Column) -> str:
-    """How many answers of a column are right, with the interval of the share."""
+def right_answers(column: Column) -> str:
+    """The number and share of right answers of a column, with the interval of the share."""
     low, high = column.interval
     right, n = sum(column.correct), len(column.correct)
     return f"{right} of {n} right ({share(column.accuracy)}, 95 % interval {100 * low:.0f} to {share(high)})"
 
 
-def written(lambdas: Sequence[float]) -> str:
-    """Strengths as they stand in the field."""
+def lambda_list(lambdas: Sequence[float]) -> str:
+    """Strengths as text of their field."""
     return ", ".join(f"{lam:g}" for lam in lambdas)

@@ -1,1 +1,1 @@
-"""The sidebar, its two cards, and the address that opens the page the same way."""
+"""The sidebar, its two cards, and the address with the current settings."""

@@ -1,4 +1,4 @@
-"""The two cards of the sidebar: how parent and child are joined, and whether the vector is at hand."""
+"""The two cards of the sidebar: the maps between parent and child, and whether the vector is ready."""
 
 from functools import partial
 
@@ -11,14 +11,14 @@ from steering.ui.state.workspace import Session, Workspace
 
 def connect(events: EventBinder) -> None:
     """Keep both cards up to date."""
-    events.notice(partial(cards, events.workspace), outputs=["relation", "vector"])
+    events.notice(partial(update_cards, events.workspace), outputs=["relation", "vector"])
     events.js(events.demo.load, _CLOSE_SIDEBAR_ON_PHONE)
 
 
-def cards(workspace: Workspace, session: Session, settings: Settings) -> Changes:
+def update_cards(workspace: Workspace, session: Session, settings: Settings) -> Changes:
     """Both cards for these settings."""
     draft = session.draft(settings.concept)
-    vector = workspace.ready(settings, draft.concept)
+    vector = workspace.stored_vector(settings, draft.concept)
     shapes = [workspace.shape(name) for name in (settings.parent, settings.child)]
     return {
         "relation": render.relation(settings, *shapes),

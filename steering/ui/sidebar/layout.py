@@ -1,4 +1,4 @@
-"""The sidebar: which models, which concept, how they are joined, and how text is generated."""
+"""Layout of the sidebar: models, concept, method settings and generation settings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,21 +15,21 @@ from steering.vectors import DIRECTION_METHODS
 
 
 def build(parent: str, child: str, concept: str, allowed: Sequence[str]) -> dict[str, gr.blocks.Block]:
-    """Lay the sidebar out.
+    """Create the components of the sidebar.
 
     Args:
-        parent: model chosen at first.
-        child: model chosen at first.
-        concept: concept chosen at first.
-        allowed: names of the only models on offer; empty offers the bundled ones and takes any other.
+        parent: initial parent model.
+        child: initial child model.
+        concept: initial concept.
+        allowed: names of the only models in the menus; if empty, the menus have the bundled models and accept any other.
     """
     default = Sampling()
     names = list(dict.fromkeys([*allowed] or [*bundled.CATALOGUE, parent, child]))
     page: dict[str, gr.blocks.Block] = {}
     gr.HTML(f'<div class="lab-title"><h1>{text.TITLE}</h1><p>{text.SUBTITLE}</p></div>', apply_default_css=False)
     with gr.Group():
-        page["parent"] = _model(text.PARENT, text.PARENT_INFO, parent, names, free=not allowed)
-        page["child"] = _model(text.CHILD, text.CHILD_INFO, child, names, free=not allowed)
+        page["parent"] = _model(text.PARENT, text.PARENT_INFO, parent, names, custom=not allowed)
+        page["child"] = _model(text.CHILD, text.CHILD_INFO, child, names, custom=not allowed)
     if not allowed:
         gr.HTML(f'<p class="lab-note">{text.MODEL_FREE}</p>', apply_default_css=False)
     page["relation"] = gr.HTML(apply_default_css=False, elem_id="relation")
@@ -37,10 +37,12 @@ def build(parent: str, child: str, concept: str, allowed: Sequence[str]) -> dict
     page["vector"] = gr.HTML(apply_default_css=False, elem_id="vector")
     with gr.Accordion(text.METHOD_SETTINGS, open=False):
         page["method"] = _menu(text.DIRECTION, text.DIRECTION_INFO, list(DIRECTION_METHODS), "pca")
-        page["layers"] = _menu(text.LAYER_MAP, text.LAYER_MAP_INFO, layers_menu("relative"), "relative", free=True)
+        page["layers"] = _menu(
+            text.LAYER_MAP, text.LAYER_MAP_INFO, layer_map_choices("relative"), "relative", custom=True
+        )
         page["width"] = _menu(text.WIDTH_MAP, text.WIDTH_MAP_INFO, list(WIDTH_MAPS), "ridge")
         page["scale"] = _menu(text.SCALE, text.SCALE_INFO, list(SCALES), "residual")
-        page["profile"] = _menu(text.PROFILE, text.PROFILE_INFO, profiles.menu("all"), "all", free=True)
+        page["profile"] = _menu(text.PROFILE, text.PROFILE_INFO, profiles.choices("all"), "all", custom=True)
         page["positions"] = _menu(text.POSITIONS, text.POSITIONS_INFO, list(POSITIONS), "all")
     with gr.Accordion(text.GENERATION_SETTINGS, open=False):
         page["max_new_tokens"] = gr.Slider(4, 256, default.max_new_tokens, step=1, label=text.MAX_NEW_TOKENS)
@@ -59,31 +61,31 @@ def build(parent: str, child: str, concept: str, allowed: Sequence[str]) -> dict
     return page
 
 
-def _model(label: str, info: str, value: str, names: list[str], *, free: bool) -> gr.Dropdown:
+def _model(label: str, info: str, value: str, names: list[str], *, custom: bool) -> gr.Dropdown:
     return gr.Dropdown(
         names,
         value=value,
         label=label,
         info=info,
-        allow_custom_value=free,
+        allow_custom_value=custom,
         elem_id="parent" if label == text.PARENT else "child",
     )
 
 
-def layers_menu(layers: str) -> list[str | tuple[str, str]]:
-    """Choices of the layer map: those with a name, and the pair of layers that is chosen."""
+def layer_map_choices(layers: str) -> list[str | tuple[str, str]]:
+    """Choices of the layer map: all named maps, and the pair of layers if `layers` is one."""
     pair = named_pair(layers)
     return [*LAYER_MAPS, *([(text.LAYER_PAIR.format(parent=pair[0], child=pair[1]), layers)] if pair else [])]
 
 
 def _menu(
-    label: str, info: str, names: Sequence[str | tuple[str, str]], value: str, *, free: bool = False
+    label: str, info: str, names: Sequence[str | tuple[str, str]], value: str, *, custom: bool = False
 ) -> gr.Dropdown:
-    return gr.Dropdown(names, value=value, label=label, info=info, allow_custom_value=free)
+    return gr.Dropdown(names, value=value, label=label, info=info, allow_custom_value=custom)
 
 
-def offered(component: Any) -> list[str] | None:
-    """What a menu offers; None where anything may be written."""
+def menu_values(component: Any) -> list[str] | None:
+    """The values that a component accepts; None if it accepts any."""
     if getattr(component, "allow_custom_value", True):
         return None
     return [value for _, value in component.choices]

@@ -1,1 +1,1 @@
-"""What the server keeps: settings, drafts, profiles, precomputed grids, and the workspace of models and sessions."""
+"""State on the server: settings, drafts, layer profiles, precomputed grids, and the models, vectors and sessions."""

@@ -1,6 +1,6 @@
-"""A concept while it is being edited: its pairs, and the way back; and concepts that begin with nothing.
+"""Drafts: concepts that are being edited, with their undo history; and new concepts.
 
-A draft never changes; every edit returns a new one that remembers what it came from.
+A draft is immutable; every edit returns a new draft, whose history contains the earlier concept.
 """
 
 import re
@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 from steering.concepts import Concept, ContrastPair
 from steering.errors import SteeringError
 
-MOST_UNDO = 50
-"""Edits that can be taken back."""
+MAX_UNDO = 50
+"""Number of edits that can be undone."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A concept, what it was before each edit, and what it began as.
+    """An edited concept with its undo history.
 
     Attributes:
-        concept: as it stands.
-        original: the bundled concept that it started from, or a new one as it was made.
-        history: earlier states, oldest first.
+        concept: the current state.
+        original: the state before the first edit: a bundled concept, or a new one as it was created.
+        history: earlier states, oldest first; at most `MAX_UNDO`.
     """
 
     concept: Concept
@@ -30,7 +30,7 @@ class Draft:
 
     @property
     def modified(self) -> bool:
-        """Whether it differs from what it began as."""
+        """Whether the concept differs from the original."""
         return self.concept != self.original
 
     @property
@@ -39,12 +39,12 @@ class Draft:
         return [[pair.positive, pair.negative] for pair in self.concept.pairs]
 
     def with_rows(self, rows: Sequence[Sequence[object]]) -> "Draft":
-        """The draft with the table's contents; itself when nothing differs."""
+        """The draft with the contents of the table as its pairs; itself if nothing differs."""
         pairs = tuple(ContrastPair(*(_text(cell) for cell in (*row, "", "")[:2])) for row in rows)
         return self._edited(replace(self.concept, pairs=pairs))
 
     def with_labels(self, positive: str, negative: str) -> "Draft":
-        """The draft with other names for its poles; an empty name keeps the old one."""
+        """The draft with other labels for its poles; an empty label keeps the old one."""
         concept = self.concept
         return self._edited(
             replace(
@@ -55,64 +55,64 @@ class Draft:
         )
 
     def with_concept(self, other: Concept) -> "Draft":
-        """The draft with the pairs of another concept, and with its labels where it has labels of its own."""
+        """The draft with the pairs of another concept, and with its labels unless they are the default ones."""
         concept = replace(self.concept, pairs=other.pairs)
         if (other.positive_label, other.negative_label) != ("positive", "negative"):
             concept = replace(concept, positive_label=other.positive_label, negative_label=other.negative_label)
         return self._edited(concept)
 
-    def added(self) -> "Draft":
+    def with_empty_pair(self) -> "Draft":
         """The draft with an empty pair at its end."""
         return self._edited(replace(self.concept, pairs=(*self.concept.pairs, ContrastPair("", ""))))
 
-    def joined(self, pairs: Sequence[ContrastPair]) -> "Draft":
-        """The draft with more pairs at its end, in the place of rows that are empty."""
+    def with_pairs(self, pairs: Sequence[ContrastPair]) -> "Draft":
+        """The draft with more pairs at its end, and without empty rows; itself if there are no more pairs."""
         filled = (pair for pair in self.concept.pairs if pair.positive.strip() or pair.negative.strip())
         return self._edited(replace(self.concept, pairs=(*filled, *pairs))) if pairs else self
 
     def without(self, row: int) -> "Draft":
-        """The draft without one pair; itself when there is no such row (counted from 0)."""
+        """The draft without one pair; itself if there is no such row (counted from 0)."""
         pairs = self.concept.pairs
         return (
             self._edited(replace(self.concept, pairs=pairs[:row] + pairs[row + 1 :])) if 0 <= row < len(pairs) else self
         )
 
     def undone(self) -> "Draft":
-        """The draft before its last edit; itself when there was none."""
+        """The draft before its last edit; itself if there was none."""
         return replace(self, concept=self.history[-1], history=self.history[:-1]) if self.history else self
 
     def reset(self) -> "Draft":
-        """The draft with its first pairs and labels; this too can be taken back."""
+        """The draft with the pairs and labels of the original; the reset can be undone."""
         return self._edited(self.original)
 
     def _edited(self, concept: Concept) -> "Draft":
         if concept == self.concept:
             return self
-        return replace(self, concept=concept, history=(*self.history, self.concept)[-MOST_UNDO:])
+        return replace(self, concept=concept, history=(*self.history, self.concept)[-MAX_UNDO:])
 
 
-def new_draft(name: str, pairs: Sequence[ContrastPair], taken: Collection[str]) -> Draft:
-    """A concept of one's own; without pairs it has one empty row to write in.
+def new_draft(name: str, pairs: Sequence[ContrastPair], used_names: Collection[str]) -> Draft:
+    """The draft of a new concept; without pairs it has one empty row.
 
     Args:
-        name: what to call it.
-        pairs: what it begins with.
-        taken: names that other concepts have; a number tells the new one from them.
+        name: of the concept.
+        pairs: its first pairs.
+        used_names: names of other concepts; a number is appended to a name that is among them.
     """
-    wanted = " ".join(name.split())
-    names = (wanted, *(f"{wanted} {number}" for number in range(2, len(taken) + 3)))
-    free = next(candidate for candidate in names if candidate not in taken)
-    concept = Concept(free, "positive", "negative", tuple(pairs) or (ContrastPair("", ""),))
+    base = " ".join(name.split())
+    candidates = (base, *(f"{base} {number}" for number in range(2, len(used_names) + 3)))
+    unused = next(candidate for candidate in candidates if candidate not in used_names)
+    concept = Concept(unused, "positive", "negative", tuple(pairs) or (ContrastPair("", ""),))
     return Draft(concept, concept)
 
 
 def read_pairs(text: str) -> tuple[ContrastPair, ...]:
-    """Read pasted pairs: one a line, the two texts apart by a tab or by a bar with spaces around it.
+    """Read pasted pairs: one per line, with a tab or a bar between spaces ( | ) between the two texts.
 
-    Empty lines and a heading "positive, negative" are passed over.
+    Empty lines and a heading "positive, negative" are skipped.
 
     Raises:
-        SteeringError: a line does not hold two texts; the message names it.
+        SteeringError: a line does not hold two texts; the message has its number.
     """
     pairs = []
     # Not str.splitlines(), which also divides at a line separator inside a text.

@@ -1,6 +1,6 @@
-"""Files that a page hands out: each in a temporary folder of its own, and only the newest of them are kept.
+"""Files for download: each is written to a temporary folder of its own, and only the newest folders are kept.
 
-Gradio copies a file into its own cache as soon as a handler returns its path, so an earlier one is not needed any more.
+Gradio copies a file into its own cache as soon as a handler returns its path, so earlier files are not needed any more.
 """
 
 import tempfile
@@ -10,48 +10,48 @@ from pathlib import Path
 
 from steering.library import saved_vectors as library
 
-MOST_FOLDERS = 16
-"""Folders that one page keeps; with a new one the oldest is removed."""
+MAX_FOLDERS = 16
+"""Folders that are kept per session; a further one replaces the oldest."""
 
-_NAMELESS = "steering-lab"
-"""What a file is called when nothing of its name can stand in a file name."""
+_DEFAULT_NAME = "steering-lab"
+"""Name of a file whose own name has no character that is allowed in file names."""
 
 
-class HandedOut:
-    """The files that one page handed out. Safe to call from several threads."""
+class DownloadFiles:
+    """The files that one session wrote for download. Safe to call from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._folders: deque[tempfile.TemporaryDirectory[str]] = deque()
 
-    def path(self, name: str, ending: str) -> Path:
-        """A path at which nothing lies yet, alone in a new temporary folder.
+    def path(self, name: str, suffix: str) -> Path:
+        """A path for a new file in a new temporary folder.
 
         Args:
-            name: what to call the file; any text. What cannot stand in a file name becomes a dash.
-            ending: of the file name, with its dot.
+            name: of the file; any text. Characters that are not allowed in file names become a dash.
+            suffix: of the file name, with its dot.
         """
-        # Nobody reads a file that is being removed: what fails on the way is left to the system's own sweep.
+        # An error while a folder is removed is ignored: the system cleans its temporary folder itself.
         folder = tempfile.TemporaryDirectory(prefix="steering-lab-", ignore_cleanup_errors=True)
         with self._lock:
             self._folders.append(folder)
-            oldest = self._folders.popleft() if len(self._folders) > MOST_FOLDERS else None
+            oldest = self._folders.popleft() if len(self._folders) > MAX_FOLDERS else None
         if oldest is not None:
             oldest.cleanup()
-        return Path(folder.name) / (library.safe_name(name, otherwise=_NAMELESS) + ending)
+        return Path(folder.name) / (library.safe_name(name, otherwise=_DEFAULT_NAME) + suffix)
 
-    def write(self, name: str, ending: str, contents: str) -> str:
+    def write(self, name: str, suffix: str, contents: str) -> str:
         """Write text to a new file; see `path`.
 
         Returns:
             Its path.
         """
-        path = self.path(name, ending)
+        path = self.path(name, suffix)
         path.write_text(contents, "utf-8", errors="replace")  # Half of a surrogate pair is no UTF-8.
         return str(path)
 
     def remove(self) -> None:
-        """Remove all of them."""
+        """Remove all files."""
         with self._lock:
             folders, self._folders = self._folders, deque()
         for folder in folders:

@@ -1,6 +1,7 @@
-"""Make the grids that come with the package again, with the bundled models.
+"""Computes the precomputed grids of the package with the bundled models.
 
-`python -m steering.ui.state.make_presets` makes all, `python -m steering.ui.state.make_presets sentiment time` those two.
+`python -m steering.ui.state.make_presets` computes all, `python -m steering.ui.state.make_presets sentiment time` two of
+them.
 """
 
 import json
@@ -20,13 +21,15 @@ from steering.vectors import extract
 
 
 def make(folder: Path, names: Sequence[str]) -> None:
-    """Write the grids of bundled concepts, under the settings that the page opens with."""
+    """Write the grids of bundled concepts, computed with the default settings."""
     parent, child = load_model(DEFAULT.parent), load_model(DEFAULT.child)
     for name in names:
         vector = transfer(extract(parent, load_concept(name)), parent, child)
         grid = assess(child, generate(child, PROMPTS[name], vector, LAMBDAS, sampling=DEFAULT.sampling))
-        moved = next_tokens(child, grid.prompt_token_ids, vector, LAMBDAS)
-        moves = {str(lam): [asdict(move) for move in several] for lam, several in zip(LAMBDAS, moved, strict=True)}
+        token_moves = next_tokens(child, grid.prompt_token_ids, vector, LAMBDAS)
+        moves = {
+            str(lam): [asdict(move) for move in row_moves] for lam, row_moves in zip(LAMBDAS, token_moves, strict=True)
+        }
         with atomic(folder / f"{name}.json") as file:
             file.write_text(json.dumps({"grid": grid_json(grid), "moves": moves}, ensure_ascii=False), "utf-8")
         print(f"{name}: {grid.at(0.3).text[:80]!r}", flush=True)

@@ -1,6 +1,6 @@
-"""Finished grids that come with the package: one a bundled concept, so that steered text is there before any model is.
+"""Precomputed grids: one per bundled concept, so that the page shows steered texts before a model is loaded.
 
-`make presets` makes them again with the bundled models.
+`make presets` computes them again.
 """
 
 import json
@@ -30,19 +30,19 @@ PROMPTS: Mapping[str, str] = {
     "simplicity": "Why is the sky blue?",
     "time": "Tell me about your holidays.",
 }
-"""What the child is asked for each bundled concept, until a person writes something else."""
+"""The default prompt of each bundled concept."""
 
 FOLDER = files("steering.ui.state") / "precomputed"
-"""Where they lie in the package."""
+"""Folder of the precomputed grids in the package."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One finished grid.
+    """One precomputed grid.
 
     Attributes:
         grid: the texts, with their health.
-        moves: by λ, the next tokens that moved most.
+        moves: by λ, the next tokens whose probability changed most.
     """
 
     grid: Grid
@@ -50,23 +50,23 @@ class Preset:
 
     @property
     def source(self) -> str:
-        """What made it, in words."""
+        """The models that wrote the texts, in words."""
         return f"Precomputed with {PARENT} → {CHILD}."
 
     @property
     def versions(self) -> str:
-        """The versions that made it."""
+        """Names and versions of the software that wrote the texts."""
         return ", ".join(f"{name} {version}" for name, version in self.grid.provenance["versions"].items())
 
 
 def preset(concept: str) -> Preset | None:
-    """The finished grid of a concept; None for one that has none."""
-    # A name that somebody wrote never becomes a path: only those that are known here are looked for.
-    return _read(concept) if concept in PROMPTS else None
+    """The precomputed grid of a concept; None if it has none."""
+    # Only known names become paths: a user may have typed this one.
+    return _load(concept) if concept in PROMPTS else None
 
 
 @cache
-def _read(concept: str) -> Preset:
+def _load(concept: str) -> Preset:
     data = json.loads((FOLDER / f"{concept}.json").read_text("utf-8"))
-    moves = {float(lam): tuple(Move(**move) for move in several) for lam, several in data["moves"].items()}
+    moves = {float(lam): tuple(Move(**move) for move in row_moves) for lam, row_moves in data["moves"].items()}
     return Preset(grid_from_json(data["grid"]), moves)

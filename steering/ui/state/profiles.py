@@ -1,7 +1,7 @@
-"""Layer profiles as the page's field writes them: a name from the menu, or one weight for every layer.
+"""Layer profiles as text in the page's field: a name from the menu, or one weight for every layer.
 
-Weights stand side by side, and a run of equal ones is counted: "14x0 1 15x0" is layer 14 of 30 alone. That is short enough
-for an address and plain enough to be typed.
+Weights are separated by spaces, and equal neighbours are written with their count: "14x0 1 15x0" is layer 14 of 30 alone.
+This is short enough for an address and simple enough to type.
 """
 
 import re
@@ -12,46 +12,51 @@ from steering.errors import SteeringError
 from steering.steer import PROFILES, Profile
 from steering.ui import text
 
-_RUN = re.compile(r"(?:(\d{1,4})x)?(\d{1,6}(?:\.\d{1,6})?)")
-_MOST = 1000
+_REPEATED_WEIGHT = re.compile(r"(?:(\d{1,4})x)?(\d{1,6}(?:\.\d{1,6})?)")
+_MAX_WEIGHTS = 1000
 
 
 def read(field: str) -> Profile:
-    """What a field says: a key of `PROFILES`, or a weight a layer.
+    """Parse a field: a key of `PROFILES`, or one weight per layer.
 
     Raises:
-        SteeringError: neither.
+        SteeringError: it is neither.
     """
     field = field.strip()
     if field in PROFILES:
         return field
-    runs = [_RUN.fullmatch(part) for part in field.split()]
-    weights = tuple(weight for run in runs if run for weight in [float(run[2])] * int(run[1] or 1))
-    if not all(runs) or not 0 < len(weights) <= _MOST:
+    parts = [_REPEATED_WEIGHT.fullmatch(word) for word in field.split()]
+    weights = tuple(weight for part in parts if part for weight in [float(part[2])] * int(part[1] or 1))
+    if not all(parts) or not 0 < len(weights) <= _MAX_WEIGHTS:
         raise SteeringError(text.UNREADABLE_PROFILE.format(profile=field))
     return weights
 
 
 def write(weights: Sequence[float]) -> str:
-    """The field for weights of every layer, to two digits; `read` takes it back."""
-    runs = [(len(list(run)), words) for words, run in groupby(f"{weight:.2f}" for weight in weights)]
-    short = [(count, words.rstrip("0").rstrip(".")) for count, words in runs]
-    return " ".join(words if count == 1 else f"{count}x{words}" for count, words in short)
+    """Write one weight per layer as a field, rounded to two digits; the inverse of `read`."""
+    repeats = [(len(list(group)), weight) for weight, group in groupby(f"{weight:.2f}" for weight in weights)]
+    short = [(count, weight.rstrip("0").rstrip(".")) for count, weight in repeats]
+    return " ".join(weight if count == 1 else f"{count}x{weight}" for count, weight in short)
 
 
-def alone(layer: int, layers: int) -> str:
-    """The field for one layer alone."""
-    return write([float(other == layer) for other in range(layers)])
+def one_layer(layer: int, layers: int) -> str:
+    """The field for a profile with weight 1 at one layer and 0 at the others.
+
+    Args:
+        layer: from 0.
+        layers: number of layers.
+    """
+    return write([float(index == layer) for index in range(layers)])
 
 
 def label(profile: Profile) -> str:
-    """What a profile is called in a menu."""
+    """The name of a profile in a menu."""
     if isinstance(profile, str):
         return profile
-    raised = [layer for layer, weight in enumerate(profile) if weight]
-    return text.ONE_LAYER.format(layer=raised[0]) if len(raised) == 1 else text.OWN_PROFILE
+    steered = [layer for layer, weight in enumerate(profile) if weight]
+    return text.ONE_LAYER.format(layer=steered[0]) if len(steered) == 1 else text.OWN_PROFILE
 
 
-def menu(field: str) -> list[str | tuple[str, str]]:
-    """The menu's choices: those with a name, and the one that a field holds."""
+def choices(field: str) -> list[str | tuple[str, str]]:
+    """Choices of the menu: all named profiles, and the profile of the field if it has no name."""
     return [*PROFILES, *([] if field in PROFILES else [(label(read(field)), field)])]

@@ -1,4 +1,4 @@
-"""What the sidebar says, as one record, and the keys that tell when a result is out of date."""
+"""The settings of the sidebar as one record, and the keys that tell when a result is out of date."""
 
 import math
 from dataclasses import dataclass
@@ -12,35 +12,34 @@ from steering.ui import text
 from steering.ui.state import profiles
 
 PARENT, CHILD, CONCEPT = "gemma-3-270m", "smollm2-135m-instruct", "sentiment"
-"""What is chosen when the page opens."""
+"""Initial models and concept."""
 
 LAMBDAS = tuple(round(step / 10, 1) for step in range(-6, 7))
 """Strengths of the default grid, on the residual scale."""
 
-FILE = "file: "
-"""Begins the names of concepts whose vector was read from a file."""
-
+FILE_PREFIX = "file: "
+"""Prefix of the names of concepts whose vector was read from a file."""
 
 FIELDS = (
     "parent", "child", "concept", "method", "layers", "width", "scale", "profile", "positions",
     "max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "chat",
 )  # fmt: skip
-"""Names of the fields, in the order in which `Settings.read` takes them."""
+"""Names of the sidebar's fields, in the order of the arguments of `Settings.read`."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The sidebar's fields, in the order in which they stand there.
+    """The settings of the sidebar.
 
     Attributes:
-        parent: model that the concept is read from.
+        parent: model that the direction is extracted from.
         child: model that is steered.
         concept: name of the concept.
         method: a key of `DIRECTION_METHODS`.
         layers: a key of `LAYER_MAPS`, or one pair of layers such as "12-to-14".
         width: a key of `WIDTH_MAPS`.
-        scale: what λ = 1 means.
-        profile: a key of `PROFILES`, or one weight a layer; see `profiles` for how its field is written.
+        scale: a key of `SCALES`: what λ = 1 means.
+        profile: a key of `PROFILES`, or one weight per layer; `profiles` describes its field.
         positions: which tokens are steered.
         sampling: how tokens are chosen.
         chat: whether the child's chat template is used.
@@ -76,11 +75,11 @@ class Settings:
         if layers not in LAYER_MAPS and named_pair(str(layers)) is None:
             raise SteeringError(text.UNKNOWN_LAYER_MAP.format(layers=layers))
         labels = (text.MAX_NEW_TOKENS, text.TEMPERATURE, text.TOP_P, text.TOP_K, text.REPETITION_PENALTY, text.SEED)
-        most, temperature, top_p, top_k, penalty, seed = (
-            needed(label, value) for label, value in zip(labels, numbers, strict=True)
+        max_new_tokens, temperature, top_p, top_k, penalty, seed = (
+            required_number(label, value) for label, value in zip(labels, numbers, strict=True)
         )
         sampling = Sampling(
-            max_new_tokens=int(most),
+            max_new_tokens=int(max_new_tokens),
             temperature=temperature,
             top_p=top_p,
             top_k=int(top_k),
@@ -107,33 +106,33 @@ class Settings:
         return SteeringSettings(self.scale, self.profile, self.positions)
 
     def vector_key(self, concept: Concept) -> tuple[object, ...]:
-        """Everything that the carried vector depends on.
+        """Everything that the transferred vector depends on.
 
-        For a vector that was read, the digest of its concept tells the vector too, so that each page steers with the one
-        that it read, whatever lies in a file of that name by now.
+        If the vector was read from a file, the digest of the concept covers the vector too. So each session steers with the
+        vector that it read, even if the file has been replaced since.
         """
-        made = (self.parent, self.child, self.method, self.layers, self.width, concept.digest)
-        return (*made, self.concept) if self.concept.startswith(FILE) else made
+        key = (self.parent, self.child, self.method, self.layers, self.width, concept.digest)
+        return (*key, self.concept) if self.concept.startswith(FILE_PREFIX) else key
 
     def grid_key(self, concept: Concept, prompt: str) -> tuple[object, ...]:
         """Everything that the texts depend on."""
         return (*self.vector_key(concept), self.steering, self.sampling, self.chat, prompt)
 
     def plot_key(self, concept: Concept, metric: str) -> tuple[object, ...]:
-        """Everything that the map of layers depends on."""
+        """Everything that the comparison of layers depends on."""
         return (self.parent, self.child, concept.digest, metric)
 
 
 DEFAULT = Settings(PARENT, CHILD, CONCEPT, "pca", "relative", "ridge", "residual", "all", "all", Sampling(), True)
-"""What the sidebar says when the page opens."""
+"""The initial settings of the sidebar."""
 
 
-def needed(label: str, value: Any) -> float:
+def required_number(label: str, value: Any) -> float:
     """The value of a number field.
 
     Args:
         label: of the field, for the message.
-        value: what the page sent; None where the field was cleared.
+        value: from the page; None if the field is empty.
 
     Raises:
         SteeringError: it is empty, or not a finite number.

@@ -18,7 +18,7 @@ LIVE = "Live."
 
 
 @dataclass
-class Written:
+class ConceptTexts:
     """The texts of one concept, and what they were made with.
 
     Attributes:
@@ -48,7 +48,7 @@ class Written:
 
 
 @dataclass
-class Texts:
+class PageTexts:
     """What the viewer has to show.
 
     Attributes:
@@ -56,19 +56,19 @@ class Texts:
         shown: the concept whose texts are on the page.
     """
 
-    written: dict[str, Written] = field(default_factory=dict)
+    written: dict[str, ConceptTexts] = field(default_factory=dict)
     shown: str = ""
 
-    def of(self, concept: Concept) -> Written | None:
+    def for_concept(self, concept: Concept) -> ConceptTexts | None:
         """The texts of a concept: written on this page, or precomputed; None where there are none."""
         found = preset(concept.name)
         if concept.name not in self.written and found is not None:
             key = replace(DEFAULT, concept=concept.name).grid_key(load_concept(concept.name), found.grid.prompt)
-            self.written[concept.name] = Written(found.grid, key, found.moves, found.source, found.versions)
+            self.written[concept.name] = ConceptTexts(found.grid, key, found.moves, found.source, found.versions)
         return self.written.get(concept.name)
 
 
-def show(written: Written, concept: Concept, choose: float | None = None) -> dict[str, Any]:
+def show(written: ConceptTexts, concept: Concept, choose: float | None = None) -> dict[str, Any]:
     """What the viewer shows of a concept's texts; see `viewer.show` for `choose`."""
     return viewer.show(
         written.grid,
@@ -84,7 +84,7 @@ def show(written: Written, concept: Concept, choose: float | None = None) -> dic
 def precomputed(name: str) -> dict[str, Any] | None:
     """What the viewer shows of a bundled concept when the page opens; None where nothing is precomputed."""
     concept = load_concept(name)
-    written = Texts().of(concept)
+    written = PageTexts().for_concept(concept)
     return show(written, concept) if written else None
 
 

@@ -17,36 +17,38 @@ from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.concept import render, text
 from steering.ui.tabs.concept import votes as viewer
 
-RUN = LongTask("check", ("check",), "check_stop", "check_status")
+LONG_TASK = LongTask("check", ("check",), "check_stop", "check_status")
 
-Written = Callable[[Session, str], Changes]
+WriteTable = Callable[[Session, str], Changes]
 """Writes the table as the draft stands."""
 
 _SHOWN = ("votes", "vote_detail", "leave_out")
 
 
-def connect(events: EventBinder, table: Sequence[str], written: Written) -> None:
+def connect(events: EventBinder, table: Sequence[str], write_table: WriteTable) -> None:
     """Connect the check.
 
     Args:
         events: of the app.
-        table: names of the components that `written` changes.
-        written: writes the table.
+        table: names of the components that `write_table` changes.
+        write_table: writes the table and returns the changes.
     """
-    page, checking = events.page, Checking(events.workspace, written)
-    events.long_task(page["check"].click, RUN, checking.check, outputs=[*_SHOWN, "check_stale"])
-    events.stop(RUN)
+    page, checking = events.page, Checking(events.workspace, write_table)
+    events.long_task(page["check"].click, LONG_TASK, checking.check, outputs=[*_SHOWN, "check_stale"])
+    events.stop(LONG_TASK)
     events.notice(checking.notices, outputs=["check_stale", "votes", "leave_out"])
-    events.on(page["leave_out"].click, checking.leave_out, ["concept"], table, status=RUN.status, update_notices=True)
+    events.on(
+        page["leave_out"].click, checking.leave_out, ["concept"], table, status=LONG_TASK.status, update_notices=True
+    )
 
     def chosen(session: Session, event: gr.EventData) -> Changes:
         return checking.choose(session, int(event.number) - 1)
 
-    events.on(page["votes"].select, chosen, outputs=["vote_detail", "leave_out"], status=RUN.status, event=True)
+    events.on(page["votes"].select, chosen, outputs=["vote_detail", "leave_out"], status=LONG_TASK.status, event=True)
 
 
 @dataclass
-class Checked:
+class CheckState:
     """What was checked last.
 
     Attributes:
@@ -69,9 +71,9 @@ class Checked:
 class Checking:
     """The events of one running app."""
 
-    def __init__(self, workspace: Workspace, written: Written) -> None:
+    def __init__(self, workspace: Workspace, write_table: WriteTable) -> None:
         self.workspace = workspace
-        self.written = written
+        self.write_table = write_table
 
     def check(self, session: Session, job: Job, settings: Settings) -> Iterator[Changes]:
         """Let the parent read the pairs, and hold each of them against the others."""
@@ -82,22 +84,24 @@ class Checking:
             design = read_design(parent, concept, settings.method, progress=part_of(progress, 0.4, 0.8))
             return design, votes(design, progress=part_of(progress, 0.8, 1.0))
 
-        design, found = yield from RUN.step(job, work)
-        session.records[Checked] = Checked(concept.pairs, design, found, _key(settings, concept), left=concept.pairs)
-        words, kind = text.checked(found, design.model_name)
+        design, pair_votes = yield from LONG_TASK.step(job, work)
+        session.records[CheckState] = CheckState(
+            concept.pairs, design, pair_votes, _key(settings, concept), left=concept.pairs
+        )
+        words, kind = text.checked(pair_votes, design.model_name)
         yield (
-            _painted(session.of(Checked))
+            _painted(session.record(CheckState))
             | {
                 "vote_detail": message(text.CHOOSE_PAIR),
                 "leave_out": gr.update(visible=False),
                 "check_stale": "",
             }
-            | RUN.message(words, kind)
+            | LONG_TASK.message(words, kind)
         )
 
     def notices(self, session: Session, settings: Settings) -> Changes:
         """Whether the check is out of date, and which of its pairs have left the table."""
-        checked, concept = session.of(Checked), session.draft(settings.concept).concept
+        checked, concept = session.record(CheckState), session.draft(settings.concept).concept
         stale = checked.key not in (None, _key(settings, concept))
         changes: Changes = {"check_stale": message(text.STALE_VOTES if stale else "", "warning")}
         if checked.votes is not None and checked.left != concept.pairs:
@@ -109,7 +113,7 @@ class Checking:
 
     def choose(self, session: Session, pair: int) -> Changes:
         """Show a pair in full, and what would change without it."""
-        checked = session.of(Checked)
+        checked = session.record(CheckState)
         design, found = checked.design, checked.votes
         if design is None or found is None or not 0 <= pair < len(checked.pairs):
             return {}
@@ -125,7 +129,7 @@ class Checking:
 
     def leave_out(self, session: Session, name: str) -> Changes:
         """Delete the chosen pair from the table, wherever it stands there now; it can be taken back."""
-        checked, draft = session.of(Checked), session.draft(name)
+        checked, draft = session.record(CheckState), session.draft(name)
         if checked.chosen is None:
             toast(text.CHOOSE_FIRST)
             return {}
@@ -137,10 +141,10 @@ class Checking:
         pairs = draft.concept.pairs
         row = checked.chosen if pairs[checked.chosen : checked.chosen + 1] == (wanted,) else pairs.index(wanted)
         session.drafts[name] = draft.without(row)
-        return self.written(session, name)
+        return self.write_table(session, name)
 
 
-def _painted(checked: Checked) -> Changes:
+def _painted(checked: CheckState) -> Changes:
     assert checked.votes is not None, "painted after a check"
     return {"votes": viewer.show(checked.votes, checked.pairs, checked.left, checked.chosen)}
 

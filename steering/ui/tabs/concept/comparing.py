@@ -13,7 +13,7 @@ from steering.errors import Progress, SteeringError, part_of
 from steering.measure import DesignComparison, compare_designs
 from steering.plots import LETTERS, plot_cosines, plot_quality
 from steering.steer import Grid, stream
-from steering.ui.background.jobs import Job, Report, paced
+from steering.ui.background.jobs import Job, ProgressReport, throttled
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.render import message
@@ -22,7 +22,7 @@ from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.concept import render, text
 from steering.vectors import SteeringVector, extract
 
-RUN = LongTask("compare", ("compare",), "compare_stop", "compare_status")
+LONG_TASK = LongTask("compare", ("compare",), "compare_stop", "compare_status")
 
 
 _RESULT = ("design_texts", "design_verdict", "design_figures", "design_cosines", "design_quality", "compare_stale")
@@ -35,19 +35,26 @@ def connect(events: EventBinder) -> None:
         low = letter.lower()
         keep, load = partial(kept, letter), partial(loaded, letter)
         cards_of = [f"design_{low}", f"load_{low}"]
-        events.on(page[f"keep_{low}"].click, keep, ["concept"], cards_of, status=RUN.status, update_notices=True)
+        events.on(page[f"keep_{low}"].click, keep, ["concept"], cards_of, status=LONG_TASK.status, update_notices=True)
         events.on(
-            page[f"load_{low}"].input, load, [f"load_{low}"], [f"design_{low}"], status=RUN.status, update_notices=True
+            page[f"load_{low}"].input,
+            load,
+            [f"load_{low}"],
+            [f"design_{low}"],
+            status=LONG_TASK.status,
+            update_notices=True,
         )
-    events.on(events.demo.load, cards, outputs=["design_a", "design_b"])
-    events.long_task(page["compare"].click, RUN, comparing.compare, ["prompt", "design_lam", "design_measure"], _RESULT)
-    events.stop(RUN)
-    events.on(page["design_measure"].change, measured, ["design_measure"], ["design_quality"], status=RUN.status)
+    events.on(events.demo.load, design_cards, outputs=["design_a", "design_b"])
+    events.long_task(
+        page["compare"].click, LONG_TASK, comparing.compare, ["prompt", "design_lam", "design_measure"], _RESULT
+    )
+    events.stop(LONG_TASK)
+    events.on(page["design_measure"].change, measured, ["design_measure"], ["design_quality"], status=LONG_TASK.status)
     events.notice(comparing.notices, ["prompt", "design_lam"], ["compare_stale"])
 
 
 @dataclass
-class Kept:
+class Designs:
     """The two designs and what was found of them.
 
     Attributes:
@@ -61,28 +68,28 @@ class Kept:
     key: tuple[object, ...] | None = None
 
 
-def cards(session: Session) -> Changes:
+def design_cards(session: Session) -> Changes:
     """Both designs as they are kept."""
-    designs = session.of(Kept).designs
+    designs = session.record(Designs).designs
     return {f"design_{letter.lower()}": render.design(letter, designs.get(letter)) for letter in LETTERS}
 
 
 def kept(letter: str, session: Session, name: str) -> Changes:
     """Keep the concept as it stands."""
-    session.of(Kept).designs[letter] = session.draft(name).concept
+    session.record(Designs).designs[letter] = session.draft(name).concept
     return _card(session, letter) | {f"load_{letter.lower()}": None}
 
 
 def loaded(letter: str, session: Session, name: str | None) -> Changes:
     """Take a bundled concept."""
     if name:
-        session.of(Kept).designs[letter] = load_concept(name)
+        session.record(Designs).designs[letter] = load_concept(name)
     return _card(session, letter)
 
 
 def measured(session: Session, measure: str) -> Changes:
     """Draw another measure of quality."""
-    found = session.of(Kept).comparison
+    found = session.record(Designs).comparison
     return {} if found is None else {"design_quality": plot_quality(found, measure)}
 
 
@@ -94,7 +101,7 @@ class Comparing:
 
     def notices(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> Changes:
         """Whether the comparison is out of date."""
-        kept = session.of(Kept)
+        kept = session.record(Designs)
         stale = kept.key not in (None, _key(settings, kept.designs, prompt, lam))
         return {"compare_stale": message(text.STALE_COMPARISON if stale else "", "warning")}
 
@@ -102,7 +109,7 @@ class Comparing:
         self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None, measure: str
     ) -> Iterator[Changes]:
         """Compare both designs' directions, then write with both in one batch."""
-        designs = dict(session.of(Kept).designs)
+        designs = dict(session.record(Designs).designs)
         for letter in LETTERS:
             if letter not in designs:
                 raise SteeringError(text.NEEDS_BOTH.format(letter=letter))
@@ -111,8 +118,10 @@ class Comparing:
         if not prompt.strip():
             raise SteeringError(text.EMPTY_PROMPT)
         both = [designs[letter] for letter in LETTERS]
-        found, grids = yield from RUN.step(job, lambda progress: self._prepare(settings, both, prompt, lam, progress))
-        kept = session.of(Kept)
+        found, grids = yield from LONG_TASK.step(
+            job, lambda progress: self._prepare(settings, both, prompt, lam, progress)
+        )
+        kept = session.record(Designs)
         kept.comparison, kept.key = found, _key(settings, designs, prompt, lam)
         yield {
             "design_verdict": render.design_verdict(found),
@@ -151,16 +160,16 @@ class Comparing:
     def _write(self, job: Job, grids: Iterator[Grid], both: list[Concept], lam: float, most: int) -> Iterator[Changes]:
         began = time.monotonic()
         grid: Grid | None = None
-        for grid in paced(grids, job):
+        for grid in throttled(grids, job):
             share = max(len(row.token_ids) for row in grid.rows) / most
-            report = Report(text.WRITING, share, time.monotonic() - began)
-            yield {"design_texts": render.design_texts(grid, both, lam)} | RUN.progress(report)
+            report = ProgressReport(text.WRITING, share, time.monotonic() - began)
+            yield {"design_texts": render.design_texts(grid, both, lam)} | LONG_TASK.progress(report)
         assert grid is not None, "a stream has at least one step"
-        yield {"design_texts": render.design_texts(grid, both, lam)} | RUN.message(text.WRITTEN)
+        yield {"design_texts": render.design_texts(grid, both, lam)} | LONG_TASK.message(text.WRITTEN)
 
 
 def _card(session: Session, letter: str) -> Changes:
-    return {f"design_{letter.lower()}": render.design(letter, session.of(Kept).designs.get(letter))}
+    return {f"design_{letter.lower()}": render.design(letter, session.record(Designs).designs.get(letter))}
 
 
 def _key(settings: Settings, designs: dict[str, Concept], prompt: str, lam: Any) -> tuple[object, ...]:

@@ -54,12 +54,12 @@ def connect(events: EventBinder) -> None:
         return select(session, concept, int(event.index[0]))
 
     events.on(page["pairs"].select, clicked, ["concept"], ["delete_pair"], status=_STATUS, event=True)
-    checking.connect(events, _TABLE, written)
+    checking.connect(events, _TABLE, write_table)
     comparing.connect(events)
 
 
 @dataclass
-class Selection:
+class SelectedRow:
     """The row of the table that was clicked last, from 0."""
 
     row: int | None = None
@@ -67,12 +67,12 @@ class Selection:
 
 def opened(session: Session, name: str) -> Changes:
     """Fill the tab, or fill it again when another concept was chosen."""
-    return written(session, name)
+    return write_table(session, name)
 
 
-def written(session: Session, name: str) -> Changes:
+def write_table(session: Session, name: str) -> Changes:
     """The tab and its table as the draft stands, with no row clicked."""
-    session.of(Selection).row = None
+    session.record(SelectedRow).row = None
     return shown(session, name, table=True) | {"pairs_message": ""}
 
 
@@ -85,7 +85,7 @@ def shown(session: Session, name: str, *, table: bool) -> Changes:
         table: whether the table is to be written too; not after an edit in it.
     """
     draft = session.draft(name)
-    row = session.of(Selection).row
+    row = session.record(SelectedRow).row
     changes: Changes = {
         "heading": render.pairs_heading(draft),
         "problems": render.problems(lint(draft.concept.pairs)),
@@ -112,16 +112,16 @@ def typed(session: Session, name: str, rows: Rows, positive: str, negative: str)
 
 def add(session: Session, name: str, rows: Rows) -> Changes:
     """Add an empty pair at the end."""
-    return _edit(session, name, lambda draft: draft.with_rows(rows).added())
+    return _edit(session, name, lambda draft: draft.with_rows(rows).with_empty_pair())
 
 
 def delete(session: Session, name: str, rows: Rows) -> Changes:
     """Delete the pair whose cell was clicked last."""
-    row = session.of(Selection).row
+    row = session.record(SelectedRow).row
     if row is None or row >= len(rows):
         toast(text.SELECT_FIRST)
         return {}
-    session.of(Selection).row = None
+    session.record(SelectedRow).row = None
     return _edit(session, name, lambda draft: draft.with_rows(rows).without(row))
 
 
@@ -143,7 +143,7 @@ def paste(session: Session, name: str, rows: Rows, pasted: str) -> Changes:
             raise SteeringError(text.NOTHING_PASTED)
     except SteeringError as error:
         return {"pairs_message": message(str(error), "error")}
-    return _edit(session, name, lambda draft: draft.with_rows(rows).joined(pairs)) | {
+    return _edit(session, name, lambda draft: draft.with_rows(rows).with_pairs(pairs)) | {
         "pasted": "",
         "paste": gr.update(open=False),
     }
@@ -169,25 +169,25 @@ def new(session: Session, pasted: str, name: str) -> Changes:
 
 
 def upload(session: Session, name: str, path: str | None) -> Changes:
-    """Replace the pairs by those of a file, and say what was done to read it."""
+    """Replace the pairs by those of a file, and show the notes of its reader."""
     if not path:
         return {}
     try:
-        read = read_concept(Path(path))
+        file = read_concept(Path(path))
     except SteeringError as error:
         words = str(error)
         if "--columns" in words:  # An option of the command line, which the page does not have.
             words = f"{words}. {text.NAME_COLUMNS}"
         toast(words)
         return {"pairs_message": message(words, "error")}
-    changes = _edit(session, name, lambda draft: draft.with_concept(read.concept))
-    session.of(Selection).row = None
-    return changes | {"pairs_message": message(" ".join(read.notes))}
+    changes = _edit(session, name, lambda draft: draft.with_concept(file.concept))
+    session.record(SelectedRow).row = None
+    return changes | {"pairs_message": message(" ".join(file.notes))}
 
 
 def select(session: Session, name: str, row: int) -> Changes:
     """Remember which row was clicked."""
-    session.of(Selection).row = row
+    session.record(SelectedRow).row = row
     return {"delete_pair": shown(session, name, table=False)["delete_pair"]}
 
 

@@ -16,10 +16,10 @@ from steering.library import saved_vectors as library
 from steering.steer import Grid
 from steering.ui.events.long_tasks import Changes
 from steering.ui.state.drafts import Draft
-from steering.ui.state.settings import FIELDS, FILE, LAMBDAS, Settings
+from steering.ui.state.settings import FIELDS, FILE_PREFIX, LAMBDAS, Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import report, script, text
-from steering.ui.viewer.texts import Texts, Written, show
+from steering.ui.viewer.texts import ConceptTexts, PageTexts, show
 
 _NUMBERS = ("max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed")
 
@@ -56,7 +56,7 @@ def session_file(session: Session, fields: Sequence[Any], prompt: str) -> str:
     """The page as a session file."""
     settings = Settings.read(*fields)
     concept = session.draft(settings.concept).concept
-    written = session.of(Texts).of(concept)
+    written = session.record(PageTexts).for_concept(concept)
     saved = SavedSession(
         fields=dict(zip(FIELDS, fields, strict=True)),
         concept=concept,
@@ -70,7 +70,9 @@ def session_file(session: Session, fields: Sequence[Any], prompt: str) -> str:
 
 def report_file(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> str:
     """The report as a file."""
-    return session.files.write(f"{settings.concept} report", ".html", report.of(session, workspace, settings, prompt))
+    return session.files.write(
+        f"{settings.concept} report", ".html", report.page_report(session, workspace, settings, prompt)
+    )
 
 
 def script_of(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> tuple[str, bool]:
@@ -80,11 +82,11 @@ def script_of(session: Session, workspace: Workspace, settings: Settings, prompt
         SteeringError: the page steers with a vector whose file is gone, or holds another one by now.
     """
     concept = session.draft(settings.concept).concept
-    written = session.of(Texts).of(concept)
+    written = session.record(PageTexts).for_concept(concept)
     lambdas = sorted(row.lam for row in written.grid.rows) if written else LAMBDAS
     file = _file(workspace, settings, concept)
     stale = written is not None and not written.current(settings, concept, prompt)
-    return script.of(settings, concept, prompt, lambdas=lambdas, file=file), stale
+    return script.python_script(settings, concept, prompt, lambdas=lambdas, file=file), stale
 
 
 def load(session: Session, path: Path, choices: Mapping[str, Sequence[str] | None]) -> tuple[Changes, str]:
@@ -114,7 +116,7 @@ def load(session: Session, path: Path, choices: Mapping[str, Sequence[str] | Non
     settings = Settings.read(*(fields[name] for name in FIELDS))
     bundled = concept.name in bundled_concepts()
     session.drafts[concept.name] = Draft(concept, load_concept(concept.name) if bundled else concept)
-    texts = session.of(Texts)
+    texts = session.record(PageTexts)
     changes: Changes = {
         **fields,
         "concept": gr.update(choices=session.concepts, value=concept.name),
@@ -124,9 +126,9 @@ def load(session: Session, path: Path, choices: Mapping[str, Sequence[str] | Non
         versions = ", ".join(f"{name} {version}" for name, version in saved.versions.items())
         source = text.FROM_SESSION.format(child=saved.grid.child)
         # A vector file does not travel with the session, so what it made counts as made with other settings.
-        current = saved.current and not concept.name.startswith(FILE)
+        current = saved.current and not concept.name.startswith(FILE_PREFIX)
         key = settings.grid_key(concept, saved.prompt) if current else ()
-        written = Written(saved.grid, key, saved.moves, source, versions)
+        written = ConceptTexts(saved.grid, key, saved.moves, source, versions)
         texts.written[concept.name], texts.shown = written, concept.name
         changes["viewer"] = show(written, concept)
     return changes, text.restored(concept.name, saved.prompt, len(saved.grid.rows) if saved.grid else 0)
@@ -141,7 +143,7 @@ def checked(fields: Mapping[str, Any], choices: Mapping[str, Sequence[str] | Non
     for name in FIELDS:
         if name not in fields:
             raise SteeringError(text.MISSING_SETTING.format(name=name))
-        value, offered = fields[name], choices.get(name)
+        value, menu_values = fields[name], choices.get(name)
         kind, right = ("text", isinstance(value, str))
         if name == "chat":
             kind, right = ("yes or no", isinstance(value, bool))
@@ -149,27 +151,27 @@ def checked(fields: Mapping[str, Any], choices: Mapping[str, Sequence[str] | Non
             kind, right = ("a number", isinstance(value, int | float) and not isinstance(value, bool))
         if not right:
             raise SteeringError(text.WRONG_KIND.format(name=name, value=str(value)[:40], kind=kind))
-        if offered is not None and value not in offered:
+        if menu_values is not None and value not in menu_values:
             raise SteeringError(
-                text.UNKNOWN_SETTING.format(name=name, value=str(value)[:40], choices=", ".join(offered))
+                text.UNKNOWN_SETTING.format(name=name, value=str(value)[:40], choices=", ".join(menu_values))
             )
     return {name: fields[name] for name in FIELDS}
 
 
 def _file(workspace: Workspace, settings: Settings, concept: Concept) -> Path | None:
     """The file of the vector that the page steers with; None where the vector is made from pairs."""
-    vector = workspace.ready(settings, concept)
+    vector = workspace.stored_vector(settings, concept)
     if vector is None or not workspace.from_file(settings, concept):
         return None
-    entry = library.entry(settings.concept.removeprefix(FILE))
+    entry = library.entry(settings.concept.removeprefix(FILE_PREFIX))
     if entry.vector is None or entry.vector.digest != vector.digest:
         raise SteeringError(text.FILE_CHANGED.format(name=entry.name))
     return entry.path
 
 
-def _written(session: Session, settings: Settings) -> Written:
+def _written(session: Session, settings: Settings) -> ConceptTexts:
     concept = session.draft(settings.concept).concept
-    written = session.of(Texts).of(concept)
+    written = session.record(PageTexts).for_concept(concept)
     if written is None:
         raise SteeringError(text.NO_TEXTS.format(concept=concept.name))
     return written

@@ -7,10 +7,10 @@ from typing import Any
 
 from steering.errors import SteeringError
 from steering.ui.events.binder import EventBinder
-from steering.ui.events.downloads import hand_out
+from steering.ui.events.downloads import download_on_click
 from steering.ui.events.long_tasks import Changes
 from steering.ui.render import message
-from steering.ui.sidebar.layout import offered
+from steering.ui.sidebar.layout import menu_values
 from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import files as takeaway
@@ -30,10 +30,10 @@ def connect(events: EventBinder) -> None:
     def report(session: Session, prompt: str, *fields: Any) -> str:
         return takeaway.report_file(session, events.workspace, Settings.read(*fields), prompt)
 
-    hand_out(events, page["take_csv"].click, csv, FIELDS, "take_status")
-    hand_out(events, page["take_session"].click, session, ["prompt", *FIELDS], "take_status")
-    hand_out(events, page["take_report"].click, report, ["prompt", *FIELDS], "take_status")
-    choices = {name: offered(page[name]) for name in FIELDS} | {"concept": None}  # a session brings its own
+    download_on_click(events, page["take_csv"].click, csv, FIELDS, "take_status")
+    download_on_click(events, page["take_session"].click, session, ["prompt", *FIELDS], "take_status")
+    download_on_click(events, page["take_report"].click, report, ["prompt", *FIELDS], "take_status")
+    choices = {name: menu_values(page[name]) for name in FIELDS} | {"concept": None}  # a session brings its own
     events.on(
         page["take_load"].upload,
         partial(load, choices=choices),

@@ -23,7 +23,7 @@ from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import report_text as text
 from steering.ui.viewer import component as viewer
-from steering.ui.viewer.texts import Texts, Written, labels
+from steering.ui.viewer.texts import ConceptTexts, PageTexts, labels
 
 _STYLE = files("steering.ui.tabs.export") / "report.css"
 
@@ -39,7 +39,7 @@ _CONFIG = {
 }
 
 
-def of(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> str:
+def page_report(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> str:
     """The report of what a page shows now; what was never computed is left out.
 
     Args:
@@ -49,9 +49,9 @@ def of(session: Session, workspace: Workspace, settings: Settings, prompt: str) 
         prompt: as it stands on the Steer tab.
     """
     concept = session.draft(settings.concept).concept
-    written = session.of(Texts).of(concept)
+    written = session.record(PageTexts).for_concept(concept)
     stale = written is not None and not written.current(settings, concept, prompt)
-    vector = workspace.ready(settings, concept)
+    vector = workspace.stored_vector(settings, concept)
     carried = (
         vector.report if vector else (written.grid.provenance.get("vector", {}).get("transfer") if written else None)
     )
@@ -69,7 +69,7 @@ def document(
     settings: Settings,
     concept: Concept,
     prompt: str,
-    written: Written | None,
+    written: ConceptTexts | None,
     stale: bool,
     carried: Mapping[str, Any] | None,
     similarities: Sequence[Similarity],
@@ -120,7 +120,7 @@ def _section(heading: str, body: str) -> str:
     return f"<section><h2>{escape(heading)}</h2>{body}</section>"
 
 
-def _texts(written: Written, concept: Concept, stale: bool) -> str:
+def _texts(written: ConceptTexts, concept: Concept, stale: bool) -> str:
     shown = viewer.show(written.grid, labels(concept), written.most, written.phase)
     poles = f"<p>{escape(text.poles(*labels(concept)))}</p>"
     note = f'<p class="stale">▲ {escape(text.STALE)}</p>' if stale else ""
@@ -184,7 +184,7 @@ def _pairs(concept: Concept) -> str:
     return f'<div class="scroll"><table class="pairs">{head}<tbody>{body}</tbody></table></div>'
 
 
-def _versions(written: Written | None) -> str:
+def _versions(written: ConceptTexts | None) -> str:
     made = written.grid.provenance if written else {}
     known = dict(made.get("versions", {})) or {"torch": torch.__version__, "transformers": transformers.__version__}
     whole = escape(json.dumps(made, ensure_ascii=False, indent=1, default=str))

@@ -12,7 +12,7 @@ _ALWAYS = ("max_new_tokens",)
 """Fields of the sampling that are written even where they say what is the default."""
 
 
-def of(
+def python_script(
     settings: Settings,
     concept: Concept,
     prompt: str,

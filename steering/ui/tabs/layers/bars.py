@@ -36,7 +36,7 @@ def show(layers: int | None, profile: Profile, signal: Sequence[bool] | None) ->
     """
     if layers is None:
         return _data([], "", {}, None, text.BARS_UNKNOWN)
-    presets = {name: named(name, layers) for name in PROFILES}
+    presets = {name: profile_weights(name, layers) for name in PROFILES}
     if isinstance(profile, str):
         return _data(presets[profile], profile, presets, signal, _note(signal))
     if len(profile) != layers:
@@ -46,7 +46,7 @@ def show(layers: int | None, profile: Profile, signal: Sequence[bool] | None) ->
     return _data([weight / most for weight in profile], "", presets, signal, _note(signal))
 
 
-def named(name: str, layers: int) -> list[float]:
+def profile_weights(name: str, layers: int) -> list[float]:
     """Weights of a profile that has a name, to two digits."""
     return [round(PROFILES[name](layer / max(layers - 1, 1)), 2) for layer in range(layers)]
 

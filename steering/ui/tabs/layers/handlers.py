@@ -18,11 +18,11 @@ from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.layers import pairs, preview, text
-from steering.ui.tabs.layers.pairs import Compared, Looked
+from steering.ui.tabs.layers.pairs import LayerComparison, PairState
 from steering.vectors import SteeringVector
 
-RUN = LongTask("layers", ("compute",), "layers_stop", "layers_status")
-EFFECT = LongTask("effect", ("measure_effect",), "effect_stop", "effect_status")
+LONG_TASK = LongTask("layers", ("compute",), "layers_stop", "layers_status")
+EFFECT_TASK = LongTask("effect", ("measure_effect",), "effect_stop", "effect_status")
 
 MAP = ("plot", "plot_empty", "plot_stale", "pair_panel", "pair", *pairs.OUTPUTS)
 """What a new map of layers changes."""
@@ -33,18 +33,18 @@ _MOST_MAPS = 24
 def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page, layers = events.page, Layers(events.workspace)
-    events.on(page["metric"].change, layers.chosen, ["metric"], ["metric_info"], status=RUN.status)
-    events.long_task(page["compute"].click, RUN, layers.compute, ["metric"], MAP)
-    events.stop(RUN)
-    events.long_task(page["measure_effect"].click, EFFECT, layers.measure)
-    events.stop(EFFECT)
-    events.notice(layers.notices, ["metric"], [*MAP, RUN.status, "verdict", "report_plot"])
+    events.on(page["metric"].change, layers.chosen, ["metric"], ["metric_info"], status=LONG_TASK.status)
+    events.long_task(page["compute"].click, LONG_TASK, layers.compute, ["metric"], MAP)
+    events.stop(LONG_TASK)
+    events.long_task(page["measure_effect"].click, EFFECT_TASK, layers.measure)
+    events.stop(EFFECT_TASK)
+    events.notice(layers.notices, ["metric"], [*MAP, LONG_TASK.status, "verdict", "report_plot"])
     pairs.connect(events)
     preview.connect(events)
 
 
 @dataclass
-class Shown:
+class MapState:
     """What the tab shows.
 
     Attributes:
@@ -61,7 +61,7 @@ class Layers:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self._maps: OrderedDict[tuple[object, ...], Compared] = OrderedDict()
+        self._maps: OrderedDict[tuple[object, ...], LayerComparison] = OrderedDict()
 
     def chosen(self, session: Session, metric: str) -> Changes:
         """Say what a metric means."""
@@ -70,15 +70,15 @@ class Layers:
 
     def notices(self, session: Session, settings: Settings, metric: str) -> Changes:
         """The map that was computed for these settings, or whether the one on the page is out of date; and the report."""
-        concept, shown = session.draft(settings.concept).concept, session.of(Shown)
+        concept, shown = session.draft(settings.concept).concept, session.record(MapState)
         key = settings.plot_key(concept, metric)
         kept = self._maps.get(key)
-        if kept is not None and shown.map_key != key and RUN.name not in session.jobs:
+        if kept is not None and shown.map_key != key and LONG_TASK.name not in session.jobs:
             changes = self._draw(session, key, kept)
         else:
             stale = shown.map_key not in (None, key)
             changes = {"plot_stale": render.message(text.STALE_PLOT if stale else "", "warning")}
-        vector = self.workspace.ready(settings, concept)
+        vector = self.workspace.stored_vector(settings, concept)
         if vector is None or vector is shown.reported:
             return changes
         shown.reported = vector
@@ -91,15 +91,15 @@ class Layers:
         if serious:
             raise SteeringError(f"The pairs of {concept.name} cannot be used. " + " ".join(serious))
 
-        def work(progress: Progress) -> Compared:
+        def work(progress: Progress) -> LayerComparison:
             parent, child = self.workspace.models(settings, part_of(progress, 0.0, 0.3))
             texts = projections(parent, child, concept, progress=part_of(progress, 0.3, 0.4))
-            return Compared(
+            return LayerComparison(
                 similarity(parent, child, concept, metric, progress=part_of(progress, 0.4, 1.0)),
                 texts,
             )
 
-        compared = yield from RUN.step(job, work)
+        compared = yield from LONG_TASK.step(job, work)
         key = settings.plot_key(concept, metric)
         self._maps[key] = compared
         while len(self._maps) > _MOST_MAPS:
@@ -114,23 +114,23 @@ class Layers:
             carried = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.4))
             child = self.workspace.models(settings)[1]
             found = measure(child, concept, carried, method=settings.method, progress=part_of(progress, 0.4, 1.0))
-            self.workspace.keep(settings, concept, with_effect(carried, found) if carried.report else carried)
+            self.workspace.keep_vector(settings, concept, with_effect(carried, found) if carried.report else carried)
             session.vector_key = settings.vector_key(concept)
 
-        yield from EFFECT.step(job, work)
-        yield EFFECT.message(text.MEASURED)
+        yield from EFFECT_TASK.step(job, work)
+        yield EFFECT_TASK.message(text.MEASURED)
 
-    def _draw(self, session: Session, key: tuple[object, ...], compared: Compared) -> Changes:
-        session.of(Shown).map_key = key
+    def _draw(self, session: Session, key: tuple[object, ...], compared: LayerComparison) -> Changes:
+        session.record(MapState).map_key = key
         looked = pairs.open_map(session, compared)
-        figure = plot_similarity(compared.found, session.of(Looked).pair)
+        figure = plot_similarity(compared.found, session.record(PairState).pair)
         return {
             "plot": gr.update(value=figure, visible=True),
             "plot_empty": gr.update(visible=False),
             "plot_stale": "",
             "pair_panel": gr.update(visible=True),
             **looked,
-            **RUN.message(text.compared(compared.found)),
+            **LONG_TASK.message(text.compared(compared.found)),
         }
 
 

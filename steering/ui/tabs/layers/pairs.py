@@ -30,7 +30,7 @@ def connect(events: EventBinder) -> None:
 
 
 @dataclass(frozen=True)
-class Compared:
+class LayerComparison:
     """A map of layers, and what a pair of them is looked at with."""
 
     found: Similarity
@@ -49,7 +49,7 @@ class Compared:
 
 
 @dataclass
-class Looked:
+class PairState:
     """What a page looks at.
 
     Attributes:
@@ -58,14 +58,14 @@ class Looked:
         before: layer map and profile before a pair was used.
     """
 
-    compared: Compared | None = None
+    compared: LayerComparison | None = None
     pair: Pair = (0, 0)
     before: tuple[str, str] = ("relative", "all")
 
 
-def open_map(session: Session, compared: Compared) -> Changes:
+def open_map(session: Session, compared: LayerComparison) -> Changes:
     """Look at a new map: at the pair that was chosen, where it still fits, and else at the best one."""
-    looked = session.of(Looked)
+    looked = session.record(PairState)
     if looked.compared is None or looked.compared.sizes != compared.sizes:
         looked.pair = compared.best
     looked.compared = compared
@@ -74,7 +74,7 @@ def open_map(session: Session, compared: Compared) -> Changes:
 
 def looked_at(session: Session, value: Any) -> Changes:
     """Look at another pair of layers."""
-    looked = session.of(Looked)
+    looked = session.record(PairState)
     pair = picker.read(value, looked.compared.sizes) if looked.compared else None
     if pair is None:
         return {}
@@ -84,21 +84,21 @@ def looked_at(session: Session, value: Any) -> Changes:
 
 def use(session: Session, value: Any, layers: str, profile: str) -> Changes:
     """Steer with this pair of layers alone."""
-    looked = session.of(Looked)
+    looked = session.record(PairState)
     pair = picker.read(value, looked.compared.sizes) if looked.compared else None
     if looked.compared is None or pair is None:
         return {"pair_status": message(text.NO_MAP, "error")}
     if named_pair(layers) is None:
         looked.before = (layers, profile)
     parent, child = pair
-    alone = profiles.alone(child, looked.compared.sizes[1])
+    one_layer = profiles.one_layer(child, looked.compared.sizes[1])
     words = text.USED_PAIR.format(parent=parent, child=child)
-    return _chosen(pair_name(parent, child), alone) | {"pair_status": message(words, "good")}
+    return _chosen(pair_name(parent, child), one_layer) | {"pair_status": message(words, "good")}
 
 
 def back(session: Session, layers: str) -> Changes:
     """Take the use of one pair back."""
-    before = session.of(Looked).before
+    before = session.record(PairState).before
     if named_pair(layers) is None:
         return {"pair_status": ""}
     return _chosen(*before) | {"pair_status": message(text.BACK.format(layers=before[0]), "good")}
@@ -106,12 +106,12 @@ def back(session: Session, layers: str) -> Changes:
 
 def _chosen(layers: str, profile: str) -> Changes:
     return {
-        "layers": gr.update(choices=sidebar.layers_menu(layers), value=layers),
-        "profile": gr.update(choices=profiles.menu(profile), value=profile),
+        "layers": gr.update(choices=sidebar.layer_map_choices(layers), value=layers),
+        "profile": gr.update(choices=profiles.choices(profile), value=profile),
     }
 
 
-def _shown(looked: Looked) -> Changes:
+def _shown(looked: PairState) -> Changes:
     assert looked.compared is not None, "there is nothing to look at"
     found, projections = looked.compared.found, looked.compared.projections
     metric = SYMBOLS.get(found.metric, found.metric)

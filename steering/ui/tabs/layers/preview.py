@@ -15,15 +15,15 @@ from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, part_of
 from steering.steer import Grid, Profile, stream
 from steering.ui import render as page_render
-from steering.ui.background.jobs import Job, Report, paced
+from steering.ui.background.jobs import Job, ProgressReport, throttled
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.state import profiles
-from steering.ui.state.settings import FIELDS, Settings, needed
+from steering.ui.state.settings import FIELDS, Settings, required_number
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.layers import bars, render, text
 
-RUN = LongTask("preview", ("preview",), "preview_stop", "preview_status")
+LONG_TASK = LongTask("preview", ("preview",), "preview_stop", "preview_status")
 
 TOKENS = 24
 
@@ -34,16 +34,16 @@ def connect(events: EventBinder) -> None:
     values, outputs = ["prompt", "preview_lam"], ["preview_texts", "preview_stale"]
     edited, moved = ["bars", "preview_lam", *FIELDS], ["preview_lam", *FIELDS]
     asked = ["profile", "preview_asked"]
-    events.on(page["bars"].input, preview.edited, edited, asked, status=RUN.status, latest=True)
-    events.on(page["preview_lam"].change, preview.moved, moved, ["preview_asked"], status=RUN.status)
+    events.on(page["bars"].input, preview.edited, edited, asked, status=LONG_TASK.status, latest=True)
+    events.on(page["preview_lam"].change, preview.moved, moved, ["preview_asked"], status=LONG_TASK.status)
     for trigger in (page["preview"].click, page["preview_asked"].change):
-        events.long_task(trigger, RUN, preview.write, values, outputs)
-    events.stop(RUN)
+        events.long_task(trigger, LONG_TASK, preview.write, values, outputs)
+    events.stop(LONG_TASK)
     events.notice(preview.notices, values, ["bars", "preview_stale"])
 
 
 @dataclass
-class Shown:
+class PreviewState:
     """What the page shows, and what was asked for last.
 
     Attributes:
@@ -69,10 +69,10 @@ class Preview:
 
     def notices(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> Changes:
         """The bars for these settings, and whether the texts are out of date."""
-        concept, shown = session.draft(settings.concept).concept, session.of(Shown)
-        stale = shown.key not in (None, _key(settings, concept, prompt, lam)) and RUN.name not in session.jobs
+        concept, shown = session.draft(settings.concept).concept, session.record(PreviewState)
+        stale = shown.key not in (None, _key(settings, concept, prompt, lam)) and LONG_TASK.name not in session.jobs
         changes: Changes = {"preview_stale": page_render.message(text.PREVIEW_STALE if stale else "", "warning")}
-        shape, vector = self.workspace.shape(settings.child), self.workspace.ready(settings, concept)
+        shape, vector = self.workspace.shape(settings.child), self.workspace.stored_vector(settings, concept)
         found = bars.show(shape.layers if shape else None, settings.profile, vector.signal if vector else None)
         if found != shown.bars:
             shown.bars = found
@@ -85,8 +85,8 @@ class Preview:
         if field is None:
             return {}
         # What is on the page already is not sent back to it: a newer edit may be under way there.
-        session.of(Shown).bars = {**value, "at": (session.of(Shown).bars or value)["at"]}
-        changes: Changes = {"profile": gr.update(choices=profiles.menu(field), value=field)}
+        session.record(PreviewState).bars = {**value, "at": (session.record(PreviewState).bars or value)["at"]}
+        changes: Changes = {"profile": gr.update(choices=profiles.choices(field), value=field)}
         values = dict(zip(FIELDS, fields, strict=True)) | {"profile": field}
         return changes | self._ask(session, list(values.values()), lam)
 
@@ -98,14 +98,18 @@ class Preview:
         self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None
     ) -> Iterator[Changes]:
         """Write baseline and steered text; begin again when another edit has settled meanwhile."""
-        shown, concept, lam = session.of(Shown), session.draft(settings.concept).concept, needed(text.PREVIEW_LAM, lam)
+        shown, concept, lam = (
+            session.record(PreviewState),
+            session.draft(settings.concept).concept,
+            required_number(text.PREVIEW_LAM, lam),
+        )
         if not prompt.strip():
             raise SteeringError(text.PREVIEW_NO_PROMPT)
         while True:
             asked = shown.asked
-            job = session.jobs.setdefault(RUN.name, job)
+            job = session.jobs.setdefault(LONG_TASK.name, job)
             if shown.key == _key(settings, concept, prompt, lam):
-                yield RUN.message("")
+                yield LONG_TASK.message("")
                 return
             yield from self._write(session, job, settings, prompt, lam)
             if shown.asked == asked:
@@ -113,24 +117,28 @@ class Preview:
             settings, lam = replace(settings, profile=shown.profile), shown.lam
 
     def _write(self, session: Session, job: Job, settings: Settings, prompt: str, lam: float) -> Iterator[Changes]:
-        shown, concept, asked = session.of(Shown), session.draft(settings.concept).concept, session.of(Shown).asked
-        rows = yield from RUN.step(
+        shown, concept, asked = (
+            session.record(PreviewState),
+            session.draft(settings.concept).concept,
+            session.record(PreviewState).asked,
+        )
+        rows = yield from LONG_TASK.step(
             job, lambda progress: self._prepare(session, settings, concept, prompt, lam, progress)
         )
         shown.key = None
         began = time.monotonic()
         grid: Grid | None = None
-        for grid in paced(rows, job):
+        for grid in throttled(rows, job):
             # Stop reaches whatever job is the newest: each edit begins one.
-            session.jobs.get(RUN.name, job).check()
+            session.jobs.get(LONG_TASK.name, job).raise_if_stopped()
             if shown.asked != asked:
                 return
             share = max(len(row.token_ids) for row in grid.rows) / TOKENS
-            report = Report(text.WRITING, share, time.monotonic() - began)
-            yield {"preview_texts": render.preview(grid), "preview_stale": ""} | RUN.progress(report)
+            report = ProgressReport(text.WRITING, share, time.monotonic() - began)
+            yield {"preview_texts": render.preview(grid), "preview_stale": ""} | LONG_TASK.progress(report)
         assert grid is not None, "a stream has at least one step"
         shown.key = _key(settings, concept, prompt, lam)
-        done = RUN.message(text.previewed(time.monotonic() - began, prompt))
+        done = LONG_TASK.message(text.previewed(time.monotonic() - began, prompt))
         yield {"preview_texts": render.preview(grid), "preview_stale": ""} | done
 
     def _prepare(
@@ -150,14 +158,14 @@ class Preview:
 
     def _ask(self, session: Session, fields: Any, lam: float | None) -> Changes:
         try:
-            settings, lam = Settings.read(*fields), needed(text.PREVIEW_LAM, lam)
+            settings, lam = Settings.read(*fields), required_number(text.PREVIEW_LAM, lam)
         except SteeringError:
             return {}
-        shown = session.of(Shown)
+        shown = session.record(PreviewState)
         concept = session.draft(settings.concept).concept
         loaded = {settings.parent, settings.child} <= set(self.workspace.loaded())
-        free = RUN.name in session.jobs or not self.workspace.busy()
-        if not (loaded and free and self.workspace.ready(settings, concept)):
+        free = LONG_TASK.name in session.jobs or not self.workspace.busy()
+        if not (loaded and free and self.workspace.stored_vector(settings, concept)):
             return {}
         shown.asked, shown.profile, shown.lam = shown.asked + 1, settings.profile, lam
         return {"preview_asked": str(shown.asked)}

@@ -9,35 +9,35 @@ from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, part_of
 from steering.steer import Grid, assess, generate, next_tokens, stream
 from steering.ui import render
-from steering.ui.background.jobs import Job, Report, Stopped, paced
+from steering.ui.background.jobs import Job, ProgressReport, Stopped, throttled
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.state.presets import PROMPTS
-from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings, needed
+from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings, required_number
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.steer import text
 from steering.ui.viewer import component as viewer
-from steering.ui.viewer.texts import Moves, Texts, Written, labels, show
+from steering.ui.viewer.texts import ConceptTexts, Moves, PageTexts, labels, show
 from steering.vectors import SteeringVector
 
-RUN = LongTask("steer", ("generate",), "stop", "status")
+LONG_TASK = LongTask("steer", ("generate",), "stop", "status")
 
 
 def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page, steering = events.page, Steering(events.workspace)
     for trigger in (page["generate"].click, page["prompt"].submit):
-        events.long_task(trigger, RUN, steering.steer, ["prompt"], ["viewer", "stale"])
+        events.long_task(trigger, LONG_TASK, steering.steer, ["prompt"], ["viewer", "stale"])
     exact = events.js(page["viewer"].apply, _CHOSEN, outputs=["exact_lam"])
-    events.long_task(exact.then, RUN, steering.exact, ["prompt", "exact_lam"], ["viewer"])
-    events.stop(RUN)
+    events.long_task(exact.then, LONG_TASK, steering.exact, ["prompt", "exact_lam"], ["viewer"])
+    events.stop(LONG_TASK)
     events.notice(steering.notices, ["prompt"], ["stale", "viewer"])
-    events.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=RUN.status)
+    events.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=LONG_TASK.status)
     for name in (name for name in page if name.startswith("example_")):
         events.js(page[name].click, f"() => {page[name].value!r}", outputs=["prompt"])
     events.js(page["wanted_lam"].change, _GO_TO, ["wanted_lam"])
     painted = events.js(events.demo.load, _ONCE_PAINTED)
-    events.on(painted.then, steering.load, ["parent", "child"], status=RUN.status, model=True)
+    events.on(painted.then, steering.load, ["parent", "child"], status=LONG_TASK.status, model=True)
 
 
 class Steering:
@@ -49,14 +49,14 @@ class Steering:
     def load(self, session: Session, parent: str, child: str) -> Iterator[Changes]:
         """Load the models behind the page where they lie on this machine, so that Generate need not."""
         settings = replace(DEFAULT, parent=parent, child=child)
-        if RUN.name in session.begun or not all(self.workspace.shape(name) for name in (parent, child)):
+        if LONG_TASK.name in session.requested or not all(self.workspace.shape(name) for name in (parent, child)):
             return
         try:
-            yield from RUN.step(Job(), lambda progress: self.workspace.models(settings, progress))
-            ended = RUN.message(text.loaded(parent, child))
+            yield from LONG_TASK.step(Job(), lambda progress: self.workspace.models(settings, progress))
+            ended = LONG_TASK.message(text.loaded(parent, child))
         except SteeringError as error:
-            ended = RUN.message(str(error), "error")
-        if RUN.name not in session.begun:  # The line belongs to what a person asked for.
+            ended = LONG_TASK.message(str(error), "error")
+        if LONG_TASK.name not in session.requested:  # The line belongs to what a person asked for.
             yield ended
 
     def suggest(self, session: Session, concept: str, prompt: str) -> Changes:
@@ -67,10 +67,10 @@ class Steering:
 
     def notices(self, session: Session, settings: Settings, prompt: str) -> Changes:
         """Whether the texts are out of date; and other texts where another concept was chosen."""
-        if RUN.name in session.jobs:
+        if LONG_TASK.name in session.jobs:
             return {}
-        concept, texts = session.draft(settings.concept).concept, session.of(Texts)
-        written = texts.of(concept)
+        concept, texts = session.draft(settings.concept).concept, session.record(PageTexts)
+        written = texts.for_concept(concept)
         stale = written is not None and not written.current(settings, concept, prompt)
         changes: Changes = {"stale": render.message(text.STALE_GRID if stale else "", "warning")}
         if written is None:
@@ -83,22 +83,22 @@ class Steering:
 
     def steer(self, session: Session, job: Job, settings: Settings, prompt: str) -> Iterator[Changes]:
         """Make the vector when it is missing, then write at every λ at once, then measure."""
-        concept, texts = session.draft(settings.concept).concept, session.of(Texts)
+        concept, texts = session.draft(settings.concept).concept, session.record(PageTexts)
         if not prompt.strip():
             raise SteeringError(text.EMPTY_PROMPT)
-        vector, grids = yield from RUN.step(
+        vector, grids = yield from LONG_TASK.step(
             job, lambda progress: self._prepare(session, settings, concept, prompt, progress)
         )
         yield {"stale": ""}
-        written: Written | None = None
+        written: ConceptTexts | None = None
         started = time.monotonic()
         try:
-            for grid in paced(grids, job):
-                written = Written(grid, settings.grid_key(concept, prompt), phase="running")
+            for grid in throttled(grids, job):
+                written = ConceptTexts(grid, settings.grid_key(concept, prompt), phase="running")
                 texts.written[concept.name], texts.shown = written, concept.name
                 share = max(len(row.token_ids) for row in grid.rows) / written.most
-                report = Report(text.WRITING, share, time.monotonic() - started)
-                yield {"viewer": show(written, concept)} | RUN.progress(report)
+                report = ProgressReport(text.WRITING, share, time.monotonic() - started)
+                yield {"viewer": show(written, concept)} | LONG_TASK.progress(report)
         except Stopped:
             if written is not None:
                 written.phase = "stopped"
@@ -107,17 +107,17 @@ class Steering:
         seconds = time.monotonic() - started
         assert written is not None, "a stream has at least one step"
         written.phase = "done"
-        yield {"viewer": show(written, concept)} | RUN.progress(Report(text.MEASURING, 1.0))
+        yield {"viewer": show(written, concept)} | LONG_TASK.progress(ProgressReport(text.MEASURING, 1.0))
         yield from self._measure(job, settings, vector, written, written.grid)
-        yield {"viewer": show(written, concept)} | RUN.message(text.finished(len(written.grid.rows), seconds))
+        yield {"viewer": show(written, concept)} | LONG_TASK.message(text.finished(len(written.grid.rows), seconds))
 
     def exact(
         self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None
     ) -> Iterator[Changes]:
         """Write one more text, at a λ between those of the grid."""
-        wanted = needed(text.EXACT, lam)
+        wanted = required_number(text.EXACT, lam)
         concept = session.draft(settings.concept).concept
-        written = session.of(Texts).of(concept)
+        written = session.record(PageTexts).for_concept(concept)
         if written is None or not written.current(settings, concept, prompt):
             raise SteeringError(text.EXACT_NEEDS_GRID)
 
@@ -128,12 +128,14 @@ class Steering:
                 self.workspace.models(settings)[1], prompt, vector, [wanted], **_generation(settings)
             )
 
-        vector, one = yield from RUN.step(job, work)
+        vector, one = yield from LONG_TASK.step(job, work)
         grid = written.grid
         written.grid = replace(grid, rows=tuple(sorted((*grid.rows, *one.rows), key=lambda row: row.lam)))
-        yield {"viewer": show(written, concept, choose=wanted)} | RUN.progress(Report(text.MEASURING, 1.0))
+        yield {"viewer": show(written, concept, choose=wanted)} | LONG_TASK.progress(
+            ProgressReport(text.MEASURING, 1.0)
+        )
         yield from self._measure(job, settings, vector, written, replace(grid, rows=(grid.at(0.0), *one.rows)))
-        yield {"viewer": show(written, concept, choose=wanted)} | RUN.message(text.wrote_one(wanted))
+        yield {"viewer": show(written, concept, choose=wanted)} | LONG_TASK.message(text.wrote_one(wanted))
 
     def _prepare(
         self, session: Session, settings: Settings, concept: Concept, prompt: str, progress: Progress
@@ -144,7 +146,7 @@ class Steering:
         return vector, stream(self.workspace.models(settings)[1], prompt, vector, LAMBDAS, **_generation(settings))
 
     def _measure(
-        self, job: Job, settings: Settings, vector: SteeringVector, written: Written, part: Grid
+        self, job: Job, settings: Settings, vector: SteeringVector, written: ConceptTexts, part: Grid
     ) -> Iterator[Changes]:
         """Fill in what the rows of a part lack: health, and the moves of the next token."""
 
@@ -161,7 +163,7 @@ class Steering:
             )
             return measured, dict(zip(lambdas, moved, strict=True))
 
-        measured, moves = yield from RUN.step(job, work)
+        measured, moves = yield from LONG_TASK.step(job, work)
         better = {row.lam: row for row in measured.rows}
         written.grid = replace(written.grid, rows=tuple(better.get(row.lam, row) for row in written.grid.rows))
         written.moves = {**written.moves, **moves}

@@ -28,16 +28,16 @@ from steering.ui.background.jobs import Job, Stopped
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask, toast
 from steering.ui.questions.form import FIELDS, Form, Uploads
-from steering.ui.questions.prepare import Tuned, prepare, uncounted
-from steering.ui.questions.text import TASKS, written
+from steering.ui.questions.prepare import TuneState, prepare, without_counts
+from steering.ui.questions.text import TASKS, lambda_list
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.tune import render as tables
 from steering.ui.tabs.tune import text
 from steering.vectors import SteeringVector
 
-RUN = LongTask("tune", ("tune_run", "tune_preview"), "tune_stop", "tune_status")
-REPORT = LongTask("tune_report", ("tune_report",), "tune_report_stop", "tune_report_status")
+LONG_TASK = LongTask("tune", ("tune_run", "tune_preview"), "tune_stop", "tune_status")
+REPORT_TASK = LongTask("tune_report", ("tune_report",), "tune_report_stop", "tune_report_status")
 
 _GRID = ("tune_plot", "tune_empty", "tune_verdict", "tune_use", "tune_table", "tune_stale", "tune_report_note")
 _STUDY = (
@@ -51,16 +51,16 @@ FIRST = 10
 def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page, tuning = events.page, Tune(events.workspace)
-    events.long_task(page["tune_run"].click, RUN, tuning.tune, FIELDS, _GRID)
-    events.long_task(page["tune_preview"].click, RUN, tuning.preview, FIELDS, ["tune_prompt"])
-    events.stop(RUN)
-    events.long_task(page["tune_report"].click, REPORT, tuning.report, FIELDS, _STUDY)
-    events.stop(REPORT)
+    events.long_task(page["tune_run"].click, LONG_TASK, tuning.tune, FIELDS, _GRID)
+    events.long_task(page["tune_preview"].click, LONG_TASK, tuning.preview, FIELDS, ["tune_prompt"])
+    events.stop(LONG_TASK)
+    events.long_task(page["tune_report"].click, REPORT_TASK, tuning.report, FIELDS, _STUDY)
+    events.stop(REPORT_TASK)
     events.notice(tuning.notices, FIELDS, ["tune_stale", "tune_report_stale"])
-    events.on(page["tune_upload"].upload, upload, ["tune_upload"], ["tune_task"], status=RUN.status)
-    events.on(page["scale"].change, rescaled, ["scale", "tune_lambdas"], ["tune_lambdas"], status=RUN.status)
+    events.on(page["tune_upload"].upload, upload, ["tune_upload"], ["tune_task"], status=LONG_TASK.status)
+    events.on(page["scale"].change, rescaled, ["scale", "tune_lambdas"], ["tune_lambdas"], status=LONG_TASK.status)
     if "wanted_lam" in page:
-        events.on(page["tune_use"].click, chosen, outputs=["wanted_lam"], status=RUN.status)
+        events.on(page["tune_use"].click, chosen, outputs=["wanted_lam"], status=LONG_TASK.status)
         events.js(page["tune_use"].click, _GO_TO_STEER)
 
 
@@ -72,9 +72,9 @@ class Tune:
 
     def notices(self, session: Session, settings: Settings, *fields: Any) -> Changes:
         """Whether grid and report are out of date, or the form cannot be used as it stands."""
-        shown = session.of(Tuned)
+        shown = session.record(TuneState)
         try:
-            form = Form.read(session.of(Uploads).files, *fields)
+            form = Form.read(session.record(Uploads).files, *fields)
         except SteeringError as error:
             return {"tune_stale": render.message(str(error), "warning"), "tune_report_stale": ""}
         key = form.key(settings, session.draft(settings.concept).concept)
@@ -86,29 +86,29 @@ class Tune:
 
     def preview(self, session: Session, job: Job, settings: Settings, *fields: Any) -> Iterator[Changes]:
         """Show the first prompt, and score nothing."""
-        form = Form.read(session.of(Uploads).files, *fields)
+        form = Form.read(session.record(Uploads).files, *fields)
 
         def work(progress: Progress) -> str:
             task = load_task(form.source, "validation", limit=form.limit, seed=settings.sampling.seed)
             return preview(self.workspace.models(settings, progress)[1], task, form.style)
 
-        words = yield from RUN.step(job, work)
-        yield {"tune_prompt": tables.prompt(words)} | RUN.message(text.PROMPT_SHOWN)
+        words = yield from LONG_TASK.step(job, work)
+        yield {"tune_prompt": tables.prompt(words)} | LONG_TASK.message(text.PROMPT_SHOWN)
 
     def tune(self, session: Session, job: Job, settings: Settings, *fields: Any) -> Iterator[Changes]:
         """Score every question at every λ, and show the grid whenever the number of questions has doubled."""
-        shown, concept = session.of(Tuned), session.draft(settings.concept).concept
-        form = Form.read(session.of(Uploads).files, *fields)
+        shown, concept = session.record(TuneState), session.draft(settings.concept).concept
+        form = Form.read(session.record(Uploads).files, *fields)
         lambdas, grown, key = form.strengths(settings), list[Tuning](), form.key(settings, concept)
 
         def ready(progress: Progress) -> tuple[Scorer, SteeringVector, int]:
             scorer, vector = prepare(self.workspace, session, settings, form, progress)
             return scorer, vector, scorer.missing(vector, lambdas)
 
-        scorer, vector, missing = yield from RUN.step(job, ready)
+        scorer, vector, missing = yield from LONG_TASK.step(job, ready)
         began = time.monotonic()
         try:
-            for changes in RUN.step(job, lambda told: _grow(scorer, vector, lambdas, grown, told)):
+            for changes in LONG_TASK.step(job, lambda told: _grow(scorer, vector, lambdas, grown, told)):
                 yield changes | _fresh(shown, grown, key)
         except Stopped:
             yield _fresh(shown, grown, key)
@@ -117,13 +117,13 @@ class Tune:
         seconds = time.monotonic() - began
         note = _foretell(form, settings, grown[-1], seconds / missing if missing else None)
         words = text.finished(grown[-1].evaluation, missing, seconds)
-        yield {"tune_report_note": render.note(note)} | RUN.message(words)
+        yield {"tune_report_note": render.note(note)} | LONG_TASK.message(words)
 
     def report(self, session: Session, job: Job, settings: Settings, *fields: Any) -> Iterator[Changes]:
         """Tune on one part, and report on another beside the vote and the controls."""
-        shown, concept = session.of(Tuned), session.draft(settings.concept).concept
-        form = Form.read(session.of(Uploads).files, *fields)
-        scorer, vector = yield from REPORT.step(
+        shown, concept = session.record(TuneState), session.draft(settings.concept).concept
+        form = Form.read(session.record(Uploads).files, *fields)
+        scorer, vector = yield from REPORT_TASK.step(
             job, lambda progress: prepare(self.workspace, session, settings, form, progress)
         )
 
@@ -136,14 +136,14 @@ class Tune:
                 limit=form.limit,
                 setup=scorer.setup,
                 resume=True,
-                progress=lambda what, fraction: progress(uncounted(what), fraction),
+                progress=lambda what, fraction: progress(without_counts(what), fraction),
             )
 
         began = time.monotonic()
-        found = yield from REPORT.step(job, work)
+        found = yield from REPORT_TASK.step(job, work)
         shown.report_key = form.key(settings, concept)
         words = text.REPORTED.format(n=found.evaluation.n, duration=duration(time.monotonic() - began))
-        yield _reported(session, found) | REPORT.message(words)
+        yield _reported(session, found) | REPORT_TASK.message(words)
 
 
 def upload(session: Session, path: str | None) -> Changes:
@@ -155,7 +155,7 @@ def upload(session: Session, path: str | None) -> Changes:
     except SteeringError as error:
         toast(str(error))
         return {"tune_status": render.message(str(error), "error")}
-    files = session.of(Uploads).files
+    files = session.record(Uploads).files
     files[path] = Path(path).name
     menu = [*TASKS, *((name, file) for file, name in files.items())]
     words = text.UPLOADED.format(name=files[path], n=sizes[0], m=sizes[1])
@@ -165,13 +165,13 @@ def upload(session: Session, path: str | None) -> Changes:
 def rescaled(session: Session, scale: str, lambdas: str) -> Changes:
     """Offer the new scale's grid, unless the strengths were edited."""
     del session
-    untouched = lambdas in map(written, GRIDS.values())
-    return {"tune_lambdas": written(GRIDS[scale])} if untouched and scale in GRIDS else {}
+    untouched = lambdas in map(lambda_list, GRIDS.values())
+    return {"tune_lambdas": lambda_list(GRIDS[scale])} if untouched and scale in GRIDS else {}
 
 
 def chosen(session: Session) -> Iterator[Changes]:
     """Hand the best λ to the Steer tab."""
-    found = session.of(Tuned).tuning
+    found = session.record(TuneState).tuning
     if found is not None:
         yield {"wanted_lam": None}  # So that the same λ is a change again, after the slider was moved.
         yield {"wanted_lam": found.best_lam}
@@ -195,7 +195,7 @@ def _renamed(progress: Progress, words: str) -> Progress:
     return lambda _, fraction: progress(words, fraction)
 
 
-def _fresh(shown: Tuned, grown: Sequence[Tuning], key: tuple[object, ...]) -> Changes:
+def _fresh(shown: TuneState, grown: Sequence[Tuning], key: tuple[object, ...]) -> Changes:
     if not grown or grown[-1] is shown.tuning:
         return {}
     shown.tuning, shown.key = grown[-1], key

@@ -5,7 +5,7 @@ import gradio as gr
 from steering.evaluation import GRIDS
 from steering.ui import render
 from steering.ui.events.binder import Page
-from steering.ui.questions.text import MOST_TOKENS, QUESTIONS, SHOTS, TASKS, written
+from steering.ui.questions.text import MOST_TOKENS, QUESTIONS, SHOTS, TASKS, lambda_list
 from steering.ui.tabs.tune import text
 from steering.ui.text import STOP
 
@@ -49,7 +49,7 @@ def _form() -> Page:
                     elem_id="tune-questions",
                 )
             page["tune_lambdas"] = gr.Textbox(
-                written(GRIDS["residual"]),
+                lambda_list(GRIDS["residual"]),
                 label=text.LAMBDAS,
                 info=text.LAMBDAS_INFO,
                 max_lines=1,

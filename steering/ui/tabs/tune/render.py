@@ -14,8 +14,8 @@ _ONE_OF_SEVERAL = tuple(f"random {number + 1}" for number in range(RANDOM_SEEDS)
 def grid(found: Tuning) -> str:
     """A row for every λ, the baseline and the best one marked by words."""
     evaluation = found.evaluation
-    written = evaluation.mode == "generate"
-    headings = (*text.COLUMNS, *(text.WRITTEN_COLUMNS if written else ()))
+    generated = evaluation.mode == "generate"
+    headings = (*text.COLUMNS, *(text.WRITTEN_COLUMNS if generated else ()))
     rows = []
     for column, against, p in zip(evaluation.columns, evaluation.comparisons, evaluation.adjusted, strict=True):
         data = column.as_json()
@@ -27,7 +27,7 @@ def grid(found: Tuning) -> str:
                 share(column.accuracy),
                 f"{100 * data['low']:.0f} to {share(data['high'])}",
                 *(("", "") if column.lam == 0 else (change(against), f"{p:.2g}")),
-                *((share(data["no_answer"]), share(data["degenerate"])) if written else ()),
+                *((share(data["no_answer"]), share(data["degenerate"])) if generated else ()),
             )
         )
     return rows_as_table(

@@ -2,7 +2,7 @@
 
 from steering.evaluation import NEW_TOKENS, Evaluation, Tuning
 from steering.formatting import duration, strength
-from steering.ui.questions.text import of
+from steering.ui.questions.text import right_answers
 
 TAB = "Tune λ"
 INTRO = (
@@ -65,10 +65,10 @@ def verdict(found: Tuning) -> tuple[str, ...]:
     """What a tuning says, the most important first."""
     grid = found.evaluation
     if found.best_lam == 0:
-        first = f"No λ does better than the baseline, λ = 0: {of(grid.baseline)}."
+        first = f"No λ does better than the baseline, λ = 0: {right_answers(grid.baseline)}."
     else:
-        best = f"Most right answers at λ = {strength(found.best_lam)}: {of(grid.at(found.best_lam))}."
-        first = f"{best} The baseline, λ = 0, has {of(grid.baseline)}."
+        best = f"Most right answers at λ = {strength(found.best_lam)}: {right_answers(grid.at(found.best_lam))}."
+        first = f"{best} The baseline, λ = 0, has {right_answers(grid.baseline)}."
     chosen = (
         f"Task {grid.task}, {grid.split} split, n = {grid.n}, {len(grid.columns)} λ. The best of several looks better than it "
         "is: the report below tests it on other questions."

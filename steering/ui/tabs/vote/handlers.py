@@ -24,20 +24,20 @@ from steering.evaluation import (
 from steering.plots import SHOWN_QUESTIONS, plot_tally, plot_votes
 from steering.tasks import SAME, Item
 from steering.ui import render
-from steering.ui.background.jobs import Job, Report, Stopped, paced
+from steering.ui.background.jobs import Job, ProgressReport, Stopped, throttled
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.questions.form import FIELDS, Form, Uploads
-from steering.ui.questions.prepare import Tuned, prepare, uncounted
+from steering.ui.questions.prepare import TuneState, prepare, without_counts
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.vote import render as answers
 from steering.ui.tabs.vote import text
-from steering.ui.tabs.vote.question import Taken, named, typed
+from steering.ui.tabs.vote.question import TaskCursor, answer_label, question_task
 from steering.vectors import SteeringVector
 
-RUN = LongTask("vote", ("vote_ask",), "vote_stop", "vote_status")
-COUNT = LongTask("vote_count", ("vote_count",), "vote_count_stop", "vote_count_status")
+LONG_TASK = LongTask("vote", ("vote_ask",), "vote_stop", "vote_status")
+COUNT_TASK = LongTask("vote_count", ("vote_count",), "vote_count_stop", "vote_count_status")
 
 _QUESTION = ("vote_question", "vote_choices", "vote_answer", "vote_kind")
 
@@ -46,17 +46,17 @@ def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page, voting = events.page, Voting(events.workspace)
     shown = ["vote_verdict", "vote_answers", "vote_tally", "vote_stale"]
-    events.long_task(page["vote_ask"].click, RUN, voting.ask, [*_QUESTION, "vote_samples", *FIELDS], shown)
-    events.stop(RUN)
-    events.on(page["vote_take"].click, take, FIELDS, _QUESTION, status=RUN.status)
+    events.long_task(page["vote_ask"].click, LONG_TASK, voting.ask, [*_QUESTION, "vote_samples", *FIELDS], shown)
+    events.stop(LONG_TASK)
+    events.on(page["vote_take"].click, fill_question, FIELDS, _QUESTION, status=LONG_TASK.status)
     counted = ["vote_counted", "vote_plot", "vote_count_stale"]
-    events.long_task(page["vote_count"].click, COUNT, voting.count, ["vote_part", *FIELDS], counted)
-    events.stop(COUNT)
+    events.long_task(page["vote_count"].click, COUNT_TASK, voting.count, ["vote_part", *FIELDS], counted)
+    events.stop(COUNT_TASK)
     events.notice(voting.notices, [*_QUESTION, "vote_part", *FIELDS], ["vote_about", "vote_stale", "vote_count_stale"])
 
 
 @dataclass
-class Voted:
+class VoteState:
     """What the tab shows, by what it was made with.
 
     Attributes:
@@ -79,9 +79,9 @@ class Voting:
         *fields: Any,
     ) -> Changes:  # fmt: skip
         """Whether answers and votes are out of date, and which λ vote."""
-        shown = session.of(Voted)
+        shown = session.record(VoteState)
         try:
-            form = Form.read(session.of(Uploads).files, *fields)
+            form = Form.read(session.record(Uploads).files, *fields)
             about = render.note(text.about(form.strengths(settings), _near(session, settings, form)))
         except SteeringError as error:
             return {"vote_about": render.message(str(error), "warning"), "vote_stale": "", "vote_count_stale": ""}
@@ -99,9 +99,9 @@ class Voting:
         samples: bool, *fields: Any,
     ) -> Iterator[Changes]:  # fmt: skip
         """Answer one question at every λ, count the votes, and then ask the unsteered child as often."""
-        form = Form.read(session.of(Uploads).files, *fields)
+        form = Form.read(session.record(Uploads).files, *fields)
         concept = session.draft(settings.concept).concept
-        task = typed(question, choices, answer, kind, session.of(Taken))
+        task = question_task(question, choices, answer, kind, session.record(TaskCursor))
         setup = form.setup(settings)
         if not task.pool:
             setup = replace(setup, style=replace(setup.style, shots=0))
@@ -111,18 +111,18 @@ class Voting:
             child = self.workspace.models(settings)[1]
             return Scorer(child, task, setup, Store.open(resume=True)), vector
 
-        scorer, vector = yield from RUN.step(job, ready)
+        scorer, vector = yield from LONG_TASK.step(job, ready)
         session.vector_key = settings.vector_key(concept)
         lambdas, near, item = form.strengths(settings), _near(session, settings, form), task.items[0]
-        session.of(Voted).asked = (form.key(settings, concept), question, choices, answer, kind)
+        session.record(VoteState).asked = (form.key(settings, concept), question, choices, answer, kind)
         began = time.monotonic()
-        yield {"vote_stale": ""} | RUN.progress(Report(text.ANSWERING.format(n=len(lambdas)), 0.0))
+        yield {"vote_stale": ""} | LONG_TASK.progress(ProgressReport(text.ANSWERING.format(n=len(lambdas)), 0.0))
         grid: Evaluation | None = None
         try:
-            for grid in paced(ask(scorer, vector, lambdas), job):
+            for grid in throttled(ask(scorer, vector, lambdas), job):
                 most = max(column.answers[0].n_tokens for column in grid.columns) / scorer.sampling.max_new_tokens
-                report = Report(text.ANSWERING.format(n=len(lambdas)), min(most, 1.0), time.monotonic() - began)
-                yield _unfinished(grid, item, text.WRITING) | RUN.progress(report)
+                report = ProgressReport(text.ANSWERING.format(n=len(lambdas)), min(most, 1.0), time.monotonic() - began)
+                yield _unfinished(grid, item, text.WRITING) | LONG_TASK.progress(report)
         except Stopped:
             if grid is not None:
                 yield _unfinished(grid, item, text.STOPPED)
@@ -131,13 +131,15 @@ class Voting:
         yield _shown(grid, near, item)
         if samples:
             answered = grid
-            control = yield from RUN.step(job, lambda progress: _sampled(scorer, vector, answered, near, progress))
+            control = yield from LONG_TASK.step(
+                job, lambda progress: _sampled(scorer, vector, answered, near, progress)
+            )
             yield _shown(grid, near, item, control)
-        yield RUN.message(text.finished(time.monotonic() - began))
+        yield LONG_TASK.message(text.finished(time.monotonic() - began))
 
     def count(self, session: Session, job: Job, settings: Settings, part: str, *fields: Any) -> Iterator[Changes]:
         """Let the λ vote on every question of one part of the task."""
-        form = Form.read(session.of(Uploads).files, *fields)
+        form = Form.read(session.record(Uploads).files, *fields)
         concept = session.draft(settings.concept).concept
         # On the questions that λ was tuned on, the tuned λ must not decide anything.
         near = _near(session, settings, form) if part == "test" else 0.0
@@ -146,12 +148,12 @@ class Voting:
         def work(progress: Progress) -> Evaluation:
             scorer, vector = prepare(self.workspace, session, settings, form, part_of(progress, 0, 0.3), part)
             telling = part_of(progress, 0.3, 1.0)
-            scorer = replace(scorer, progress=lambda what, fraction: telling(uncounted(what), fraction))
+            scorer = replace(scorer, progress=lambda what, fraction: telling(without_counts(what), fraction))
             return evaluation_of(scorer, vector, form.strengths(settings))
 
-        grid = yield from COUNT.step(job, work)
+        grid = yield from COUNT_TASK.step(job, work)
         found = vote(grid, near)
-        session.of(Voted).counted = (form.key(settings, concept), part)
+        session.record(VoteState).counted = (form.key(settings, concept), part)
         sentences = text.counted(grid, found)
         if grid.n > SHOWN_QUESTIONS:
             sentences = (*sentences, text.SHOWN.format(n=SHOWN_QUESTIONS))
@@ -159,14 +161,14 @@ class Voting:
             "vote_counted": render.verdict(sentences),
             "vote_plot": gr.update(value=plot_votes(grid, found), visible=True),
             "vote_count_stale": "",
-        } | COUNT.message(text.finished(time.monotonic() - began))
+        } | COUNT_TASK.message(text.finished(time.monotonic() - began))
 
 
-def take(session: Session, *fields: Any) -> Changes:
+def fill_question(session: Session, *fields: Any) -> Changes:
     """Fill the fields with the next question of the Tune λ tab's task."""
     try:
-        form = Form.read(session.of(Uploads).files, *fields)
-        item, task, place = session.of(Taken).next(form.source)
+        form = Form.read(session.record(Uploads).files, *fields)
+        item, task, place = session.record(TaskCursor).next(form.source)
     except SteeringError as error:
         return {"vote_status": render.message(str(error), "error")}
     words = text.TAKEN.format(id=item.id, task=task.name, place=place, n=len(task.items))
@@ -181,7 +183,7 @@ def take(session: Session, *fields: Any) -> Changes:
 
 def _near(session: Session, settings: Settings, form: Form) -> float:
     """The tuned λ, as long as nothing was changed since; else 0."""
-    tuned, key = session.of(Tuned), form.key(settings, session.draft(settings.concept).concept)
+    tuned, key = session.record(TuneState), form.key(settings, session.draft(settings.concept).concept)
     return tuned.tuning.best_lam if tuned.tuning is not None and tuned.key == key else 0.0
 
 
@@ -199,11 +201,11 @@ def _unfinished(grid: Evaluation, item: Item, unread: str) -> Changes:
 
 def _shown(grid: Evaluation, near: float, item: Item, control: Control | None = None) -> Changes:
     ballot, baseline = vote(grid, near).ballots[0], grid.baseline.answers[0]
-    rest = [("Baseline, λ = 0", named(baseline.answer, item) + answers.right(baseline.outcome == "right", item))]
+    rest = [("Baseline, λ = 0", answer_label(baseline.answer, item) + answers.right(baseline.outcome == "right", item))]
     counts = {text.STEERED: _counts(grid.kind, ballot, [column.lam for column in grid.columns], near)}
     if control is not None and control.vote is not None:
         other = control.vote.ballots[0]
-        words = text.mode(other, named(other.winner, item)) + answers.right(other.correct, item)
+        words = text.mode(other, answer_label(other.winner, item)) + answers.right(other.correct, item)
         rest.append((text.SAMPLED.capitalize(), words))
         counts[text.SAMPLED] = _counts(grid.kind, other, control.vote.voters, 0.0, tuple(counts[text.STEERED]))
     return {
@@ -211,7 +213,7 @@ def _shown(grid: Evaluation, near: float, item: Item, control: Control | None = 
         "vote_answers": answers.answers(grid, item, ballot.winner),
         "vote_tally": gr.update(
             value=plot_tally(
-                {way: {named(answer, item): n for answer, n in votes.items()} for way, votes in counts.items()},
+                {way: {answer_label(answer, item): n for answer, n in votes.items()} for way, votes in counts.items()},
                 len(grid.columns),
             ),
             visible=True,

@@ -10,7 +10,7 @@ MOST_CHOICES = 26
 
 
 @dataclass
-class Taken:
+class TaskCursor:
     """What a page last took from a task.
 
     Attributes:
@@ -46,7 +46,7 @@ class Taken:
         return self.task.pool
 
 
-def typed(question: str, choices: str, answer: str, kind: str, taken: Taken) -> Task:
+def question_task(question: str, choices: str, answer: str, kind: str, taken: TaskCursor) -> Task:
     """A task of one question, as the fields say. An unknown right answer is "".
 
     Raises:
@@ -63,7 +63,7 @@ def typed(question: str, choices: str, answer: str, kind: str, taken: Taken) -> 
     return Task("this question", "all", "choice" if options else kind, (item,), taken.pool(item))
 
 
-def named(answer: str | None, item: Item) -> str:
+def answer_label(answer: str | None, item: Item) -> str:
     """An answer as a reader knows it: a choice with its letter."""
     if answer is None:
         return text.NO_ANSWER

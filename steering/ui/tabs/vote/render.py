@@ -7,7 +7,7 @@ from steering.evaluation import Answer, Ballot, Evaluation
 from steering.formatting import strength
 from steering.tasks import SAME, Item, letter
 from steering.ui.tabs.vote import text
-from steering.ui.tabs.vote.question import named
+from steering.ui.tabs.vote.question import answer_label
 
 _SEEN = 72
 """Letters of a folded text."""
@@ -32,7 +32,7 @@ def answers(grid: Evaluation, item: Item, winner: str | None = None, *, unread: 
 def verdict(first: Ballot, rest: Sequence[tuple[str, str]], item: Item) -> str:
     """The vote over λ in large, and below it what others say: pairs of a name and a sentence."""
     lines = "".join(f'<p class="lab-note"><b>{escape(name)}</b> · {escape(words)}</p>' for name, words in rest)
-    words = f"{text.mode(first, named(first.winner, item))}{right(first.correct, item)}"
+    words = f"{text.mode(first, answer_label(first.winner, item))}{right(first.correct, item)}"
     return f'<div class="lab-card verdict"><p><b>{escape(text.STEERED.capitalize())}</b> · {escape(words)}</p>{lines}</div>'
 
 
@@ -40,14 +40,14 @@ def right(correct: bool, item: Item) -> str:
     """Whether an answer is right, where that is known."""
     if not item.answer:
         return ""
-    return " · ✓ right" if correct else f" · ✕ wrong, the right one is {named(item.answer, item)}"
+    return " · ✓ right" if correct else f" · ✕ wrong, the right one is {answer_label(item.answer, item)}"
 
 
 def _row(lam: float, found: Answer, winner: str | None, kind: str, item: Item, unread: str) -> str:
     wins = found.answer is not None and winner is not None and SAME[kind](found.answer, winner)
     known = f" {'✓' if found.outcome == 'right' else '✕'}" if item.answer else ""
     name = f"{strength(lam)} ◆ baseline" if lam == 0 else strength(lam)
-    shown = unread or f"{'★ ' * wins}{named(found.answer, item)}{known}"
+    shown = unread or f"{'★ ' * wins}{answer_label(found.answer, item)}{known}"
     return (
         f'<tr class="{"best" if wins else ""}"><th scope="row">{name}</th><td>{escape(shown)}</td>'
         f"<td>{_source(found, item, unread)}</td></tr>"
