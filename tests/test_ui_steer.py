@@ -73,7 +73,7 @@ def test_badges_are_words(one: Row, phase: str, expected: str) -> None:
 
 def test_a_degenerate_text_says_why() -> None:
     bad = row(0.6, health=Health(0.5, 0.6, 100.0, same_as_baseline=False, degenerate=True))
-    why = viewer.why(bad, row(0.0))
+    why = viewer.degeneration_reasons(bad, row(0.0))
     assert "50 %" in why
     assert "60 %" in why
     assert "perplexity" in why

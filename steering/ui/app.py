@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from steering.ui import text
 from steering.ui.events.binder import EventBinder, Page
 from steering.ui.look import style
-from steering.ui.look.first_paint import FirstPaint, head
+from steering.ui.look.first_paint import FirstPaint, overlay
 from steering.ui.sidebar import address, cards
 from steering.ui.sidebar import layout as sidebar
 from steering.ui.state.presets import PROMPTS
@@ -23,7 +23,7 @@ class Lab(gr.Blocks):  # type: ignore[misc]
     """The app. `launch` sets its theme, styles and privacy settings by default.
 
     Attributes:
-        first_paint: HTML for the document's end, which is shown until Gradio has built the page.
+        first_paint: HTML for the end of the document's body, which is shown until Gradio has built the page.
     """
 
     first_paint: str = ""
@@ -43,7 +43,7 @@ class Lab(gr.Blocks):  # type: ignore[misc]
         defaults: dict[str, Any] = {
             "theme": style.theme(),
             "css": style.CSS,
-            "app_kwargs": {"middleware": [Middleware(FirstPaint, piece=self.first_paint)]},
+            "app_kwargs": {"middleware": [Middleware(FirstPaint, html=self.first_paint)]},
             "run_history": False,
             "enable_monitoring": False,
             "max_file_size": "64mb",
@@ -76,7 +76,7 @@ def build_app(parent: str = PARENT, child: str = CHILD, concept: str = CONCEPT, 
             for tab in TABS:
                 with gr.Tab(tab.label, id=tab.id):
                     page |= tab.build()
-        demo.first_paint = head(concept)
+        demo.first_paint = overlay(concept)
         page["viewer"].value = precomputed(concept) or page["viewer"].value
         page["prompt"].value = PROMPTS.get(concept, page["prompt"].value)
         events = EventBinder(demo, page, workspace)

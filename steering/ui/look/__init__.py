@@ -1,1 +1,1 @@
-"""How the page looks, from its first paint on."""
+"""The look of the page: theme, styles, and what is shown while the page loads."""

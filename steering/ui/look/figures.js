@@ -1,25 +1,25 @@
-// Plotly measures a figure's place when the window changes, which can be while the sidebar is still moving, and not again.
-// So every figure is watched, also one that is hidden at that moment, and fitted when its place has come to rest.
+// Plotly resizes a figure only when the window changes, which may be while the sidebar is still sliding. So the size of every
+// figure is observed, including hidden ones, and the figure is fitted once its size has been constant for 150 ms.
 () => {
   const figures = () => document.querySelectorAll(".js-plotly-plot");
-  const watched = new WeakSet();
-  let rest;
+  const observed = new WeakSet();
+  let timer;
 
   function fit(figure) {
     const { clientWidth, _fullLayout } = figure;
     if (clientWidth && _fullLayout && Math.abs(clientWidth - _fullLayout.width) > 1) window.Plotly.Plots.resize(figure);
   }
 
-  const places = new ResizeObserver(() => {
-    clearTimeout(rest);
-    rest = setTimeout(() => figures().forEach(fit), 150);
+  const sizes = new ResizeObserver(() => {
+    clearTimeout(timer);
+    timer = setTimeout(() => figures().forEach(fit), 150);
   });
 
   new MutationObserver(() => {
     for (const figure of figures()) {
-      if (watched.has(figure)) continue;
-      watched.add(figure);
-      places.observe(figure);
+      if (observed.has(figure)) continue;
+      observed.add(figure);
+      sizes.observe(figure);
     }
   }).observe(document.body, { childList: true, subtree: true });
 };

@@ -1,9 +1,9 @@
-"""What stands on the screen while the page's own program is still being fetched: the same viewer, with the same texts.
+"""First paint: the λ viewer with its precomputed texts, shown while Gradio's front end is still loading.
 
-Gradio needs a second or three before it shows anything. Until then this piece at the document's end shows the precomputed
-texts with a slider that works, where they will stand, and leaves when the page is there. It waits for no event:
-`DOMContentLoaded` comes only after Gradio's program was fetched. Gradio adds a `head` of ours only when its program runs, so
-the piece is put into the document on its way out.
+Gradio needs up to three seconds before it shows anything. Until then a script at the end of the document's body shows the
+viewer with a working slider, at its later position, and removes it once the page is complete. The script does not wait for
+`DOMContentLoaded`, which occurs only after Gradio's front end has been fetched. Gradio inserts its own `head` argument only
+when its front end runs, so a middleware inserts the script into the response.
 """
 
 import json
@@ -16,25 +16,30 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from steering.ui import text
 from steering.ui.viewer.texts import precomputed
 
-_HERE = files("steering.ui.look")
+_ASSETS = files("steering.ui.look")
 
 
 class FirstPaint:
-    """Server middleware that puts a piece of HTML at the end of the page's body."""
+    """Server middleware that inserts HTML at the end of the document's body.
 
-    def __init__(self, app: ASGIApp, piece: str) -> None:
+    Attributes:
+        app: the server that it wraps.
+        html: what is inserted.
+    """
+
+    def __init__(self, app: ASGIApp, html: str) -> None:
         self.app = app
-        self.piece = piece.encode()
+        self.html = html.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Answer a request, and change the response if it is the document."""
         if scope["type"] != "http" or scope["path"] != "/" or scope["method"] != "GET":
             await self.app(scope, receive, send)
             return
         start: list[Message] = []
         body = bytearray()
 
-        async def hold(message: Message) -> None:
+        async def send_changed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 start.append(message)
                 return
@@ -42,16 +47,16 @@ class FirstPaint:
             if message.get("more_body"):
                 return
             before, end, after = bytes(body).rpartition(b"</body>")
-            page = before + self.piece + end + after
+            page = before + self.html + end + after
             MutableHeaders(scope=start[0])["content-length"] = str(len(page))
             await send(start[0])
             await send({"type": "http.response.body", "body": page})
 
-        await self.app(scope, receive, hold)
+        await self.app(scope, receive, send_changed)
 
 
-def head(concept: str) -> str:
-    """The piece for the document's end; "" where nothing is precomputed for the concept."""
+def overlay(concept: str) -> str:
+    """HTML for the end of the document's body; "" if the concept has no precomputed texts."""
     value = precomputed(concept)
     if value is None:
         return ""
@@ -59,21 +64,21 @@ def head(concept: str) -> str:
     frame = _FRAME.format(
         title=escape(text.TITLE), subtitle=escape(text.SUBTITLE), viewer=(viewer / "viewer.html").read_text("utf-8")
     )
-    style = (_HERE / "first_paint.css").read_text("utf-8")
+    style = (_ASSETS / "first_paint.css").read_text("utf-8")
     style += f"#first-paint .first-viewer {{\n{(viewer / 'viewer.css').read_text('utf-8')}\n}}\n"
     return f"<style>{style}</style><script>{_script(frame, value, (viewer / 'viewer.js').read_text('utf-8'))}</script>"
 
 
 def _script(frame: str, value: object, program: str) -> str:
     return (
-        _SCRIPT.replace("FRAME", _quoted(frame))
-        .replace("VALUE", _quoted(value))
+        _SCRIPT.replace("FRAME", _to_json(frame))
+        .replace("VALUE", _to_json(value))
         .replace("PROGRAM", program.replace("</", "<\\/"))
     )
 
 
-def _quoted(value: object) -> str:
-    """JSON that cannot end the script that it stands in."""
+def _to_json(value: object) -> str:
+    """JSON for use inside a script element: it cannot close the element."""
     return json.dumps(value, ensure_ascii=False).replace("</", "<\\/").replace("<!--", "<\\!--")
 
 
@@ -85,21 +90,21 @@ _FRAME = """
 _SCRIPT = """
 (() => {
   if (new URLSearchParams(location.search).has("concept")) return;
-  const first = document.createElement("div");
-  first.id = "first-paint";
-  first.innerHTML = FRAME;
-  document.body.append(first);
+  const overlay = document.createElement("div");
+  overlay.id = "first-paint";
+  overlay.innerHTML = FRAME;
+  document.body.append(overlay);
   const theme = new URLSearchParams(location.search).get("__theme");
   const dark = theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  first.classList.toggle("dark", dark);
+  overlay.classList.toggle("dark", dark);
   ((element, props, watch, trigger) => { PROGRAM })(
-    first.querySelector(".first-viewer"), { value: { ...VALUE, exact: false } }, () => {}, () => {});
-  const there = () => {
+    overlay.querySelector(".first-viewer"), { value: { ...VALUE, exact: false } }, () => {}, () => {});
+  const removeWhenComplete = () => {
     if (!document.querySelector("#viewer .chip")) return;
     observer.disconnect();
-    setTimeout(() => first.remove(), 500);  // by when the page has stopped moving
+    setTimeout(() => overlay.remove(), 500);  // The layout is stable by then.
   };
-  const observer = new MutationObserver(there);
+  const observer = new MutationObserver(removeWhenComplete);
   observer.observe(document.body, { childList: true, subtree: true });
 })();
 """

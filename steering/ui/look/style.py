@@ -1,4 +1,4 @@
-"""How the page looks: Gradio's theme with bundled fonts, and our own styles. Nothing comes from outside."""
+"""The look of the page: Gradio's theme with bundled fonts, and our styles. Nothing is loaded from other servers."""
 
 from importlib.resources import files
 
@@ -8,11 +8,11 @@ from gradio.themes.utils.fonts import LocalFont
 CSS = (files("steering.ui.look") / "page.css").read_text("utf-8")
 
 FIT_FIGURES = (files("steering.ui.look") / "figures.js").read_text("utf-8")
-"""JavaScript for the page's load: figures keep to the width of their place."""
+"""JavaScript for the page's load event: it keeps figures as wide as their containers."""
 
 
 def theme() -> gr.themes.Base:
-    """The theme. Its fonts are limited to the weights whose files hold every letter that we use."""
+    """The theme. Its fonts are limited to the weights whose files contain all letters that the page uses."""
     base = gr.themes.Default(
         primary_hue="blue",
         neutral_hue="zinc",

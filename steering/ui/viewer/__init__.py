@@ -1,1 +1,1 @@
-"""The λ viewer: the texts of a page, and the component that shows them."""
+"""The λ viewer: the texts of a session, and the component that shows them."""

@@ -1,7 +1,7 @@
-"""The λ viewer: what it shows of a grid, in words, and the component that shows it.
+"""The λ viewer: a custom HTML component that shows the texts of a grid, and its data.
 
-The component is a page fragment of its own: it receives all rows, and dragging λ is a look-up inside the page. Model
-text reaches the page as data and is written with `textContent` alone.
+The component gets all rows at once, so dragging λ needs no request to the server. Text of models is part of the data and is
+inserted with `textContent` only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,10 +24,10 @@ WORDS = {
     "same": "identical to baseline",
     "broken": "falls apart",
 }
-"""What each state of a text is called."""
+"""Names of the states of a text."""
 
 MARKS = {"none": "○", "writing": "…", "baseline": "◆", "healthy": "●", "same": "=", "broken": "▲"}
-"""The shape that goes with each state, so that colour is never needed."""
+"""Symbols of the states, so that they can be told apart without colour."""
 
 
 def component() -> gr.HTML:
@@ -43,21 +43,21 @@ def component() -> gr.HTML:
 
 
 def empty(labels: tuple[str, str], note: str, lambdas: Sequence[float] = LAMBDAS) -> dict[str, Any]:
-    """The viewer before anything was written.
+    """The viewer's data before any text is written.
 
     Args:
         labels: positive and negative pole.
-        note: what will happen on Generate, shown in the cards.
-        lambdas: strengths of the grid to come.
+        note: what Generate will do; shown in the cards.
+        lambdas: strengths on the slider.
     """
-    rows = [{"lam": lam, "text": "", **_looks("none"), "badges": []} for lam in lambdas]
+    rows = [{"lam": lam, "text": "", **_state_fields("none"), "badges": []} for lam in lambdas]
     return {"labels": list(labels), "note": note, "rows": rows, "phase": "empty"}
 
 
 def show(
     grid: Grid,
     labels: tuple[str, str],
-    most: int,
+    max_tokens: int,
     phase: str = "done",
     *,
     moves: Mapping[float, Sequence[Move]] | None = None,
@@ -69,29 +69,29 @@ def show(
     Args:
         grid: the rows.
         labels: positive and negative pole.
-        most: most new tokens a row may get.
+        max_tokens: limit of new tokens per row.
         phase: "running", "done" or "stopped".
-        moves: by λ, the next tokens that moved most.
-        source: where the texts come from, in words; and what made them, in more detail.
-        choose: the λ to go to; None leaves the slider where it is.
+        moves: by λ, the next tokens whose probability changed most.
+        source: where the texts come from, in a few words; and the software that wrote them.
+        choose: the λ to select; None leaves the slider unchanged.
     """
     baseline = next((row for row in grid.rows if row.lam == 0), None)
     rows = [
         {
             "lam": row.lam,
             "text": row.text,
-            **_looks(state(row, phase)),
-            "badges": badges(row, baseline, most, phase),
+            **_state_fields(state(row, phase)),
+            "badges": badges(row, baseline, max_tokens, phase),
             "moves": [asdict(move) for move in (moves or {}).get(row.lam, ())],
         }
         for row in sorted(grid.rows, key=lambda row: row.lam)
     ]
-    shown = {"labels": list(labels), "note": "", "rows": rows, "phase": phase, "source": list(source)}
-    return shown | {"exact": phase == "done", "choose": choose}
+    data = {"labels": list(labels), "note": "", "rows": rows, "phase": phase, "source": list(source)}
+    return data | {"exact": phase == "done", "choose": choose}
 
 
 def state(row: Row, phase: str) -> str:
-    """A key of `WORDS`: how a text is doing."""
+    """The state of a text, a key of `WORDS`."""
     if row.health.degenerate:
         return "broken"
     if not row.ended and phase == "running":
@@ -101,55 +101,69 @@ def state(row: Row, phase: str) -> str:
     return "same" if row.health.same_as_baseline else "healthy"
 
 
-def badges(row: Row, baseline: Row | None, most: int, phase: str) -> list[dict[str, str]]:
-    """What stands beside a text's heading: each badge has words and a tone (good, bad or plain)."""
+def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[dict[str, str]]:
+    """The badges beside a text's heading.
+
+    Args:
+        row: the text.
+        baseline: the row at λ = 0; None if there is none.
+        max_tokens: limit of new tokens per row.
+        phase: see `show`.
+
+    Returns:
+        For each badge its words, its tone ("good", "bad" or "plain") and its title.
+    """
     health = row.health
-    found = []
+    result = []
     if health.degenerate:
-        found.append(_badge(f"{MARKS['broken']} {WORDS['broken']}", "bad", why(row, baseline)))
+        result.append(_badge(f"{MARKS['broken']} {WORDS['broken']}", "bad", degeneration_reasons(row, baseline)))
     elif health.same_as_baseline and (row.ended or phase != "running"):
-        found.append(_badge(f"{MARKS['same']} {WORDS['same']}", "plain", "The same tokens as at λ = 0."))
+        result.append(_badge(f"{MARKS['same']} {WORDS['same']}", "plain", "The same tokens as at λ = 0."))
     if health.perplexity is not None:
-        tone = "bad" if _strange(row, baseline) else "good"
-        found.append(
-            _badge(f"perplexity {_short(health.perplexity)}", tone, "Under the unsteered child; lower reads smoother.")
+        tone = "bad" if _high_perplexity(row, baseline) else "good"
+        result.append(
+            _badge(
+                f"perplexity {_format_number(health.perplexity)}",
+                tone,
+                "Under the unsteered child; lower reads smoother.",
+            )
         )
     if row.token_ids:
         tone = "bad" if health.repeated > REPEATED else "good"
-        found.append(
+        result.append(
             _badge(f"repeats {100 * health.repeated:.0f} %", tone, "Share of 3-token runs that occurred before.")
         )
     length = len(row.token_ids)
     if row.ended == "length":
-        found.append(_badge(f"cut at {length} tokens", "plain", "The limit in the generation settings."))
+        result.append(_badge(f"cut at {length} tokens", "plain", "The limit in the generation settings."))
     elif row.ended:
-        found.append(_badge(f"ended after {length} tokens", "plain", "The child ended the text itself."))
+        result.append(_badge(f"ended after {length} tokens", "plain", "The child ended the text itself."))
     elif phase == "stopped":
-        found.append(_badge(f"stopped at {length}/{most}", "plain", "Stop was pressed."))
+        result.append(_badge(f"stopped at {length}/{max_tokens}", "plain", "Stop was pressed."))
     elif length:
-        found.append(_badge(f"{length}/{most} tokens", "plain", "Still being written."))
-    return found
+        result.append(_badge(f"{length}/{max_tokens} tokens", "plain", "Still being written."))
+    return result
 
 
-def why(row: Row, baseline: Row | None) -> str:
-    """Which limits a degenerate text passed."""
+def degeneration_reasons(row: Row, baseline: Row | None) -> str:
+    """The limits that a degenerate text exceeds, as a sentence."""
     health = row.health
     reasons = []
     if health.repeated > REPEATED:
         reasons.append(f"{100 * health.repeated:.0f} % of its 3-token runs are repeats (limit {100 * REPEATED:.0f} %)")
     if health.dominant > DOMINANT:
         reasons.append(f"one token makes up {100 * health.dominant:.0f} % of it (limit {100 * DOMINANT:.0f} %)")
-    if _strange(row, baseline):
+    if _high_perplexity(row, baseline):
         reasons.append(f"its perplexity is more than {PERPLEXITY_RATIO:.0f} times the baseline's")
     return "; ".join(reasons).capitalize() + "."
 
 
-def _strange(row: Row, baseline: Row | None) -> bool:
-    own, reference = row.health.perplexity, baseline.health.perplexity if baseline else None
-    return own is not None and reference is not None and own > PERPLEXITY_RATIO * reference
+def _high_perplexity(row: Row, baseline: Row | None) -> bool:
+    perplexity, reference = row.health.perplexity, baseline.health.perplexity if baseline else None
+    return perplexity is not None and reference is not None and perplexity > PERPLEXITY_RATIO * reference
 
 
-def _looks(key: str) -> dict[str, str]:
+def _state_fields(key: str) -> dict[str, str]:
     return {"state": key, "mark": MARKS[key], "word": WORDS[key]}
 
 
@@ -157,5 +171,5 @@ def _badge(words: str, tone: str, title: str) -> dict[str, str]:
     return {"words": words, "tone": tone, "title": title}
 
 
-def _short(number: float) -> str:
+def _format_number(number: float) -> str:
     return f"{number:.1f}" if number < 100 else f"{number:,.0f}".replace(",", " ")

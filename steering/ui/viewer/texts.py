@@ -1,4 +1,4 @@
-"""The texts that a page has: written on it, or precomputed; and how the viewer shows them."""
+"""The texts of a session, generated or precomputed, and their data for the viewer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,22 +11,22 @@ from steering.ui.state.settings import DEFAULT, Settings
 from steering.ui.viewer import component as viewer
 
 Moves = Mapping[float, Sequence[Move]]
-
+"""By λ, the next tokens whose probability changed most."""
 
 LIVE = "Live."
-"""Says that a text was written on this page."""
+"""Source of texts that were generated in this session."""
 
 
 @dataclass
 class ConceptTexts:
-    """The texts of one concept, and what they were made with.
+    """The texts of one concept, with the settings that they were generated with.
 
     Attributes:
         grid: the texts.
         key: see `Settings.grid_key`.
-        moves: by λ, the next tokens that moved most.
+        moves: by λ, the next tokens whose probability changed most.
         source: where they come from, in words.
-        versions: of what made them, where that was not this page.
+        versions: of the software that wrote them; "" if they were generated in this session.
         phase: see `viewer.show`.
     """
 
@@ -38,42 +38,46 @@ class ConceptTexts:
     phase: str = "done"
 
     def current(self, settings: Settings, concept: Concept, prompt: str) -> bool:
-        """Whether these settings, pairs and prompt made them."""
+        """Whether the texts were generated with these settings, pairs and prompt."""
         return self.key == settings.grid_key(concept, prompt)
 
     @property
-    def most(self) -> int:
-        """How many tokens a row may have."""
+    def max_tokens(self) -> int:
+        """Limit of new tokens per row."""
         return int(self.grid.provenance["sampling"]["max_new_tokens"])
 
 
 @dataclass
 class PageTexts:
-    """What the viewer has to show.
+    """All texts of a session.
 
     Attributes:
-        written: the newest texts of each concept.
-        shown: the concept whose texts are on the page.
+        written: the newest texts of each concept, by its name.
+        shown: name of the concept whose texts the viewer shows; "" for none.
     """
 
     written: dict[str, ConceptTexts] = field(default_factory=dict)
     shown: str = ""
 
     def for_concept(self, concept: Concept) -> ConceptTexts | None:
-        """The texts of a concept: written on this page, or precomputed; None where there are none."""
-        found = preset(concept.name)
-        if concept.name not in self.written and found is not None:
-            key = replace(DEFAULT, concept=concept.name).grid_key(load_concept(concept.name), found.grid.prompt)
-            self.written[concept.name] = ConceptTexts(found.grid, key, found.moves, found.source, found.versions)
+        """The texts of a concept, generated or precomputed; None if there are none."""
+        precomputed_grid = preset(concept.name)
+        if concept.name not in self.written and precomputed_grid is not None:
+            key = replace(DEFAULT, concept=concept.name).grid_key(
+                load_concept(concept.name), precomputed_grid.grid.prompt
+            )
+            self.written[concept.name] = ConceptTexts(
+                precomputed_grid.grid, key, precomputed_grid.moves, precomputed_grid.source, precomputed_grid.versions
+            )
         return self.written.get(concept.name)
 
 
 def show(written: ConceptTexts, concept: Concept, choose: float | None = None) -> dict[str, Any]:
-    """What the viewer shows of a concept's texts; see `viewer.show` for `choose`."""
+    """The viewer's data for the texts of a concept; see `viewer.show` for `choose`."""
     return viewer.show(
         written.grid,
         labels(concept),
-        written.most,
+        written.max_tokens,
         written.phase,
         moves=written.moves,
         source=(written.source, written.versions),
@@ -82,7 +86,7 @@ def show(written: ConceptTexts, concept: Concept, choose: float | None = None) -
 
 
 def precomputed(name: str) -> dict[str, Any] | None:
-    """What the viewer shows of a bundled concept when the page opens; None where nothing is precomputed."""
+    """The viewer's data for the precomputed texts of a bundled concept; None if there are none."""
     concept = load_concept(name)
     written = PageTexts().for_concept(concept)
     return show(written, concept) if written else None

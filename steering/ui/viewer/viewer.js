@@ -6,21 +6,22 @@ const START = 0.3;
 
 let rows = [];
 let chosen = START;
-let asked = null;
+let lastRequested = null;
 
 const format = (lam) => {
   const size = Math.abs(lam).toFixed(2).replace(/(\.\d)0$/, "$1").replace(/\.0$/, "");
   return Number(size) === 0 ? "0" : (lam > 0 ? "+" : "−") + size;
 };
 const nearest = (lam) =>
-  rows.reduce((best, row, place) => (Math.abs(row.lam - lam) < Math.abs(rows[best].lam - lam) - 1e-9 ? place : best), 0);
-const put = (node, words) => { if (node.textContent !== words) node.textContent = words; };
+  rows.reduce((best, row, index) => (Math.abs(row.lam - lam) < Math.abs(rows[best].lam - lam) - 1e-9 ? index : best), 0);
+const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 
-function commonStart(one, other) {
+// Number of characters at which both texts are equal, cut at the end of a word.
+function commonStart(first, second) {
   let length = 0;
-  while (length < one.length && length < other.length && one[length] === other[length]) length += 1;
-  if (length === one.length && length === other.length) return length;
-  while (length > 0 && /\S/.test(one[length - 1])) length -= 1;
+  while (length < first.length && length < second.length && first[length] === second[length]) length += 1;
+  if (length === first.length && length === second.length) return length;
+  while (length > 0 && /\S/.test(first[length - 1])) length -= 1;
   return length;
 }
 
@@ -50,13 +51,13 @@ function paintCard(card, row, note, shared) {
 }
 
 function paintChoice() {
-  const place = nearest(chosen), row = rows[place], zero = rows.find((one) => one.lam === 0);
+  const chosenIndex = nearest(chosen), row = rows[chosenIndex], zero = rows.find(({ lam }) => lam === 0);
   const low = Number(slider.min), high = Number(slider.max), span = high - low || 1;
-  const at = (lam) => (Math.min(Math.max(lam, low), high) - low) / span;
+  const position = (lam) => (Math.min(Math.max(lam, low), high) - low) / span;
   const track = find(".track");
-  track.style.setProperty("--from", Math.min(at(chosen), at(0)));
-  track.style.setProperty("--to", Math.max(at(chosen), at(0)));
-  track.style.setProperty("--origin", at(0));
+  track.style.setProperty("--from", Math.min(position(chosen), position(0)));
+  track.style.setProperty("--to", Math.max(position(chosen), position(0)));
+  track.style.setProperty("--origin", position(0));
   track.dataset.side = chosen < 0 ? "negative" : "positive";
   slider.value = String(chosen);
   slider.setAttribute("aria-valuetext", "λ = " + format(row.lam) + ", " + row.word);
@@ -64,13 +65,13 @@ function paintChoice() {
   const between = Math.abs(row.lam - chosen) > 1e-6;
   find(".viewer").dataset.lam = chosen;
   find(".here").hidden = !between || !props.value.exact;
-  put(find(".near p"), between ? "λ = " + format(chosen) + " lies between the strengths that were written: the nearest λ shown, "
+  setText(find(".near p"), between ? "λ = " + format(chosen) + " lies between the strengths that were written: the nearest λ shown, "
     + format(row.lam) + "." : "");
   [...strip.children].forEach((chip, index) => {
-    chip.setAttribute("aria-checked", String(index === place));
-    chip.tabIndex = index === place ? 0 : -1;
+    chip.setAttribute("aria-checked", String(index === chosenIndex));
+    chip.tabIndex = index === chosenIndex ? 0 : -1;
   });
-  put(cards.steered.querySelector(".lam"), "λ = " + format(row.lam));
+  setText(cards.steered.querySelector(".lam"), "λ = " + format(row.lam));
   const { note } = props.value;
   paintCard(cards.baseline, zero, note, 0);
   paintCard(cards.steered, row, note && "The same prompt, steered by λ = " + format(row.lam) + ", appears here.",
@@ -79,21 +80,21 @@ function paintChoice() {
 }
 
 function paintMoves(row) {
-  const moves = row.moves || [], shown = rows.some((one) => (one.moves || []).length);
-  find(".moves").hidden = !shown;
-  if (!shown) return;
+  const moves = row.moves || [], allMoves = rows.flatMap((each) => each.moves || []);
+  find(".moves").hidden = !allMoves.length;
+  if (!allMoves.length) return;
   const points = (move) => 100 * (move.after - move.before);
-  const most = Math.max(...rows.flatMap((one) => (one.moves || []).map((move) => Math.abs(points(move)))), 1e-9);
-  find(".moves").classList.toggle("still", row.lam === 0);
+  const largest = Math.max(...allMoves.map((move) => Math.abs(points(move))), 1e-9);
+  find(".moves").classList.toggle("unchanged", row.lam === 0);
   find(".moves tbody").replaceChildren(...moves.map((move) => {
     const line = document.createElement("tr"), change = points(move);
     const [token, bar, share] = ["th", "td", "td"].map((kind) => line.appendChild(document.createElement(kind)));
     token.scope = "row";
     token.textContent = move.token.replace(/\n/g, "⏎").replace(/^ /, "␣") || "␀";
-    const ink = bar.appendChild(document.createElement("span")), words = bar.appendChild(document.createElement("b"));
+    const fill = bar.appendChild(document.createElement("span")), label = bar.appendChild(document.createElement("b"));
     bar.className = change < 0 ? "down" : "up";
-    ink.style.width = Math.abs(change) / most * 50 + "%";
-    words.textContent = (change < 0 ? "−" : "+") + Math.abs(change).toFixed(1);
+    fill.style.width = Math.abs(change) / largest * 50 + "%";
+    label.textContent = (change < 0 ? "−" : "+") + Math.abs(change).toFixed(1);
     share.textContent = (100 * move.before).toFixed(1) + " % → " + (100 * move.after).toFixed(1) + " %";
     return line;
   }));
@@ -113,18 +114,19 @@ function paintStrip() {
     chip.addEventListener("click", () => choose(rows[[...strip.children].indexOf(chip)].lam));
     strip.append(chip);
   }
-  rows.forEach((row, place) => {
-    const chip = strip.children[place];
+  rows.forEach((row, index) => {
+    const chip = strip.children[index];
     chip.className = "chip " + row.state;
     chip.title = "λ = " + format(row.lam) + ": " + row.word;
     chip.setAttribute("aria-label", chip.title);
-    put(chip.querySelector(".mark"), row.mark);
-    put(chip.querySelector(".size"), format(row.lam));
+    setText(chip.querySelector(".mark"), row.mark);
+    setText(chip.querySelector(".size"), format(row.lam));
   });
   strip.style.setProperty("--count", rows.length);
   find(".viewer").style.setProperty("--count", rows.length);
 }
 
+// The usable window: the strengths around 0 whose texts do not fall apart.
 function paintWindow() {
   const box = find(".window"), zero = rows.findIndex((row) => row.lam === 0);
   const usable = (row) => row && ["healthy", "same", "baseline"].includes(row.state);
@@ -142,7 +144,7 @@ function paintLegend() {
   const used = LEGEND.filter(([, word]) => rows.some((row) => row.word === word));
   const parts = used.map(([mark, word]) => mark + " " + word);
   if (!find(".window").hidden) parts.push("▬ usable window");
-  put(find(".legend"), parts.join("   "));
+  setText(find(".legend"), parts.join("   "));
 }
 
 function paint() {
@@ -152,13 +154,15 @@ function paint() {
   slider.min = rows[0].lam;
   slider.max = rows[rows.length - 1].lam;
   const [positive, negative] = value.labels;
-  put(find(".pole.positive"), positive + " ▸");
-  put(find(".pole.negative"), "◂ " + negative);
+  setText(find(".pole.positive"), positive + " ▸");
+  setText(find(".pole.negative"), "◂ " + negative);
   find(".viewer").dataset.phase = value.phase;
   const [source, about] = value.source || ["", ""];
-  put(find(".source"), source);
+  setText(find(".source"), source);
   find(".source").title = about;
-  if (value.choose !== undefined && value.choose !== null && value.choose !== asked) chosen = asked = value.choose;
+  if (value.choose !== undefined && value.choose !== null && value.choose !== lastRequested) {
+    chosen = lastRequested = value.choose;
+  }
   paintStrip();
   paintWindow();
   paintLegend();
@@ -170,21 +174,21 @@ function choose(lam) {
   paintChoice();
 }
 
-function move(event) {
-  const place = nearest(chosen), last = rows.length - 1;
-  const below = rows[place].lam < chosen - 1e-6 ? place : place - 1;
-  const above = rows[place].lam > chosen + 1e-6 ? place : place + 1;
-  const to = { ArrowLeft: below, ArrowDown: below, ArrowRight: above, ArrowUp: above,
-    PageDown: place - 3, PageUp: place + 3, Home: 0, End: last }[event.key];
-  if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+function moveByKey(event) {
+  const index = nearest(chosen), last = rows.length - 1;
+  const below = rows[index].lam < chosen - 1e-6 ? index : index - 1;
+  const above = rows[index].lam > chosen + 1e-6 ? index : index + 1;
+  const target = { ArrowLeft: below, ArrowDown: below, ArrowRight: above, ArrowUp: above,
+    PageDown: index - 3, PageUp: index + 3, Home: 0, End: last }[event.key];
+  if (target === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
-  choose(rows[Math.min(Math.max(to, 0), last)].lam);
+  choose(rows[Math.min(Math.max(target, 0), last)].lam);
   if (event.currentTarget === strip) strip.children[nearest(chosen)].focus();
 }
 
 slider.addEventListener("input", () => choose(rows[nearest(Number(slider.value))].lam));
-slider.addEventListener("keydown", move);
-strip.addEventListener("keydown", move);
+slider.addEventListener("keydown", moveByKey);
+strip.addEventListener("keydown", moveByKey);
 number.addEventListener("focus", () => number.select());
 number.addEventListener("blur", () => paintChoice());
 number.addEventListener("input", () => {
@@ -194,7 +198,7 @@ number.addEventListener("input", () => {
 number.addEventListener("keydown", (event) => {
   if (event.key === "Enter") number.blur();
   if (event.key === "ArrowUp" || event.key === "ArrowDown") {
-    move(event);
+    moveByKey(event);
     number.value = format(chosen);
   }
 });

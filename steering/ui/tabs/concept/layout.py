@@ -96,8 +96,8 @@ def _check() -> Page:
         with gr.Column(scale=1, min_width=130):
             page["check"] = gr.Button(text.CHECK, variant="primary", elem_id="check-pairs")
             page["check_stop"] = gr.Button(STOP, interactive=False, elem_id="check-stop")
-    page["check_status"] = gr.HTML(apply_default_css=False, elem_id="check-status", elem_classes="lab-quiet")
-    page["check_stale"] = gr.HTML(apply_default_css=False, elem_id="check-stale", elem_classes="lab-quiet")
+    page["check_status"] = gr.HTML(apply_default_css=False, elem_id="check-status", elem_classes="lab-hide-empty")
+    page["check_stale"] = gr.HTML(apply_default_css=False, elem_id="check-stale", elem_classes="lab-hide-empty")
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
             page["votes"] = votes.component()
@@ -131,8 +131,8 @@ def _compare() -> Page:
         with gr.Column(scale=1, min_width=180):
             page["compare"] = gr.Button(text.COMPARE_BUTTON, variant="primary", elem_id="compare")
             page["compare_stop"] = gr.Button(STOP, interactive=False, elem_id="compare-stop")
-    page["compare_status"] = gr.HTML(apply_default_css=False, elem_id="compare-status", elem_classes="lab-quiet")
-    page["compare_stale"] = gr.HTML(apply_default_css=False, elem_id="compare-stale", elem_classes="lab-quiet")
+    page["compare_status"] = gr.HTML(apply_default_css=False, elem_id="compare-status", elem_classes="lab-hide-empty")
+    page["compare_stale"] = gr.HTML(apply_default_css=False, elem_id="compare-stale", elem_classes="lab-hide-empty")
     page["design_texts"] = gr.HTML(
         f'<p class="blank">{text.NO_COMPARISON}</p>',
         css_template=(_ASSETS / "texts.css").read_text("utf-8"),

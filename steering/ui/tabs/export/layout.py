@@ -18,10 +18,10 @@ def build() -> Page:
         page["take_load"] = gr.UploadButton(
             text.LOAD_SESSION, min_width=130, type="filepath", file_types=[".json"], elem_id="take-load"
         )
-    page["take_status"] = gr.HTML(apply_default_css=False, elem_id="take-status", elem_classes="lab-quiet")
+    page["take_status"] = gr.HTML(apply_default_css=False, elem_id="take-status", elem_classes="lab-hide-empty")
     with gr.Accordion(text.PYTHON, open=False, elem_id="take-python"):
         gr.HTML(note(text.PYTHON_INTRO), apply_default_css=False)
-        page["take_stale"] = gr.HTML(apply_default_css=False, elem_id="take-stale", elem_classes="lab-quiet")
+        page["take_stale"] = gr.HTML(apply_default_css=False, elem_id="take-stale", elem_classes="lab-hide-empty")
         page["take_script"] = gr.Code(
             language="python", interactive=False, show_label=False, max_lines=40, elem_id="take-script"
         )

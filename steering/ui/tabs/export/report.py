@@ -121,7 +121,7 @@ def _section(heading: str, body: str) -> str:
 
 
 def _texts(written: ConceptTexts, concept: Concept, stale: bool) -> str:
-    shown = viewer.show(written.grid, labels(concept), written.most, written.phase)
+    shown = viewer.show(written.grid, labels(concept), written.max_tokens, written.phase)
     poles = f"<p>{escape(text.poles(*labels(concept)))}</p>"
     note = f'<p class="stale">▲ {escape(text.STALE)}</p>' if stale else ""
     return poles + note + "".join(map(_row, shown["rows"]))

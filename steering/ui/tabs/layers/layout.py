@@ -83,4 +83,4 @@ def _heading(words: str, note: str = "") -> None:
 
 
 def _status(name: str) -> gr.HTML:
-    return gr.HTML(apply_default_css=False, elem_id=name, elem_classes="lab-said")
+    return gr.HTML(apply_default_css=False, elem_id=name, elem_classes="lab-message")

@@ -18,7 +18,7 @@ def preview(grid: Grid) -> str:
     """Baseline and steered text side by side, as far as they are written."""
     baseline, steered = grid.rows[0], grid.rows[-1]
     heading = text.STEERED.format(lam=strength(steered.lam))
-    return f'<div class="lab-twin">{_text(text.BASELINE, baseline)}{_text(heading, steered)}</div>'
+    return f'<div class="lab-side-by-side">{_text(text.BASELINE, baseline)}{_text(heading, steered)}</div>'
 
 
 def _text(heading: str, row: Row) -> str:

@@ -25,7 +25,7 @@ def build() -> Page:
         page["lib_save"] = gr.Button(text.SAVE, variant="primary", scale=2, min_width=190, elem_id="lib-save")
         page["lib_upload"] = gr.UploadButton(text.UPLOAD, scale=2, min_width=170, type="filepath", elem_id="lib-upload")
         page["lib_stop"] = gr.Button(STOP, interactive=False, scale=1, min_width=90, elem_id="lib-stop")
-    page["lib_status"] = gr.HTML(apply_default_css=False, elem_id="lib-status", elem_classes="lab-quiet")
+    page["lib_status"] = gr.HTML(apply_default_css=False, elem_id="lib-status", elem_classes="lab-hide-empty")
     page["lib_table"] = gr.HTML(
         value={"columns": list(text.COLUMNS), "rows": [], "chosen": "", "empty": text.NOTHING_SAVED},
         html_template=(_ASSETS / "vectors.html").read_text("utf-8"),
@@ -43,8 +43,8 @@ def build() -> Page:
         )
         page["lib_delete"] = gr.Button(text.DELETE, size="sm", min_width=90, interactive=False, elem_id="lib-delete")
         page["lib_undo"] = gr.Button(text.UNDO, size="sm", min_width=90, interactive=False, elem_id="lib-undo")
-    page["lib_details"] = gr.HTML(apply_default_css=False, elem_id="lib-details", elem_classes="lib-shy")
-    page["lib_card"] = gr.HTML(apply_default_css=False, elem_id="lib-card", elem_classes="lib-shy")
+    page["lib_details"] = gr.HTML(apply_default_css=False, elem_id="lib-details", elem_classes="lib-hide-empty")
+    page["lib_card"] = gr.HTML(apply_default_css=False, elem_id="lib-card", elem_classes="lib-hide-empty")
     with gr.Row(elem_classes="lab-tools", visible=False) as uploaded:
         page["lib_unit"] = gr.Checkbox(label=text.UNIT_LENGTH, info=text.UNIT_LENGTH_INFO, min_width=240)
         page["lib_keep"] = gr.Button(text.KEEP, variant="primary", min_width=150, elem_id="lib-keep")
@@ -53,7 +53,7 @@ def build() -> Page:
         page["lib_other"] = gr.Dropdown([], value=None, label=text.COMPARE_WITH, elem_id="lib-other")
         page["lib_compared"] = gr.HTML(note(text.NO_COMPARISON), apply_default_css=False, elem_id="lib-compared")
         page["lib_cosines"] = gr.Plot(show_label=False, visible=False, elem_id="lib-cosines")
-        page["lib_sides"] = gr.HTML(apply_default_css=False, elem_id="lib-sides", elem_classes="lib-shy")
+        page["lib_sides"] = gr.HTML(apply_default_css=False, elem_id="lib-sides", elem_classes="lib-hide-empty")
     with gr.Accordion(text.EXPORT, open=False, elem_id="lib-export"):
         gr.HTML(note(text.EXPORT_INTRO), apply_default_css=False)
         with gr.Row(elem_classes="lib-line"):
@@ -65,7 +65,7 @@ def build() -> Page:
                 0.2, label=text.LAM, info=text.LAM_INFO, scale=1, min_width=120, elem_id="lib-lam"
             )
             page["lib_write"] = gr.Button(text.WRITE, scale=2, min_width=140, elem_id="lib-write")
-        page["lib_notes"] = gr.HTML(apply_default_css=False, elem_id="lib-notes", elem_classes="lib-shy")
+        page["lib_notes"] = gr.HTML(apply_default_css=False, elem_id="lib-notes", elem_classes="lib-hide-empty")
     page |= export.build()
     # Holds a file for the moment between its writing and the browser's download of it.
     page["lib_file"] = gr.File(visible="hidden")

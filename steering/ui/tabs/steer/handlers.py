@@ -96,7 +96,7 @@ class Steering:
             for grid in throttled(grids, job):
                 written = ConceptTexts(grid, settings.grid_key(concept, prompt), phase="running")
                 texts.written[concept.name], texts.shown = written, concept.name
-                share = max(len(row.token_ids) for row in grid.rows) / written.most
+                share = max(len(row.token_ids) for row in grid.rows) / written.max_tokens
                 report = ProgressReport(text.WRITING, share, time.monotonic() - started)
                 yield {"viewer": show(written, concept)} | LONG_TASK.progress(report)
         except Stopped:

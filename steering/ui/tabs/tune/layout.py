@@ -15,9 +15,9 @@ def build() -> Page:
     gr.HTML(render.note(text.INTRO), apply_default_css=False)
     page = _form()
     gr.HTML(render.note(text.RESUMES), apply_default_css=False)
-    page["tune_status"] = gr.HTML(apply_default_css=False, elem_id="tune-status", elem_classes="lab-quiet")
-    page["tune_prompt"] = gr.HTML(apply_default_css=False, elem_id="tune-prompt", elem_classes="lab-quiet")
-    page["tune_stale"] = gr.HTML(apply_default_css=False, elem_id="tune-stale", elem_classes="lab-quiet")
+    page["tune_status"] = gr.HTML(apply_default_css=False, elem_id="tune-status", elem_classes="lab-hide-empty")
+    page["tune_prompt"] = gr.HTML(apply_default_css=False, elem_id="tune-prompt", elem_classes="lab-hide-empty")
+    page["tune_stale"] = gr.HTML(apply_default_css=False, elem_id="tune-stale", elem_classes="lab-hide-empty")
     page["tune_empty"] = gr.HTML(f'<div class="lab-empty"><p>{text.NO_PLOT}</p></div>', apply_default_css=False)
     page["tune_plot"] = gr.Plot(show_label=False, visible=False, elem_id="tune-plot")
     page["tune_verdict"] = gr.HTML(apply_default_css=False, elem_id="tune-verdict")
@@ -98,9 +98,11 @@ def _report() -> Page:
             STOP, interactive=False, scale=0, min_width=150, elem_id="tune-report-stop"
         )
     page["tune_report_status"] = gr.HTML(
-        apply_default_css=False, elem_id="tune-report-status", elem_classes="lab-quiet"
+        apply_default_css=False, elem_id="tune-report-status", elem_classes="lab-hide-empty"
     )
-    page["tune_report_stale"] = gr.HTML(apply_default_css=False, elem_id="tune-report-stale", elem_classes="lab-quiet")
+    page["tune_report_stale"] = gr.HTML(
+        apply_default_css=False, elem_id="tune-report-stale", elem_classes="lab-hide-empty"
+    )
     page["tune_report_plot"] = gr.Plot(show_label=False, visible=False, elem_id="tune-report-plot")
     page["tune_study"] = gr.HTML(apply_default_css=False, elem_id="tune-study")
     with gr.Row(elem_classes="lab-tools"):

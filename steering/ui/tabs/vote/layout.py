@@ -44,8 +44,8 @@ def build() -> Page:
     with gr.Row(elem_classes="lab-tools"):
         page["vote_take"] = gr.Button(text.TAKE, size="sm", scale=0, min_width=190, elem_id="vote-take")
     page["vote_about"] = gr.HTML(apply_default_css=False, elem_id="vote-about")
-    page["vote_status"] = gr.HTML(apply_default_css=False, elem_id="vote-status", elem_classes="lab-quiet")
-    page["vote_stale"] = gr.HTML(apply_default_css=False, elem_id="vote-stale", elem_classes="lab-quiet")
+    page["vote_status"] = gr.HTML(apply_default_css=False, elem_id="vote-status", elem_classes="lab-hide-empty")
+    page["vote_stale"] = gr.HTML(apply_default_css=False, elem_id="vote-stale", elem_classes="lab-hide-empty")
     page["vote_verdict"] = gr.HTML(
         f'<div class="lab-empty"><p>{text.EMPTY}</p></div>', apply_default_css=False, elem_id="vote-verdict"
     )
@@ -64,8 +64,12 @@ def _whole_task() -> Page:
     with gr.Row(elem_classes="lab-tools"):
         page["vote_count"] = gr.Button(text.COUNT, scale=0, min_width=150, elem_id="vote-count")
         page["vote_count_stop"] = gr.Button(STOP, interactive=False, scale=0, min_width=150, elem_id="vote-count-stop")
-    page["vote_count_status"] = gr.HTML(apply_default_css=False, elem_id="vote-count-status", elem_classes="lab-quiet")
-    page["vote_count_stale"] = gr.HTML(apply_default_css=False, elem_id="vote-count-stale", elem_classes="lab-quiet")
+    page["vote_count_status"] = gr.HTML(
+        apply_default_css=False, elem_id="vote-count-status", elem_classes="lab-hide-empty"
+    )
+    page["vote_count_stale"] = gr.HTML(
+        apply_default_css=False, elem_id="vote-count-stale", elem_classes="lab-hide-empty"
+    )
     page["vote_counted"] = gr.HTML(apply_default_css=False, elem_id="vote-counted")
     page["vote_plot"] = gr.Plot(show_label=False, visible=False, elem_id="vote-plot")
     return page
