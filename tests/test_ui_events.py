@@ -166,7 +166,7 @@ def test_a_cleared_strength_is_named_on_every_tab(toasts: list[str]) -> None:
     cleared: list[tuple[LongTask, Callable[..., Iterator[Changes]], tuple[Any, ...], str]] = [
         (library.LONG_TASK, library.SavedVectors(workspace).write, ("gguf", None), library_text.LAM),
         (preview.LONG_TASK, preview.Preview(workspace).write, ("Hello", None), layers_text.PREVIEW_LAM),
-        (steer.LONG_TASK, steer.Steering(workspace).exact, ("Hello", None), steer_text.EXACT),
+        (steer.LONG_TASK, steer.Steering(workspace).add_text, ("Hello", None), steer_text.EXACT),
         (comparing.LONG_TASK, compare, ("Hello", None, "explained"), concept_text.NEEDS_STRENGTH),
     ]
     for task, handler, inputs, words in cleared:

@@ -242,7 +242,7 @@ def test_one_exact_strength_joins_the_others(steering: Steering, session: Sessio
     values = fields(folders[0], folders[0])
     steer(steering, session, *values)
     before = session.record(PageTexts).written["sentiment"].grid
-    seen = list(press(LONG_TASK, steering.exact, session, values, "The weather", 0.25))
+    seen = list(press(LONG_TASK, steering.add_text, session, values, "The weather", 0.25))
     shown = last(seen, "viewer")
     assert [one["lam"] for one in shown["rows"]] == sorted([*LAMBDAS, 0.25])
     assert shown["choose"] == 0.25
@@ -251,7 +251,7 @@ def test_one_exact_strength_joins_the_others(steering: Steering, session: Sessio
     assert after.at(0.25).health.perplexity is not None
     assert all(one["moves"] for one in shown["rows"])
     assert text.EXACT_NEEDS_GRID in last(
-        list(press(LONG_TASK, steering.exact, session, values, "Another", 0.25)), "status"
+        list(press(LONG_TASK, steering.add_text, session, values, "Another", 0.25)), "status"
     )
 
 

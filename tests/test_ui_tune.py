@@ -17,7 +17,15 @@ from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.tune import handlers, text
 from steering.ui.tabs.tune import render as tables
-from steering.ui.tabs.tune.handlers import LONG_TASK, REPORT_TASK, Tune, TuneState, chosen, rescaled, upload
+from steering.ui.tabs.tune.handlers import (
+    LONG_TASK,
+    REPORT_TASK,
+    Tune,
+    TuneState,
+    send_best_lambda,
+    upload,
+    use_grid_of_scale,
+)
 from steering.ui.text import STOPPED
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -54,21 +62,21 @@ def test_the_grid_grows_and_the_best_strength_goes_to_the_slider(
     seen = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
     figures = [change["tune_plot"]["value"] for change in seen if "tune_plot" in change]
     assert [figure.data[0].customdata[0][2] for figure in figures] == [10, 12], "first ten questions, then all"
-    found = session.record(TuneState).tuning
-    assert found is not None
-    assert [column.lam for column in found.evaluation.columns] == [-0.5, 0, 0.5]
-    assert (found.evaluation.n, found.evaluation.split) == (12, "validation")
-    assert list(chosen(session))[-1] == {"wanted_lam": found.best_lam}
-    assert not list(chosen(Session()))
-    assert strength(found.best_lam) in last(seen, "tune_use")["value"]
+    tuning_result = session.record(TuneState).tuning
+    assert tuning_result is not None
+    assert [column.lam for column in tuning_result.evaluation.columns] == [-0.5, 0, 0.5]
+    assert (tuning_result.evaluation.n, tuning_result.evaluation.split) == (12, "validation")
+    assert list(send_best_lambda(session))[-1] == {"wanted_lam": tuning_result.best_lam}
+    assert not list(send_best_lambda(Session()))
+    assert strength(tuning_result.best_lam) in last(seen, "tune_use")["value"]
     assert "36 rows, in" in last(seen, "tune_status")
     assert "12 questions of the test split: at most 120 rows to compute, about" in last(seen, "tune_report_note")
-    for piece in ("◆ baseline", "★ most right", f"{sum(found.evaluation.baseline.correct)} of 12"):
+    for piece in ("◆ baseline", "★ most right", f"{sum(tuning_result.evaluation.baseline.correct)} of 12"):
         assert piece in last(seen, "tune_table")
 
-    again = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
-    assert "36 of them from earlier runs" in last(again, "tune_status")
-    assert session.record(TuneState).tuning == found
+    second_run = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
+    assert "36 of them from earlier runs" in last(second_run, "tune_status")
+    assert session.record(TuneState).tuning == tuning_result
 
 
 def test_a_stopped_run_goes_on_where_it_was(
@@ -85,8 +93,8 @@ def test_a_stopped_run_goes_on_where_it_was(
         seen = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
     assert STOPPED in last(seen, "tune_status")
     assert session.record(TuneState).tuning.evaluation.n == 10, "what was found before stays"  # type: ignore[union-attr]
-    again = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
-    assert "of them from earlier runs" in last(again, "tune_status")
+    second_run = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
+    assert "of them from earlier runs" in last(second_run, "tune_status")
     assert session.record(TuneState).tuning.evaluation.n == 12  # type: ignore[union-attr]
 
 
@@ -164,9 +172,9 @@ def test_strengths_are_read_as_people_write_them() -> None:
 
 def test_another_scale_brings_its_own_grid_unless_it_was_edited() -> None:
     residual, unit = (questions_text.lambda_list(GRIDS[scale]) for scale in ("residual", "unit"))
-    assert rescaled(Session(), "unit", residual) == {"tune_lambdas": unit}
-    assert rescaled(Session(), "residual", unit) == {"tune_lambdas": residual}
-    assert rescaled(Session(), "unit", "0.1") == {}
+    assert use_grid_of_scale(Session(), "unit", residual) == {"tune_lambdas": unit}
+    assert use_grid_of_scale(Session(), "residual", unit) == {"tune_lambdas": residual}
+    assert use_grid_of_scale(Session(), "unit", "0.1") == {}
 
 
 def test_cells_of_a_table_are_text() -> None:

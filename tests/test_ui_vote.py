@@ -45,9 +45,9 @@ def session(tmp_path: Path) -> Session:
     ]
     path = tmp_path / "own.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
-    made = Session()
-    tuning.upload(made, str(path))
-    return made
+    page_session = Session()
+    tuning.upload(page_session, str(path))
+    return page_session
 
 
 def test_a_question_is_answered_in_writing_at_every_strength(
@@ -169,6 +169,6 @@ def test_the_winner_is_marked_by_value_and_right_or_wrong_by_a_mark() -> None:
     assert EVIL not in table
     assert "4 · 2 of 3, agreement 67 % · ✓ right" in render.verdict(ballot, [], item)
     unknown = Item("q", "?", "")
-    growing = render.answers(grid, item, unread=text.WRITING)
+    growing = render.answers(grid, item, placeholder=text.WRITING)
     assert (growing.count(text.WRITING), growing.count("★"), growing.count("✓")) == (3, 0, 0)
     assert "✓" not in render.answers(grid, unknown, ballot.winner) + render.verdict(ballot, [], unknown)

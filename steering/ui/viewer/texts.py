@@ -61,13 +61,11 @@ class PageTexts:
 
     def for_concept(self, concept: Concept) -> ConceptTexts | None:
         """The texts of a concept, generated or precomputed; None if there are none."""
-        precomputed_grid = preset(concept.name)
-        if concept.name not in self.written and precomputed_grid is not None:
-            key = replace(DEFAULT, concept=concept.name).grid_key(
-                load_concept(concept.name), precomputed_grid.grid.prompt
-            )
+        bundled = preset(concept.name)
+        if concept.name not in self.written and bundled is not None:
+            key = replace(DEFAULT, concept=concept.name).grid_key(load_concept(concept.name), bundled.grid.prompt)
             self.written[concept.name] = ConceptTexts(
-                precomputed_grid.grid, key, precomputed_grid.moves, precomputed_grid.source, precomputed_grid.versions
+                bundled.grid, key, bundled.moves, bundled.source, bundled.versions
             )
         return self.written.get(concept.name)
 

@@ -158,11 +158,11 @@ class Comparing:
         return found, grids
 
     def _write(self, job: Job, grids: Iterator[Grid], both: list[Concept], lam: float, most: int) -> Iterator[Changes]:
-        began = time.monotonic()
+        started = time.monotonic()
         grid: Grid | None = None
         for grid in throttled(grids, job):
             share = max(len(row.token_ids) for row in grid.rows) / most
-            report = ProgressReport(text.WRITING, share, time.monotonic() - began)
+            report = ProgressReport(text.WRITING, share, time.monotonic() - started)
             yield {"design_texts": render.design_texts(grid, both, lam)} | LONG_TASK.progress(report)
         assert grid is not None, "a stream has at least one step"
         yield {"design_texts": render.design_texts(grid, both, lam)} | LONG_TASK.message(text.WRITTEN)

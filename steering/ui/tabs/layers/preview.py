@@ -126,7 +126,7 @@ class Preview:
             job, lambda progress: self._prepare(session, settings, concept, prompt, lam, progress)
         )
         shown.key = None
-        began = time.monotonic()
+        started = time.monotonic()
         grid: Grid | None = None
         for grid in throttled(rows, job):
             # Stop reaches whatever job is the newest: each edit begins one.
@@ -134,11 +134,11 @@ class Preview:
             if shown.asked != asked:
                 return
             share = max(len(row.token_ids) for row in grid.rows) / TOKENS
-            report = ProgressReport(text.WRITING, share, time.monotonic() - began)
+            report = ProgressReport(text.WRITING, share, time.monotonic() - started)
             yield {"preview_texts": render.preview(grid), "preview_stale": ""} | LONG_TASK.progress(report)
         assert grid is not None, "a stream has at least one step"
         shown.key = _key(settings, concept, prompt, lam)
-        done = LONG_TASK.message(text.previewed(time.monotonic() - began, prompt))
+        done = LONG_TASK.message(text.previewed(time.monotonic() - started, prompt))
         yield {"preview_texts": render.preview(grid), "preview_stale": ""} | done
 
     def _prepare(

@@ -1,4 +1,4 @@
-"""The Steer tab: a prompt, one press of Generate, and λ to drag."""
+"""The Steer tab: a prompt, and the texts that it gives at every λ."""
 
 from steering.ui.events.binder import Tab
 from steering.ui.tabs.steer import handlers, layout, text

@@ -1,4 +1,4 @@
-"""Events of the Steer tab: writing at every λ at once, showing it while it grows, and moving among the texts."""
+"""Handlers of the Steer tab: generate texts at every λ in one batch, and add a text at another λ."""
 
 import time
 from collections.abc import Iterator
@@ -28,45 +28,45 @@ def connect(events: EventBinder) -> None:
     page, steering = events.page, Steering(events.workspace)
     for trigger in (page["generate"].click, page["prompt"].submit):
         events.long_task(trigger, LONG_TASK, steering.steer, ["prompt"], ["viewer", "stale"])
-    exact = events.js(page["viewer"].apply, _CHOSEN, outputs=["exact_lam"])
-    events.long_task(exact.then, LONG_TASK, steering.exact, ["prompt", "exact_lam"], ["viewer"])
+    lam_read = events.js(page["viewer"].apply, _READ_LAMBDA, outputs=["exact_lam"])
+    events.long_task(lam_read.then, LONG_TASK, steering.add_text, ["prompt", "exact_lam"], ["viewer"])
     events.stop(LONG_TASK)
     events.notice(steering.notices, ["prompt"], ["stale", "viewer"])
     events.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=LONG_TASK.status)
     for name in (name for name in page if name.startswith("example_")):
         events.js(page[name].click, f"() => {page[name].value!r}", outputs=["prompt"])
-    events.js(page["wanted_lam"].change, _GO_TO, ["wanted_lam"])
-    painted = events.js(events.demo.load, _ONCE_PAINTED)
-    events.on(painted.then, steering.load, ["parent", "child"], status=LONG_TASK.status, model=True)
+    events.js(page["wanted_lam"].change, _SELECT_LAMBDA, ["wanted_lam"])
+    page_painted = events.js(events.demo.load, _WAIT_FOR_PAINT)
+    events.on(page_painted.then, steering.load, ["parent", "child"], status=LONG_TASK.status, model=True)
 
 
 class Steering:
-    """The events of one running app."""
+    """The handlers of one app."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
     def load(self, session: Session, parent: str, child: str) -> Iterator[Changes]:
-        """Load the models behind the page where they lie on this machine, so that Generate need not."""
+        """Load the models when the page opens if they are on this machine, so that Generate starts sooner."""
         settings = replace(DEFAULT, parent=parent, child=child)
         if LONG_TASK.name in session.requested or not all(self.workspace.shape(name) for name in (parent, child)):
             return
         try:
             yield from LONG_TASK.step(Job(), lambda progress: self.workspace.models(settings, progress))
-            ended = LONG_TASK.message(text.loaded(parent, child))
+            final = LONG_TASK.message(text.loaded(parent, child))
         except SteeringError as error:
-            ended = LONG_TASK.message(str(error), "error")
-        if LONG_TASK.name not in session.requested:  # The line belongs to what a person asked for.
-            yield ended
+            final = LONG_TASK.message(str(error), "error")
+        if LONG_TASK.name not in session.requested:  # Otherwise the status is that of a task that the user started.
+            yield final
 
     def suggest(self, session: Session, concept: str, prompt: str) -> Changes:
-        """Put a prompt that suits the concept, as long as nobody has written another one."""
+        """Fill in the default prompt of the concept, unless the user has written another prompt."""
         del session
         untouched = prompt.strip() in ("", *PROMPTS.values())
         return {"prompt": PROMPTS[concept]} if untouched and concept in PROMPTS else {}
 
     def notices(self, session: Session, settings: Settings, prompt: str) -> Changes:
-        """Whether the texts are out of date; and other texts where another concept was chosen."""
+        """Mark texts that are out of date, and show the texts of another concept if it was chosen."""
         if LONG_TASK.name in session.jobs:
             return {}
         concept, texts = session.draft(settings.concept).concept, session.record(PageTexts)
@@ -82,7 +82,7 @@ class Steering:
         return changes
 
     def steer(self, session: Session, job: Job, settings: Settings, prompt: str) -> Iterator[Changes]:
-        """Make the vector when it is missing, then write at every λ at once, then measure."""
+        """Compute the vector if it is missing, generate texts at every λ in one batch, then measure them."""
         concept, texts = session.draft(settings.concept).concept, session.record(PageTexts)
         if not prompt.strip():
             raise SteeringError(text.EMPTY_PROMPT)
@@ -111,11 +111,11 @@ class Steering:
         yield from self._measure(job, settings, vector, written, written.grid)
         yield {"viewer": show(written, concept)} | LONG_TASK.message(text.finished(len(written.grid.rows), seconds))
 
-    def exact(
+    def add_text(
         self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None
     ) -> Iterator[Changes]:
-        """Write one more text, at a λ between those of the grid."""
-        wanted = required_number(text.EXACT, lam)
+        """Generate one more text, at a λ that is not in the grid."""
+        exact_lam = required_number(text.EXACT, lam)
         concept = session.draft(settings.concept).concept
         written = session.record(PageTexts).for_concept(concept)
         if written is None or not written.current(settings, concept, prompt):
@@ -125,17 +125,17 @@ class Steering:
             vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.9))
             progress(text.WRITING_ONE, 0.9)
             return vector, generate(
-                self.workspace.models(settings)[1], prompt, vector, [wanted], **_generation(settings)
+                self.workspace.models(settings)[1], prompt, vector, [exact_lam], **_generation(settings)
             )
 
-        vector, one = yield from LONG_TASK.step(job, work)
+        vector, addition = yield from LONG_TASK.step(job, work)
         grid = written.grid
-        written.grid = replace(grid, rows=tuple(sorted((*grid.rows, *one.rows), key=lambda row: row.lam)))
-        yield {"viewer": show(written, concept, choose=wanted)} | LONG_TASK.progress(
+        written.grid = replace(grid, rows=tuple(sorted((*grid.rows, *addition.rows), key=lambda row: row.lam)))
+        yield {"viewer": show(written, concept, choose=exact_lam)} | LONG_TASK.progress(
             ProgressReport(text.MEASURING, 1.0)
         )
-        yield from self._measure(job, settings, vector, written, replace(grid, rows=(grid.at(0.0), *one.rows)))
-        yield {"viewer": show(written, concept, choose=wanted)} | LONG_TASK.message(text.wrote_one(wanted))
+        yield from self._measure(job, settings, vector, written, replace(grid, rows=(grid.at(0.0), *addition.rows)))
+        yield {"viewer": show(written, concept, choose=exact_lam)} | LONG_TASK.message(text.wrote_one(exact_lam))
 
     def _prepare(
         self, session: Session, settings: Settings, concept: Concept, prompt: str, progress: Progress
@@ -146,26 +146,31 @@ class Steering:
         return vector, stream(self.workspace.models(settings)[1], prompt, vector, LAMBDAS, **_generation(settings))
 
     def _measure(
-        self, job: Job, settings: Settings, vector: SteeringVector, written: ConceptTexts, part: Grid
+        self, job: Job, settings: Settings, vector: SteeringVector, written: ConceptTexts, grid: Grid
     ) -> Iterator[Changes]:
-        """Fill in what the rows of a part lack: health, and the moves of the next token."""
+        """Measure rows of a grid and put them into the texts: their health, and the moves of the next token.
+
+        Args:
+            job: stops the work.
+            settings: of the sidebar.
+            vector: that the texts were steered with.
+            written: the texts that are updated.
+            grid: the rows to measure, and the baseline.
+
+        Yields:
+            Progress of the work.
+        """
 
         def work(progress: Progress) -> tuple[Grid, Moves]:
             child = self.workspace.models(settings)[1]
             progress(text.MEASURING, 1.0)
-            measured, lambdas = assess(child, part), [row.lam for row in part.rows]
-            moved = next_tokens(
-                child,
-                part.prompt_token_ids,
-                vector,
-                lambdas,
-                settings=settings.steering,
-            )
-            return measured, dict(zip(lambdas, moved, strict=True))
+            measured, lambdas = assess(child, grid), [row.lam for row in grid.rows]
+            token_moves = next_tokens(child, grid.prompt_token_ids, vector, lambdas, settings=settings.steering)
+            return measured, dict(zip(lambdas, token_moves, strict=True))
 
         measured, moves = yield from LONG_TASK.step(job, work)
-        better = {row.lam: row for row in measured.rows}
-        written.grid = replace(written.grid, rows=tuple(better.get(row.lam, row) for row in written.grid.rows))
+        measured_rows = {row.lam: row for row in measured.rows}
+        written.grid = replace(written.grid, rows=tuple(measured_rows.get(row.lam, row) for row in written.grid.rows))
         written.moves = {**written.moves, **moves}
 
 
@@ -177,12 +182,12 @@ def _generation(settings: Settings) -> dict[str, Any]:
     }
 
 
-_CHOSEN = """() => Number(document.querySelector("#viewer .viewer").dataset.lam)"""
+_READ_LAMBDA = """() => Number(document.querySelector("#viewer .viewer").dataset.lam)"""
 
-_ONCE_PAINTED = """() => new Promise((done) => setTimeout(done, 1500))"""
-"""Loading takes all cores, which the page needs first."""
+_WAIT_FOR_PAINT = """() => new Promise((done) => setTimeout(done, 1500))"""
+"""Waits 1.5 s before the models are loaded: loading takes all cores, which the browser needs first."""
 
-_GO_TO = """(lam) => {
+_SELECT_LAMBDA = """(lam) => {
   const number = document.querySelector("#viewer .number");
   if (!number || lam === null) return;
   number.value = lam;

@@ -1,4 +1,4 @@
-"""The Steer tab: a prompt, one press of Generate, and λ to drag."""
+"""Layout of the Steer tab: the prompt and the λ viewer."""
 
 import gradio as gr
 
@@ -10,7 +10,7 @@ from steering.ui.viewer import component as viewer
 
 
 def build() -> Page:
-    """Lay the tab out."""
+    """Create the components of the tab."""
     page: Page = {}
     with gr.Row(equal_height=True, elem_classes="lab-ask"):
         page["prompt"] = gr.Textbox(
@@ -28,7 +28,7 @@ def build() -> Page:
     page["viewer"] = viewer.component()
     with gr.Row(elem_classes="lab-tools"):
         page["copy_link"] = gr.Button(COPY_LINK, size="sm", scale=0, min_width=150, elem_id="copy-link")
-    # A strength that another tab wishes to be shown, and the one that is to be written exactly.
+    # Hidden fields: a λ that another tab selects in the viewer, and the λ of one more text.
     page["wanted_lam"] = gr.Number(visible="hidden")
     page["exact_lam"] = gr.Number(visible="hidden")
     return page

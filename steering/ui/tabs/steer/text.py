@@ -21,7 +21,7 @@ STALE_GRID = "These texts were made with other settings. Press Generate to bring
 
 
 def first_run(parent: str, child: str, concept: str, pairs: int) -> str:
-    """What the first Generate will do, for the empty page."""
+    """What the first Generate will do, for the empty viewer."""
     models = f"loads {parent}" if parent == child else f"loads {parent} and {child}"
     carried = "" if parent == child else f", carries it over to {child}"
     return (
@@ -31,16 +31,16 @@ def first_run(parent: str, child: str, concept: str, pairs: int) -> str:
 
 
 def finished(texts: int, seconds: float) -> str:
-    """What was done, at the end of a run."""
+    """What Generate has done."""
     return f"{texts} texts written side by side in {seconds:.1f} s. Drag λ to compare them."
 
 
 def wrote_one(lam: float) -> str:
-    """What was done, when one λ was added."""
+    """The end of adding one text."""
     return f"A text at λ = {strength(lam)} was added."
 
 
 def loaded(parent: str, child: str) -> str:
-    """What can be done now that the models are in memory."""
+    """The end of loading the models, and what the user can do next."""
     models = f"{parent} is" if parent == child else f"{parent} and {child} are"
     return f"{models} loaded. Write a prompt, or press Generate."

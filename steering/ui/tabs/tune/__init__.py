@@ -1,4 +1,4 @@
-"""The Tune λ tab: the strength that answers most questions rightly, and a report on questions it was not chosen on."""
+"""The Tune λ tab: the λ with the most right answers, and a report on questions that it was not chosen on."""
 
 from steering.ui.events.binder import Tab
 from steering.ui.tabs.tune import handlers, layout, text

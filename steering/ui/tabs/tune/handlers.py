@@ -1,4 +1,4 @@
-"""Events of the Tune λ tab: a grid that grows question by question, the λ that goes to the Steer tab, and the report."""
+"""Handlers of the Tune λ tab: a grid that grows with the number of questions, the best λ for the Steer tab, and the report."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -32,60 +32,62 @@ from steering.ui.questions.prepare import TuneState, prepare, without_counts
 from steering.ui.questions.text import TASKS, lambda_list
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
-from steering.ui.tabs.tune import render as tables
+from steering.ui.tabs.tune import render as tune_html
 from steering.ui.tabs.tune import text
 from steering.vectors import SteeringVector
 
 LONG_TASK = LongTask("tune", ("tune_run", "tune_preview"), "tune_stop", "tune_status")
 REPORT_TASK = LongTask("tune_report", ("tune_report",), "tune_report_stop", "tune_report_status")
 
-_GRID = ("tune_plot", "tune_empty", "tune_verdict", "tune_use", "tune_table", "tune_stale", "tune_report_note")
-_STUDY = (
+_GRID_OUTPUTS = ("tune_plot", "tune_empty", "tune_verdict", "tune_use", "tune_table", "tune_stale", "tune_report_note")
+_REPORT_OUTPUTS = (
     "tune_report_plot", "tune_study", "tune_report_stale", *(f"tune_download_{end[1:]}" for end in text.DOWNLOADS),
 )  # fmt: skip
 
-FIRST = 10
-"""Questions after which the first figure is drawn; it is drawn again whenever their number has doubled."""
+FIRST_FIGURE = 10
+"""Number of questions at which the first figure is drawn; it is drawn again whenever the number has doubled."""
 
 
 def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page, tuning = events.page, Tune(events.workspace)
-    events.long_task(page["tune_run"].click, LONG_TASK, tuning.tune, FIELDS, _GRID)
+    events.long_task(page["tune_run"].click, LONG_TASK, tuning.tune, FIELDS, _GRID_OUTPUTS)
     events.long_task(page["tune_preview"].click, LONG_TASK, tuning.preview, FIELDS, ["tune_prompt"])
     events.stop(LONG_TASK)
-    events.long_task(page["tune_report"].click, REPORT_TASK, tuning.report, FIELDS, _STUDY)
+    events.long_task(page["tune_report"].click, REPORT_TASK, tuning.report, FIELDS, _REPORT_OUTPUTS)
     events.stop(REPORT_TASK)
     events.notice(tuning.notices, FIELDS, ["tune_stale", "tune_report_stale"])
     events.on(page["tune_upload"].upload, upload, ["tune_upload"], ["tune_task"], status=LONG_TASK.status)
-    events.on(page["scale"].change, rescaled, ["scale", "tune_lambdas"], ["tune_lambdas"], status=LONG_TASK.status)
+    events.on(
+        page["scale"].change, use_grid_of_scale, ["scale", "tune_lambdas"], ["tune_lambdas"], status=LONG_TASK.status
+    )
     if "wanted_lam" in page:
-        events.on(page["tune_use"].click, chosen, outputs=["wanted_lam"], status=LONG_TASK.status)
-        events.js(page["tune_use"].click, _GO_TO_STEER)
+        events.on(page["tune_use"].click, send_best_lambda, outputs=["wanted_lam"], status=LONG_TASK.status)
+        events.js(page["tune_use"].click, _OPEN_FIRST_TAB)
 
 
 class Tune:
-    """The events of one running app."""
+    """The handlers of one app."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
     def notices(self, session: Session, settings: Settings, *fields: Any) -> Changes:
-        """Whether grid and report are out of date, or the form cannot be used as it stands."""
-        shown = session.record(TuneState)
+        """Mark grid and report if they are out of date, or say why the form cannot be used."""
+        state = session.record(TuneState)
         try:
             form = Form.read(session.record(Uploads).files, *fields)
         except SteeringError as error:
             return {"tune_stale": render.message(str(error), "warning"), "tune_report_stale": ""}
         key = form.key(settings, session.draft(settings.concept).concept)
-        grid, report = shown.key not in (None, key), shown.report_key not in (None, key)
+        grid_stale, report_stale = state.key not in (None, key), state.report_key not in (None, key)
         return {
-            "tune_stale": render.message(text.STALE if grid else "", "warning"),
-            "tune_report_stale": render.message(text.REPORT_STALE if report else "", "warning"),
+            "tune_stale": render.message(text.STALE if grid_stale else "", "warning"),
+            "tune_report_stale": render.message(text.REPORT_STALE if report_stale else "", "warning"),
         }
 
     def preview(self, session: Session, job: Job, settings: Settings, *fields: Any) -> Iterator[Changes]:
-        """Show the first prompt, and score nothing."""
+        """Show the first prompt without scoring anything."""
         form = Form.read(session.record(Uploads).files, *fields)
 
         def work(progress: Progress) -> str:
@@ -93,35 +95,37 @@ class Tune:
             return preview(self.workspace.models(settings, progress)[1], task, form.style)
 
         words = yield from LONG_TASK.step(job, work)
-        yield {"tune_prompt": tables.prompt(words)} | LONG_TASK.message(text.PROMPT_SHOWN)
+        yield {"tune_prompt": tune_html.prompt(words)} | LONG_TASK.message(text.PROMPT_SHOWN)
 
     def tune(self, session: Session, job: Job, settings: Settings, *fields: Any) -> Iterator[Changes]:
-        """Score every question at every λ, and show the grid whenever the number of questions has doubled."""
-        shown, concept = session.record(TuneState), session.draft(settings.concept).concept
+        """Score every question at every λ; the grid is shown whenever the number of questions has doubled."""
+        state, concept = session.record(TuneState), session.draft(settings.concept).concept
         form = Form.read(session.record(Uploads).files, *fields)
-        lambdas, grown, key = form.strengths(settings), list[Tuning](), form.key(settings, concept)
+        lambdas, tunings, key = form.strengths(settings), list[Tuning](), form.key(settings, concept)
 
-        def ready(progress: Progress) -> tuple[Scorer, SteeringVector, int]:
+        def prepare_scorer(progress: Progress) -> tuple[Scorer, SteeringVector, int]:
             scorer, vector = prepare(self.workspace, session, settings, form, progress)
             return scorer, vector, scorer.missing(vector, lambdas)
 
-        scorer, vector, missing = yield from LONG_TASK.step(job, ready)
-        began = time.monotonic()
+        scorer, vector, missing = yield from LONG_TASK.step(job, prepare_scorer)
+        started = time.monotonic()
         try:
-            for changes in LONG_TASK.step(job, lambda told: _grow(scorer, vector, lambdas, grown, told)):
-                yield changes | _fresh(shown, grown, key)
+            for changes in LONG_TASK.step(
+                job, lambda progress: _tune_in_steps(scorer, vector, lambdas, tunings, progress)
+            ):
+                yield changes | _show_newest(state, tunings, key)
         except Stopped:
-            yield _fresh(shown, grown, key)
+            yield _show_newest(state, tunings, key)
             raise
-        yield _fresh(shown, grown, key)
-        seconds = time.monotonic() - began
-        note = _foretell(form, settings, grown[-1], seconds / missing if missing else None)
-        words = text.finished(grown[-1].evaluation, missing, seconds)
+        yield _show_newest(state, tunings, key)
+        seconds = time.monotonic() - started
+        note = _estimate_report(form, settings, tunings[-1], seconds / missing if missing else None)
+        words = text.finished(tunings[-1].evaluation, missing, seconds)
         yield {"tune_report_note": render.note(note)} | LONG_TASK.message(words)
 
     def report(self, session: Session, job: Job, settings: Settings, *fields: Any) -> Iterator[Changes]:
-        """Tune on one part, and report on another beside the vote and the controls."""
-        shown, concept = session.record(TuneState), session.draft(settings.concept).concept
+        """Tune λ on the validation split, and test it on the test split together with the vote and the controls."""
+        state, concept = session.record(TuneState), session.draft(settings.concept).concept
         form = Form.read(session.record(Uploads).files, *fields)
         scorer, vector = yield from REPORT_TASK.step(
             job, lambda progress: prepare(self.workspace, session, settings, form, progress)
@@ -139,15 +143,15 @@ class Tune:
                 progress=lambda what, fraction: progress(without_counts(what), fraction),
             )
 
-        began = time.monotonic()
-        found = yield from REPORT_TASK.step(job, work)
-        shown.report_key = form.key(settings, concept)
-        words = text.REPORTED.format(n=found.evaluation.n, duration=duration(time.monotonic() - began))
-        yield _reported(session, found) | REPORT_TASK.message(words)
+        started = time.monotonic()
+        result = yield from REPORT_TASK.step(job, work)
+        state.report_key = form.key(settings, concept)
+        words = text.REPORTED.format(n=result.evaluation.n, duration=duration(time.monotonic() - started))
+        yield _show_report(session, result) | REPORT_TASK.message(words)
 
 
 def upload(session: Session, path: str | None) -> Changes:
-    """Take in a task file, and choose it."""
+    """Add an uploaded task file to the menu, and choose it."""
     if not path:
         return {}
     try:
@@ -162,89 +166,89 @@ def upload(session: Session, path: str | None) -> Changes:
     return {"tune_task": gr.update(choices=menu, value=path), "tune_status": render.message(words, "good")}
 
 
-def rescaled(session: Session, scale: str, lambdas: str) -> Changes:
-    """Offer the new scale's grid, unless the strengths were edited."""
+def use_grid_of_scale(session: Session, scale: str, lambdas: str) -> Changes:
+    """Fill in the default grid of the new scale, unless the user has edited the strengths."""
     del session
-    untouched = lambdas in map(lambda_list, GRIDS.values())
-    return {"tune_lambdas": lambda_list(GRIDS[scale])} if untouched and scale in GRIDS else {}
+    unedited = lambdas in map(lambda_list, GRIDS.values())
+    return {"tune_lambdas": lambda_list(GRIDS[scale])} if unedited and scale in GRIDS else {}
 
 
-def chosen(session: Session) -> Iterator[Changes]:
-    """Hand the best λ to the Steer tab."""
-    found = session.record(TuneState).tuning
-    if found is not None:
-        yield {"wanted_lam": None}  # So that the same λ is a change again, after the slider was moved.
-        yield {"wanted_lam": found.best_lam}
+def send_best_lambda(session: Session) -> Iterator[Changes]:
+    """Select the best λ on the Steer tab."""
+    tuning = session.record(TuneState).tuning
+    if tuning is not None:
+        yield {"wanted_lam": None}  # Otherwise selecting the same λ again would be no change, and do nothing.
+        yield {"wanted_lam": tuning.best_lam}
 
 
-def _grow(
-    scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float], grown: list[Tuning], progress: Progress
+def _tune_in_steps(
+    scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float], tunings: list[Tuning], progress: Progress
 ) -> None:
-    # Rows of the smaller grids serve the larger ones, so all of them cost what the last one costs.
+    # The larger grids reuse the rows of the smaller ones, so all of them together cost as much as the last one.
     n, done = len(scorer.task.items), 0
-    for size in _sizes(n, scorer.setup.style.shots):
+    for size in _question_counts(n, scorer.setup.style.shots):
         words = text.SCORING.format(first=done + 1, last=size, n=n, lams=len(lambdas))
         progress(words, done / n)
-        told = _renamed(part_of(progress, done / n, size / n), words)
-        part = replace(scorer, task=scorer.task.limited(size, scorer.setup.seed), progress=told)
-        grown.append(tuned(evaluation_of(part, vector, lambdas)))
+        step_progress = _with_description(part_of(progress, done / n, size / n), words)
+        part = replace(scorer, task=scorer.task.limited(size, scorer.setup.seed), progress=step_progress)
+        tunings.append(tuned(evaluation_of(part, vector, lambdas)))
         done = size
 
 
-def _renamed(progress: Progress, words: str) -> Progress:
+def _with_description(progress: Progress, words: str) -> Progress:
     return lambda _, fraction: progress(words, fraction)
 
 
-def _fresh(shown: TuneState, grown: Sequence[Tuning], key: tuple[object, ...]) -> Changes:
-    if not grown or grown[-1] is shown.tuning:
+def _show_newest(state: TuneState, tunings: Sequence[Tuning], key: tuple[object, ...]) -> Changes:
+    if not tunings or tunings[-1] is state.tuning:
         return {}
-    shown.tuning, shown.key = grown[-1], key
-    return _show(grown[-1])
+    state.tuning, state.key = tunings[-1], key
+    return _show_tuning(tunings[-1])
 
 
-def _sizes(n: int, shots: int) -> list[int]:
-    # More than the examples, which are not scored where they come from the same part.
-    sizes = [max(FIRST, 2 * shots)]
+def _question_counts(n: int, shots: int) -> list[int]:
+    # More questions than worked examples, which are not scored if they come from the same split.
+    sizes = [max(FIRST_FIGURE, 2 * shots)]
     while sizes[-1] < n:
         sizes.append(2 * sizes[-1])
     return [*(size for size in sizes if size < n), n]
 
 
-def _foretell(form: Form, settings: Settings, tuning: Tuning, seconds_per_row: float | None) -> str:
+def _estimate_report(form: Form, settings: Settings, tuning: Tuning, seconds_per_row: float | None) -> str:
     try:
-        reported: Task = load_task(form.source, "test", limit=form.limit, seed=settings.sampling.seed)
+        task: Task = load_task(form.source, "test", limit=form.limit, seed=settings.sampling.seed)
     except SteeringError as error:
         return str(error)
-    n = len(reported.items)
+    n = len(task.items)
     rows = most_rows(n, form.strengths(settings), tuning.evaluation.mode)
     return text.estimate(n, rows, seconds_per_row)
 
 
-def _show(found: Tuning) -> Changes:
+def _show_tuning(tuning: Tuning) -> Changes:
     return {
-        "tune_plot": gr.update(value=plot_accuracy(found.evaluation, found.best_lam), visible=True),
+        "tune_plot": gr.update(value=plot_accuracy(tuning.evaluation, tuning.best_lam), visible=True),
         "tune_empty": gr.update(visible=False),
-        "tune_verdict": render.verdict(text.verdict(found)),
-        "tune_use": gr.update(value=text.USE.format(lam=strength(found.best_lam)), visible=True),
-        "tune_table": tables.grid(found),
+        "tune_verdict": render.verdict(text.verdict(tuning)),
+        "tune_use": gr.update(value=text.USE.format(lam=strength(tuning.best_lam)), visible=True),
+        "tune_table": tune_html.grid(tuning),
         "tune_stale": "",
     }
 
 
-def _reported(session: Session, found: Study) -> Changes:
+def _show_report(session: Session, result: Study) -> Changes:
     changes: Changes = {
-        "tune_report_plot": gr.update(value=plot_accuracy(found.evaluation, found.lam), visible=True),
-        "tune_study": tables.study(found),
+        "tune_report_plot": gr.update(value=plot_accuracy(result.evaluation, result.lam), visible=True),
+        "tune_study": tune_html.study(result),
         "tune_report_stale": "",
     }
     for ending in text.DOWNLOADS:
-        path = session.files.path(f"steering-{found.evaluation.task}", ending)
-        write_report(found, path)
+        path = session.files.path(f"steering-{result.evaluation.task}", ending)
+        write_report(result, path)
         changes[f"tune_download_{ending[1:]}"] = gr.update(value=str(path), visible=True)
     return changes
 
 
-_GO_TO_STEER = """() => {
+_OPEN_FIRST_TAB = """() => {
   const first = document.querySelector('#tabs button[role="tab"]');
   if (first) first.click();
   window.scrollTo({ top: 0 });

@@ -1,4 +1,4 @@
-"""The Tune λ tab: a form, the grid as a figure and a table, and the report on unseen questions."""
+"""Layout of the Tune λ tab: a form, the grid as a figure and a table, and the report on unseen questions."""
 
 import gradio as gr
 
@@ -11,7 +11,7 @@ from steering.ui.text import STOP
 
 
 def build() -> Page:
-    """Lay the tab out."""
+    """Create the components of the tab."""
     gr.HTML(render.note(text.INTRO), apply_default_css=False)
     page = _form()
     gr.HTML(render.note(text.RESUMES), apply_default_css=False)

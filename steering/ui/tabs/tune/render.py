@@ -1,4 +1,4 @@
-"""Tables of the Tune λ tab as HTML: pure functions of records. Whatever a task or a model wrote is escaped here."""
+"""HTML of the Tune λ tab, as pure functions. Text of tasks and models is escaped here."""
 
 from collections.abc import Sequence
 from html import escape
@@ -8,47 +8,47 @@ from steering.formatting import strength
 from steering.ui.questions.text import change, share
 from steering.ui.tabs.tune import text
 
-_ONE_OF_SEVERAL = tuple(f"random {number + 1}" for number in range(RANDOM_SEEDS))
+_SINGLE_RANDOM_VECTORS = tuple(f"random {number + 1}" for number in range(RANDOM_SEEDS))
 
 
-def grid(found: Tuning) -> str:
-    """A row for every λ, the baseline and the best one marked by words."""
-    evaluation = found.evaluation
+def grid(tuning: Tuning) -> str:
+    """A table with a row for every λ; the baseline and the best λ are marked by words."""
+    evaluation = tuning.evaluation
     generated = evaluation.mode == "generate"
     headings = (*text.COLUMNS, *(text.WRITTEN_COLUMNS if generated else ()))
     rows = []
-    for column, against, p in zip(evaluation.columns, evaluation.comparisons, evaluation.adjusted, strict=True):
+    for column, comparison, p in zip(evaluation.columns, evaluation.comparisons, evaluation.adjusted, strict=True):
         data = column.as_json()
-        notices = ["◆ baseline"] * (column.lam == 0) + ["★ most right"] * (column.lam == found.best_lam)
+        notices = ["◆ baseline"] * (column.lam == 0) + ["★ most right"] * (column.lam == tuning.best_lam)
         rows.append(
             (
                 " ".join([strength(column.lam), *notices]),
                 f"{sum(column.correct)} of {evaluation.n}",
                 share(column.accuracy),
                 f"{100 * data['low']:.0f} to {share(data['high'])}",
-                *(("", "") if column.lam == 0 else (change(against), f"{p:.2g}")),
+                *(("", "") if column.lam == 0 else (change(comparison), f"{p:.2g}")),
                 *((share(data["no_answer"]), share(data["degenerate"])) if generated else ()),
             )
         )
     return rows_as_table(
-        headings, rows, ["best" if column.lam == found.best_lam else "" for column in evaluation.columns]
+        headings, rows, ["best" if column.lam == tuning.best_lam else "" for column in evaluation.columns]
     )
 
 
-def study(found: Study) -> str:
-    """The report: what counts first, every λ of the reported questions folded, and what must be known to read it."""
-    rows = [tuple(words.replace("-0.", "−0.") for words in row) for row in table(found)]
-    rest = [row for row in rows if row[0] == "exploration" or row[0].startswith(_ONE_OF_SEVERAL)]
-    seen = [row for row in rows if row not in rest]
-    tones = ["best" if row[0] == "tuned" else "" for row in seen]
-    every = rows_as_table(HEADINGS, rest)
-    folded = f'<details class="lab-fold"><summary>{text.EXPLORATION}</summary>{every}</details>'
-    sentences = "".join(f'<p class="lab-note">{escape(sentence)}</p>' for sentence in notes(found))
-    return rows_as_table(HEADINGS, seen, tones) + folded + sentences
+def study(result: Study) -> str:
+    """The report: the main results, the exploratory ones in a folded table, and notes on how to read them."""
+    rows = [tuple(words.replace("-0.", "−0.") for words in row) for row in table(result)]
+    exploratory = [row for row in rows if row[0] == "exploration" or row[0].startswith(_SINGLE_RANDOM_VECTORS)]
+    main = [row for row in rows if row not in exploratory]
+    tones = ["best" if row[0] == "tuned" else "" for row in main]
+    exploratory_table = rows_as_table(HEADINGS, exploratory)
+    folded = f'<details class="lab-fold"><summary>{text.EXPLORATION}</summary>{exploratory_table}</details>'
+    sentences = "".join(f'<p class="lab-note">{escape(sentence)}</p>' for sentence in notes(result))
+    return rows_as_table(HEADINGS, main, tones) + folded + sentences
 
 
 def prompt(words: str) -> str:
-    """A prompt as the child reads it."""
+    """The exact prompt of the child in a box that can be folded."""
     return (
         f'<details class="lab-fold" open><summary>{text.PROMPT_SUMMARY}</summary>'
         f'<pre class="lab-pre">{escape(words)}</pre></details>'
@@ -56,7 +56,13 @@ def prompt(words: str) -> str:
 
 
 def rows_as_table(headings: Sequence[str], rows: Sequence[Sequence[str]], tones: Sequence[str] = ()) -> str:
-    """Rows of words as a table that scrolls in its own box; the first cell of a row names it."""
+    """A table that scrolls in its own box; the first cell of a row is its heading.
+
+    Args:
+        headings: of the columns.
+        rows: text of the cells.
+        tones: CSS class of every row.
+    """
     head = "".join(f'<th scope="col">{escape(words)}</th>' for words in headings)
     body = "".join(
         f'<tr class="{tone}"><th scope="row">{escape(first)}</th>'

@@ -58,34 +58,34 @@ DOWNLOADS = {".html": "Download as a page", ".md": "Download as Markdown", ".jso
 
 COLUMNS = ("λ", "right", "share", "95 % interval", "change", "p, corrected")
 WRITTEN_COLUMNS = ("no answer", "repeats itself")
-"""Headings of the table; the last two where answers were written."""
+"""Further headings of the table if answers were written out."""
 
 
-def verdict(found: Tuning) -> tuple[str, ...]:
-    """What a tuning says, the most important first."""
-    grid = found.evaluation
-    if found.best_lam == 0:
+def verdict(tuning: Tuning) -> tuple[str, ...]:
+    """The result of a tuning, the most important sentence first."""
+    grid = tuning.evaluation
+    if tuning.best_lam == 0:
         first = f"No λ does better than the baseline, λ = 0: {right_answers(grid.baseline)}."
     else:
-        best = f"Most right answers at λ = {strength(found.best_lam)}: {right_answers(grid.at(found.best_lam))}."
+        best = f"Most right answers at λ = {strength(tuning.best_lam)}: {right_answers(grid.at(tuning.best_lam))}."
         first = f"{best} The baseline, λ = 0, has {right_answers(grid.baseline)}."
-    chosen = (
+    caution = (
         f"Task {grid.task}, {grid.split} split, n = {grid.n}, {len(grid.columns)} λ. The best of several looks better than it "
         "is: the report below tests it on other questions."
     )
-    return first, found.verdict.replace("-", "−"), chosen
+    return first, tuning.verdict.replace("-", "−"), caution
 
 
 def finished(grid: Evaluation, computed: int, seconds: float) -> str:
-    """What a tuning run did."""
+    """What a tuning run has done."""
     rows = grid.n * len(grid.columns)
-    kept = rows - computed
-    earlier = f", {kept} of them from earlier runs" if kept > 0 else ""
+    stored = rows - computed
+    earlier = f", {stored} of them from earlier runs" if stored > 0 else ""
     return f"{grid.n} questions at {len(grid.columns)} λ: {rows} rows{earlier}, in {duration(seconds)}."
 
 
 def estimate(n: int, rows: int, seconds_per_row: float | None) -> str:
-    """What a report will take."""
+    """The estimated cost of a report."""
     what = f"On {n} questions of the test split: at most {rows} rows to compute"
     if seconds_per_row is None:
         return f"{what}."

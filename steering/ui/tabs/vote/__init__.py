@@ -1,4 +1,4 @@
-"""The Vote tab: what every λ answers, and what most of them say."""
+"""The Vote tab: the answers at every λ, and the majority vote over them."""
 
 from steering.ui.events.binder import Tab
 from steering.ui.tabs.vote import handlers, layout, text

@@ -1,4 +1,4 @@
-"""The Vote tab: one question and its votes, and the votes on a whole task."""
+"""Layout of the Vote tab: the vote on one question, and the votes on a whole task."""
 
 import gradio as gr
 
@@ -9,7 +9,7 @@ from steering.ui.text import STOP
 
 
 def build() -> Page:
-    """Lay the tab out."""
+    """Create the components of the tab."""
     page: Page = {}
     gr.HTML(render.note(text.INTRO), apply_default_css=False)
     with gr.Row(elem_classes="lab-ask"):

@@ -1,4 +1,4 @@
-"""The answers at every λ as HTML: a pure function of records. Whatever the child or a task wrote is escaped here."""
+"""HTML of the Vote tab, as pure functions. Text of models and tasks is escaped here."""
 
 from collections.abc import Sequence
 from html import escape
@@ -9,61 +9,68 @@ from steering.tasks import SAME, Item, letter
 from steering.ui.tabs.vote import text
 from steering.ui.tabs.vote.question import answer_label
 
-_SEEN = 72
-"""Letters of a folded text."""
+_SUMMARY_LENGTH = 72
+"""Characters of a text that its summary shows."""
 
 
-def answers(grid: Evaluation, item: Item, winner: str | None = None, *, unread: str = "") -> str:
-    """A row for every λ: the answer that was read, and what it was read from, folded.
+def answers(grid: Evaluation, item: Item, winner: str | None = None, *, placeholder: str = "") -> str:
+    """A table with a row for every λ: the answer, and the text or scores that it was read from.
 
     Args:
         grid: one question at every λ.
         item: the question.
         winner: the answer whose rows are marked.
-        unread: what stands instead of the answers of unfinished texts, whose ends are shown; "" for finished ones.
+        placeholder: shown in place of every answer while texts are unfinished, with the ends of the texts; "" if they are
+            finished.
     """
-    rows = "".join(_row(column.lam, column.answers[0], winner, grid.kind, item, unread) for column in grid.columns)
+    rows = "".join(_row(column.lam, column.answers[0], winner, grid.kind, item, placeholder) for column in grid.columns)
     head = "".join(f'<th scope="col">{words}</th>' for words in (*text.COLUMNS, text.SOURCES[grid.mode]))
     return (
         f'<div class="lab-table lab-answers"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
-def verdict(first: Ballot, rest: Sequence[tuple[str, str]], item: Item) -> str:
-    """The vote over λ in large, and below it what others say: pairs of a name and a sentence."""
-    lines = "".join(f'<p class="lab-note"><b>{escape(name)}</b> · {escape(words)}</p>' for name, words in rest)
-    words = f"{text.mode(first, answer_label(first.winner, item))}{right(first.correct, item)}"
+def verdict(ballot: Ballot, comparisons: Sequence[tuple[str, str]], item: Item) -> str:
+    """A card with the vote over λ.
+
+    Args:
+        ballot: the vote.
+        comparisons: name and sentence of each answer to compare it with.
+        item: the question.
+    """
+    lines = "".join(f'<p class="lab-note"><b>{escape(name)}</b> · {escape(words)}</p>' for name, words in comparisons)
+    words = f"{text.mode(ballot, answer_label(ballot.winner, item))}{right_or_wrong(ballot.correct, item)}"
     return f'<div class="lab-card verdict"><p><b>{escape(text.STEERED.capitalize())}</b> · {escape(words)}</p>{lines}</div>'
 
 
-def right(correct: bool, item: Item) -> str:
-    """Whether an answer is right, where that is known."""
+def right_or_wrong(correct: bool, item: Item) -> str:
+    """Says whether an answer is right; "" if the right answer is not known."""
     if not item.answer:
         return ""
     return " · ✓ right" if correct else f" · ✕ wrong, the right one is {answer_label(item.answer, item)}"
 
 
-def _row(lam: float, found: Answer, winner: str | None, kind: str, item: Item, unread: str) -> str:
-    wins = found.answer is not None and winner is not None and SAME[kind](found.answer, winner)
-    known = f" {'✓' if found.outcome == 'right' else '✕'}" if item.answer else ""
+def _row(lam: float, answer: Answer, winner: str | None, kind: str, item: Item, placeholder: str) -> str:
+    wins = answer.answer is not None and winner is not None and SAME[kind](answer.answer, winner)
+    mark = f" {'✓' if answer.outcome == 'right' else '✕'}" if item.answer else ""
     name = f"{strength(lam)} ◆ baseline" if lam == 0 else strength(lam)
-    shown = unread or f"{'★ ' * wins}{answer_label(found.answer, item)}{known}"
+    answer_cell = placeholder or f"{'★ ' * wins}{answer_label(answer.answer, item)}{mark}"
     return (
-        f'<tr class="{"best" if wins else ""}"><th scope="row">{name}</th><td>{escape(shown)}</td>'
-        f"<td>{_source(found, item, unread)}</td></tr>"
+        f'<tr class="{"best" if wins else ""}"><th scope="row">{name}</th><td>{escape(answer_cell)}</td>'
+        f"<td>{_source(answer, item, placeholder)}</td></tr>"
     )
 
 
-def _source(found: Answer, item: Item, unread: str) -> str:
-    if found.scores:
+def _source(answer: Answer, item: Item, placeholder: str) -> str:
+    if answer.scores:
         return escape(
             " · ".join(
                 f"{letter(place)} {score / len(choice):.2f}".replace("-", "−")
-                for place, (score, choice) in enumerate(zip(found.scores, item.choices, strict=True))
+                for place, (score, choice) in enumerate(zip(answer.scores, item.choices, strict=True))
             )
         )
-    flat = " ".join(found.text.split())
-    if len(flat) <= _SEEN:
+    flat = " ".join(answer.text.split())
+    if len(flat) <= _SUMMARY_LENGTH:
         return escape(flat)
-    seen = f"… {flat[-_SEEN:]}" if unread else f"{flat[:_SEEN]} …"
-    return f'<details><summary>{escape(seen)}</summary><div class="lab-pre">{escape(found.text)}</div></details>'
+    summary = f"… {flat[-_SUMMARY_LENGTH:]}" if placeholder else f"{flat[:_SUMMARY_LENGTH]} …"
+    return f'<details><summary>{escape(summary)}</summary><div class="lab-pre">{escape(answer.text)}</div></details>'

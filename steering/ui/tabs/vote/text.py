@@ -41,7 +41,7 @@ STOPPED = "stopped"
 STEERED, SAMPLED = "every λ", "unsteered, at random"
 COLUMNS = ("λ", "answer")
 SOURCES = {"generate": "what was written", "likelihood": "log-probability per character of each choice"}
-"""Headings of the table: strength, answer, and what it was read from, by the way of answering."""
+"""Heading of the column with what an answer was read from, by mode."""
 
 TASK_HEADING = "Votes on a whole task"
 TASK_INTRO = "The questions of the Tune λ tab. Rows that were scored there are not computed again."
@@ -53,21 +53,21 @@ TASK_STALE = "These votes were counted with other settings. Press “Count the v
 SHOWN = "The picture shows the first {n} of them."
 
 
-def about(lambdas: tuple[float, ...], near: float) -> str:
-    """Where λ and the way of asking come from, and what decides a tie."""
+def about(lambdas: tuple[float, ...], tie_lam: float) -> str:
+    """Says that λ and prompt style come from the Tune λ tab, and which λ decides a tie."""
     grid = f"{len(lambdas)} λ from {strength(lambdas[0])} to {strength(lambdas[-1])}"
-    decides = f"λ = {strength(near)}, as tuned there" if near else "λ = 0"
+    decides = f"λ = {strength(tie_lam)}, as tuned there" if tie_lam else "λ = 0"
     return (
         f"{grid} and the way questions are put come from the Tune λ tab. A tie goes to the answer nearest to {decides}."
     )
 
 
 def mode(ballot: Ballot, name: str) -> str:
-    """What most voters say, and how many of them.
+    """The winner of a vote, and its number of votes.
 
     Args:
         ballot: the votes on one question.
-        name: the winner as a reader knows it.
+        name: of the winner, for display.
     """
     n = len(ballot.answers)
     if ballot.winner is None:
@@ -76,22 +76,22 @@ def mode(ballot: Ballot, name: str) -> str:
     return f"{name} · {ballot.votes} of {n}, agreement {share(ballot.agreement)}{tied}"
 
 
-def counted(grid: Evaluation, found: Vote) -> tuple[str, ...]:
-    """What a vote on a task says, the most important first."""
-    against, baseline = found.comparison, grid.baseline
-    low, high = found.interval
-    low0, high0 = baseline.interval
-    data = found.as_json()
+def counted(grid: Evaluation, votes: Vote) -> tuple[str, ...]:
+    """The result of a vote on a task, the most important sentence first."""
+    comparison, baseline = votes.comparison, grid.baseline
+    low, high = votes.interval
+    baseline_low, baseline_high = baseline.interval
+    data = votes.as_json()
     ties = f"{data['ties']} {'tie' if data['ties'] == 1 else 'ties'}"
     return (
-        f"The vote is right on {share(found.accuracy)} of {grid.n} questions (95 % interval {100 * low:.0f} to {share(high)}); "
-        f"the baseline, λ = 0, on {share(baseline.accuracy)} ({100 * low0:.0f} to {share(high0)}).",
-        f"Change, with its 95 % interval: {change(against)}. "
-        f"{against.gained} questions gained, {against.lost} lost, p = {against.p:.2g} (exact McNemar).",
-        f"{len(found.voters)} λ vote, {ties}, mean agreement {share(data['agreement'])}; {grid.split} split of {grid.task}.",
+        f"The vote is right on {share(votes.accuracy)} of {grid.n} questions (95 % interval {100 * low:.0f} to {share(high)}); "
+        f"the baseline, λ = 0, on {share(baseline.accuracy)} ({100 * baseline_low:.0f} to {share(baseline_high)}).",
+        f"Change, with its 95 % interval: {change(comparison)}. "
+        f"{comparison.gained} questions gained, {comparison.lost} lost, p = {comparison.p:.2g} (exact McNemar).",
+        f"{len(votes.voters)} λ vote, {ties}, mean agreement {share(data['agreement'])}; {grid.split} split of {grid.task}.",
     )
 
 
 def finished(seconds: float) -> str:
-    """The end of a run."""
+    """The duration of the task."""
     return f"Done in {duration(seconds)}."
