@@ -72,23 +72,23 @@ def test_download_can_be_uploaded_again() -> None:
 
 
 def test_problems_come_worst_first_with_their_rows() -> None:
-    found = render.problems([Problem(2, "Mild one"), Problem(5, "Bad one", serious=True), Problem(None, "of all")])
-    assert found.index("Bad one") < found.index("Mild one")
-    assert "row 5" in found
-    assert "row 2" in found
-    assert text.NO_PROBLEMS in render.problems([])
+    html = render.problem_list([Problem(2, "Mild one"), Problem(5, "Bad one", serious=True), Problem(None, "of all")])
+    assert html.index("Bad one") < html.index("Mild one")
+    assert "row 5" in html
+    assert "row 2" in html
+    assert text.NO_PROBLEMS in render.problem_list([])
 
 
 def test_edits_in_the_table_reach_the_linter_and_survive_another_concept() -> None:
     session = Session()
     rows = session.draft("sentiment").rows
     rows[2] = ["", "x"]
-    changes = table.typed(session, "sentiment", rows, "happy", "sad")
+    changes = table.edit_table(session, "sentiment", rows, "happy", "sad")
     assert "row 3" in changes["problems"]
     assert "pairs" not in changes
     assert MODIFIED in changes["heading"]
-    table.opened(session, "courage")
-    assert table.opened(session, "sentiment")["pairs"][2] == ["", "x"]
+    table.write_table(session, "courage")
+    assert table.write_table(session, "sentiment")["pairs"][2] == ["", "x"]
     undone = table.undo(session, "sentiment", rows)
     assert not session.draft("sentiment").modified
     assert undone["pairs"][2] != ["", "x"]
@@ -132,14 +132,14 @@ def test_a_line_separator_stays_inside_a_pasted_text() -> None:
 
 
 def test_the_bundled_pairs_have_no_problem() -> None:
-    assert table.shown(Session(), "sentiment", table=True)["problems"].count("fine") == 1
+    assert table.draft_changes(Session(), "sentiment", table=True)["problems"].count("fine") == 1
     assert not [problem for problem in lint(load_concept("sentiment").pairs) if problem.serious]
 
 
 def test_what_people_write_is_escaped() -> None:
     concept = load_concept("sentiment")
     draft = Draft(replace(concept, name=EVIL, description=EVIL), concept)
-    assert "<img" not in render.problems([Problem(1, EVIL)]) + render.pairs_heading(draft)
+    assert "<img" not in render.problem_list([Problem(1, EVIL)]) + render.pairs_heading(draft)
 
 
 # Pasted pairs and new concepts
@@ -189,22 +189,22 @@ def test_pasting_adds_to_the_table_and_says_what_is_wrong() -> None:
 
 def test_a_new_concept_is_chosen_and_opens_with_what_was_pasted() -> None:
     session = Session()
-    assert text.NO_NAME in table.new(session, "", " ")["pairs_message"]
-    first = table.new(session, "up | down\nhigh | low", "mine")["concept"]
+    assert text.NO_NAME in table.start_concept(session, "", " ")["pairs_message"]
+    first = table.start_concept(session, "up | down\nhigh | low", "mine")["concept"]
     assert (first["value"], first["choices"][-1]) == ("mine", "mine")
-    assert table.opened(session, "mine")["pairs"] == [["up", "down"], ["high", "low"]]
-    second = table.new(session, "", "mine")["concept"]
+    assert table.write_table(session, "mine")["pairs"] == [["up", "down"], ["high", "low"]]
+    second = table.start_concept(session, "", "mine")["concept"]
     assert second["choices"][-2:] == ["mine", "mine 2"]
-    assert table.opened(session, "mine 2")["pairs"] == [["", ""]]
-    assert table.opened(session, "mine 2")["reset"]["value"] == text.RESET_OWN
-    assert table.opened(session, "sentiment")["reset"]["value"] == text.RESET
+    assert table.write_table(session, "mine 2")["pairs"] == [["", ""]]
+    assert table.write_table(session, "mine 2")["reset"]["value"] == text.RESET_OWN
+    assert table.write_table(session, "sentiment")["reset"]["value"] == text.RESET
 
 
 # Pairs held against the others
 
 
 @pytest.mark.parametrize(
-    ("positive", "negative", "found"),
+    ("positive", "negative", "difference"),
     [
         ("The soup was a joy", "The soup was a pity", ("The soup was …", "joy", "pity")),
         ("We won by far", "We lost by far", ("We", "won", "lost")),
@@ -213,8 +213,8 @@ def test_a_new_concept_is_chosen_and_opens_with_what_was_pasted() -> None:
         ("same", "same", ("same", "", "")),
     ],
 )
-def test_the_list_shows_where_a_pair_differs(positive: str, negative: str, found: tuple[str, str, str]) -> None:
-    assert votes.difference(ContrastPair(positive, negative)) == found
+def test_the_list_shows_where_a_pair_differs(positive: str, negative: str, difference: tuple[str, str, str]) -> None:
+    assert votes.difference(ContrastPair(positive, negative)) == difference
 
 
 Pressed = tuple[Checking, Session, list[Any], list[dict[str, Any]]]
@@ -242,10 +242,10 @@ def test_a_chosen_pair_can_be_left_out_and_taken_back(checked: Pressed) -> None:
     settings, pairs = Settings.read(*values), load_concept("sentiment").pairs
     assert check.notices(session, settings)["check_stale"] == ""
     number = last(seen, "votes")["rows"][0]["number"]
-    shown = check.choose(session, number - 1)
-    assert f"Row {number}" in shown["vote_detail"]
-    assert "n = 31 pairs" in shown["vote_detail"]
-    assert shown["leave_out"]["visible"]
+    detail = check.choose(session, number - 1)
+    assert f"Row {number}" in detail["vote_detail"]
+    assert "n = 31 pairs" in detail["vote_detail"]
+    assert detail["leave_out"]["visible"]
     left = check.leave_out(session, "sentiment")
     assert len(left["pairs"]) == 31
     assert [pairs[number - 1].positive, pairs[number - 1].negative] not in left["pairs"]
@@ -270,7 +270,7 @@ def test_a_check_grows_old_with_the_method_and_not_with_the_child(checked: Press
 
 def test_pairs_that_cannot_be_used_are_said_beside_the_button(folders: tuple[str, str]) -> None:
     session = Session()
-    table.new(session, "", "mine")
+    table.start_concept(session, "", "mine")
     check = Checking(Workspace(), table.write_table)
     seen = list(press(checking.LONG_TASK, check.check, session, fields(*folders, concept="mine")))
     assert "cannot be used" in last(seen, "check_status")
@@ -283,20 +283,20 @@ def test_pairs_that_cannot_be_used_are_said_beside_the_button(folders: tuple[str
 def test_designs_are_kept_as_they_stand() -> None:
     session = Session()
     assert "Empty" in comparing.design_cards(session)["design_a"]
-    kept = comparing.kept("A", session, "sentiment")
-    assert "32 pairs" in kept["design_a"]
+    changes = comparing.keep_design("A", session, "sentiment")
+    assert "32 pairs" in changes["design_a"]
     session.drafts["sentiment"] = session.draft("sentiment").without(0)
     assert "32 pairs" in comparing.design_cards(session)["design_a"]
-    assert "courage" in comparing.loaded("B", session, "courage")["design_b"]
-    assert "courage" in comparing.loaded("B", session, None)["design_b"]
+    assert "courage" in comparing.load_design("B", session, "courage")["design_b"]
+    assert "courage" in comparing.load_design("B", session, None)["design_b"]
 
 
 def test_two_designs_are_compared_and_written_with_in_one_batch(folders: tuple[str, str]) -> None:
     compare, session, values = Comparing(Workspace()), Session(), fields(*folders)
-    comparing.kept("A", session, "sentiment")
+    comparing.keep_design("A", session, "sentiment")
     missing = list(press(comparing.LONG_TASK, compare.compare, session, values, "Hello", 0.3, "explained variance"))
     assert text.NEEDS_BOTH.format(letter="B") in last(missing, "compare_status")
-    comparing.loaded("B", session, "courage")
+    comparing.load_design("B", session, "courage")
     for prompt, lam, words in ((" ", 0.3, text.EMPTY_PROMPT), ("Hello", None, text.NEEDS_STRENGTH)):
         assert words in last(
             list(press(comparing.LONG_TASK, compare.compare, session, values, prompt, lam, "explained variance")),
@@ -309,21 +309,21 @@ def test_two_designs_are_compared_and_written_with_in_one_batch(folders: tuple[s
     assert "λ = +0.3" in texts
     assert len(last(seen, "design_cosines").data[1].y) == 3
     assert "explained variance" in last(seen, "design_quality").layout.yaxis.title.text
-    assert "split-half" in comparing.measured(session, "split-half cosine")["design_quality"].data[0].hovertemplate
+    assert "split-half" in comparing.show_quality(session, "split-half cosine")["design_quality"].data[0].hovertemplate
     settings = Settings.read(*values)
     assert compare.notices(session, settings, "Hello", 0.3)["compare_stale"] == ""
     for prompt, lam in (("Hello", 0.2), ("Bye", 0.3)):
         assert text.STALE_COMPARISON in compare.notices(session, settings, prompt, lam)["compare_stale"]
-    comparing.kept("B", session, "sentiment")
+    comparing.keep_design("B", session, "sentiment")
     assert text.STALE_COMPARISON in compare.notices(session, settings, "Hello", 0.3)["compare_stale"]
 
 
 def test_what_people_write_in_designs_is_escaped(checked: Pressed) -> None:
     check, session, _, _ = checked
     check.choose(session, 0)
-    found = session.record(CheckState)
-    assert found.design is not None
-    assert found.votes is not None
+    state = session.record(CheckState)
+    assert state.design is not None
+    assert state.votes is not None
     concept = replace(load_concept("sentiment"), name=EVIL, positive_label=EVIL, pairs=(ContrastPair(EVIL, EVIL),) * 4)
-    html = render.pair_detail(concept.pairs[0], 0, found.votes, leave_out(found.design, 0))
+    html = render.pair_detail(concept.pairs[0], 0, state.votes, leave_out(state.design, 0))
     assert "<img" not in html + render.design("A", concept)

@@ -160,8 +160,8 @@ def test_a_number_of_the_form_that_is_none_is_named(name: str, label: str, value
 
 def test_a_cleared_strength_is_named_on_every_tab(toasts: list[str]) -> None:
     session, workspace, values = Session(), Workspace(), fields()
-    comparing.kept("A", session, "sentiment")
-    comparing.kept("B", session, "sentiment")
+    comparing.keep_design("A", session, "sentiment")
+    comparing.keep_design("B", session, "sentiment")
     compare = comparing.Comparing(workspace).compare
     cleared: list[tuple[LongTask, Callable[..., Iterator[Changes]], tuple[Any, ...], str]] = [
         (library.LONG_TASK, library.SavedVectors(workspace).write, ("gguf", None), library_text.LAM),
@@ -174,7 +174,7 @@ def test_a_cleared_strength_is_named_on_every_tab(toasts: list[str]) -> None:
     assert text.UNEXPECTED not in toasts
     assert len(toasts) == len(cleared)
     shown = preview.Preview(workspace)
-    assert shown.moved(session, None, *values) == {}
+    assert shown.lam_changed(session, None, *values) == {}
     assert "preview_stale" in shown.notices(session, Settings.read(*values), "Hello", None)
 
 

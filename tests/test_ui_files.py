@@ -23,8 +23,8 @@ from steering.ui.state.presets import preset
 from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.concept import handlers as table
-from steering.ui.tabs.export import files as takeaway
-from steering.ui.tabs.export.handlers import load, python
+from steering.ui.tabs.export import files as exports
+from steering.ui.tabs.export.handlers import load_session, update_script
 from steering.ui.tabs.layers.handlers import Layers
 from steering.ui.tabs.library.handlers import LONG_TASK, SavedVectors
 from steering.ui.tabs.steer.handlers import Steering
@@ -106,9 +106,9 @@ def test_every_string_is_the_name_of_a_concept_and_its_files_stay_inside(name: s
     session, workspace, values = own(name), Workspace(), fields(concept=name)
     written = [
         table.download(session, session.draft(name).rows, name)["download"],
-        takeaway.texts_file(session, Settings.read(*values)),
-        takeaway.session_file(session, values, "Hello"),
-        takeaway.report_file(session, workspace, Settings.read(*values), "Hello"),
+        exports.write_texts(session, Settings.read(*values)),
+        exports.write_session(session, values, "Hello"),
+        exports.write_report(session, workspace, Settings.read(*values), "Hello"),
     ]
     for path in written:
         assert inside(path, temporary)
@@ -125,7 +125,7 @@ def test_no_name_stops_the_page_from_being_brought_up_to_date(name: str) -> None
     assert Steering(workspace).notices(session, settings, "Hello")["viewer"]["phase"] == "empty"
     assert Layers(workspace).notices(session, settings, "scores")["plot_stale"] == ""
     assert update_cards(workspace, session, settings)["vector"]
-    assert "take_script" in python(workspace, session, settings, "Hello")
+    assert "take_script" in update_script(workspace, session, settings, "Hello")
     assert workspace.shape(name) is None
 
 
@@ -150,7 +150,7 @@ def test_a_file_of_the_server_is_no_concept(tmp_path: Path) -> None:
 @any_text
 def test_a_session_may_bring_a_concept_of_any_name(name: str, tmp_path: Path) -> None:
     session = Session()
-    assert "The session is back" in load(session, saved(name, tmp_path), choices=FREE)["take_status"]
+    assert "The session is back" in load_session(session, saved(name, tmp_path), choices=FREE)["take_status"]
     assert session.draft(name).concept.pairs == load_concept("sentiment").pairs
 
 
@@ -158,7 +158,7 @@ def test_a_session_with_half_a_character_is_refused_in_words(tmp_path: Path) -> 
     path = Path(saved("half", tmp_path))
     path.write_text(path.read_text("utf-8").replace("half", "\\ud800"), "utf-8")
     session = Session()
-    assert "half of a character" in load(session, str(path), choices=FREE)["take_status"]
+    assert "half of a character" in load_session(session, str(path), choices=FREE)["take_status"]
     assert session == Session()
 
 

@@ -50,7 +50,9 @@ def test_the_effect_is_measured_on_demand_and_stays_in_the_report(layers: Layers
 def test_layers_are_compared_looked_at_and_used_alone(layers: Layers, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
     settings = Settings.read(*values)
-    assert "Press Compute first" in pairs.use(session, picker.show((0, 0), (3, 4)), "relative", "all")["pair_status"]
+    assert (
+        "Press Compute first" in pairs.use_pair(session, picker.show((0, 0), (3, 4)), "relative", "all")["pair_status"]
+    )
     seen = list(press(LONG_TASK, layers.compute, session, values, "scores"))
     figure = last(seen, "plot")["value"]
     assert (len(figure.data[0].z), len(figure.data[0].z[0])) == (3, 4)
@@ -63,17 +65,17 @@ def test_layers_are_compared_looked_at_and_used_alone(layers: Layers, folders: t
     assert f"r = {signed(best[0])}" in last(seen, "pair_words")
     assert figure.layout.shapes[0].y0 == best[1] - 0.5
 
-    changes = pairs.looked_at(session, picker.show((2, 1), (3, 4)))
+    changes = pairs.select_pair(session, picker.show((2, 1), (3, 4)))
     assert len(changes["pair_plot"].data) == 2
     assert "Parent layer 2 → child layer 1" in changes["pair_words"]
     assert "64 held-out texts, 95 % interval" in changes["pair_words"]
-    assert pairs.looked_at(session, picker.show((3, 1), (3, 4))) == {}, "there is no such layer"
+    assert pairs.select_pair(session, picker.show((3, 1), (3, 4))) == {}, "there is no such layer"
 
-    used = pairs.use(session, picker.show((2, 1), (3, 4)), "best", "late")
+    used = pairs.use_pair(session, picker.show((2, 1), (3, 4)), "best", "late")
     assert (used["layers"]["value"], used["profile"]["value"]) == ("2-to-1", "0 1 2x0")
     one_layer = Settings.read(*fields(*folders, layers="2-to-1", profile="0 1 2x0"))
     assert one_layer.vector_key(load_concept("sentiment")) != settings.vector_key(load_concept("sentiment"))
-    again = pairs.back(session, "2-to-1")
+    again = pairs.use_all_layers(session, "2-to-1")
     assert (again["layers"]["value"], again["profile"]["value"]) == ("best", "late")
 
     other = Session()
@@ -106,7 +108,7 @@ def test_an_edit_of_the_bars_changes_the_profile_and_previews_only_what_is_ready
 ) -> None:
     session, values = Session(), fields(*folders)
     edit = sent([0, 0.5, 1, 0])
-    changes = preview_of.edited(session, edit, 0.3, *values)
+    changes = preview_of.bars_edited(session, edit, 0.3, *values)
     assert changes["profile"]["value"] == "0 0.5 1 0"
     assert changes["profile"]["choices"][-1] == ("own bars", "0 0.5 1 0")
     assert "preview_asked" not in changes, "nothing is loaded"
@@ -121,12 +123,12 @@ def test_an_edit_of_the_bars_changes_the_profile_and_previews_only_what_is_ready
     edited = Settings.read(*fields(*folders, profile="0 0.5 1 0"))
     assert text.PREVIEW_STALE in preview_of.notices(session, edited, "Hello", 0.3)["preview_stale"]
 
-    assert preview_of.edited(session, edit, 0.3, *values)["preview_asked"] == "1"
-    assert preview_of.moved(session, -0.2, *values)["preview_asked"] == "2"
+    assert preview_of.bars_edited(session, edit, 0.3, *values)["preview_asked"] == "1"
+    assert preview_of.lam_changed(session, -0.2, *values)["preview_asked"] == "2"
     LONG_TASK.begin(session, layers.workspace)
     busy = layers.workspace.session("another page")
     LONG_TASK.begin(busy, layers.workspace)
-    assert "preview_asked" not in preview_of.edited(session, edit, 0.3, *values), "somebody waits for the models"
+    assert "preview_asked" not in preview_of.bars_edited(session, edit, 0.3, *values), "somebody waits for the models"
 
 
 def test_a_newer_edit_ends_the_preview_of_an_older_one(preview_of: Preview, folders: tuple[str, str]) -> None:
@@ -134,7 +136,7 @@ def test_a_newer_edit_ends_the_preview_of_an_older_one(preview_of: Preview, fold
     seen = []
     for changes in press(preview.LONG_TASK, preview_of.write, session, values, "Hello", 0.3):
         if "preview_texts" in changes and not any("preview_texts" in earlier for earlier in seen):
-            preview_of.edited(session, sent([0, 1, 0, 0]), 0.2, *values)
+            preview_of.bars_edited(session, sent([0, 1, 0, 0]), 0.2, *values)
         seen.append(changes)
     texts = [changes["preview_texts"] for changes in seen if "preview_texts" in changes]
     turned = next(place for place, words in enumerate(texts) if "λ = +0.2" in words)
@@ -155,7 +157,7 @@ def test_bars_are_sent_once_and_not_back_to_who_edited_them(preview_of: Preview,
     first = preview_of.notices(session, Settings.read(*values), "Hello", 0.3)
     assert first["bars"]["weights"] == [1, 1, 1, 1]
     assert "bars" not in preview_of.notices(session, Settings.read(*values), "Hello", 0.3)
-    preview_of.edited(session, first["bars"] | {"weights": [0, 0.5, 1, 0], "choice": ""}, 0.3, *values)
+    preview_of.bars_edited(session, first["bars"] | {"weights": [0, 0.5, 1, 0], "choice": ""}, 0.3, *values)
     edited = Settings.read(*fields(*folders, profile="0 0.5 1 0"))
     assert "bars" not in preview_of.notices(session, edited, "Hello", 0.3)
     late = Settings.read(*fields(*folders, profile="late"))

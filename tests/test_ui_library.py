@@ -19,12 +19,12 @@ from steering.ui.sidebar.cards import update_cards
 from steering.ui.state.drafts import Draft
 from steering.ui.state.settings import FIELDS, FILE_PREFIX, Settings
 from steering.ui.state.workspace import Session, Workspace
-from steering.ui.tabs.export import files as takeaway
+from steering.ui.tabs.export import files as exports
 from steering.ui.tabs.export import report, script
 from steering.ui.tabs.export import text as export_text
-from steering.ui.tabs.export.handlers import load, python
+from steering.ui.tabs.export.handlers import load_session, update_script
 from steering.ui.tabs.library import text
-from steering.ui.tabs.library.comparing import compared
+from steering.ui.tabs.library.comparing import compare_vectors
 from steering.ui.tabs.library.handlers import LONG_TASK, LibraryState, SavedVectors
 from steering.ui.tabs.steer.handlers import LONG_TASK as STEER
 from steering.ui.tabs.steer.handlers import Steering
@@ -146,11 +146,11 @@ def test_two_vectors_are_compared_layer_by_layer(saved: SavedVectors, folders: t
     list(press(LONG_TASK, saved.save, session, values, "one"))
     list(press(LONG_TASK, saved.save, session, values, "same"))
     list(press(LONG_TASK, saved.save, session, fields(folders[0], folders[0]), "parent"))
-    found = compared(session, "one", "same")
-    cosines = found["lib_cosines"]["value"].data[1].y
+    changes = compare_vectors(session, "one", "same")
+    cosines = changes["lib_cosines"]["value"].data[1].y
     assert [value for value in cosines if value is not None] == pytest.approx([1] * 4)
-    assert "different spaces" in compared(session, "one", "parent")["lib_compared"]
-    assert compared(session, "one", None)["lib_sides"] == ""
+    assert "different spaces" in compare_vectors(session, "one", "parent")["lib_compared"]
+    assert compare_vectors(session, "one", None)["lib_sides"] == ""
 
 
 # Taking the page away
@@ -162,11 +162,12 @@ def test_the_script_writes_the_texts_of_the_page(workspace: Workspace, folders: 
         *folders, temperature=0.7, seed=5, scale="unit", profile="late", positions="response", method="mean"
     )
     steered(workspace, session, values)
-    changes = python(workspace, session, Settings.read(*values), PROMPT)
+    changes = update_script(workspace, session, Settings.read(*values), PROMPT)
     assert changes["take_stale"] == ""
     assert run_script(changes["take_script"]) == printed(session, "sentiment")
     assert (
-        export_text.PYTHON_STALE in python(workspace, session, Settings.read(*fields(*folders)), PROMPT)["take_stale"]
+        export_text.PYTHON_STALE
+        in update_script(workspace, session, Settings.read(*fields(*folders)), PROMPT)["take_stale"]
     )
 
 
@@ -188,7 +189,7 @@ def test_the_script_reads_the_file_that_is_steered_with(saved: SavedVectors, fol
     name = saved.use(session, *values)["concept"]["value"]
     values = fields(*folders, concept=name)
     steered(saved.workspace, session, values)
-    code = python(saved.workspace, session, Settings.read(*values), PROMPT)["take_script"]
+    code = update_script(saved.workspace, session, Settings.read(*values), PROMPT)["take_script"]
     assert "load_vector" in code
     assert run_script(code) == printed(session, name)
 
@@ -198,9 +199,9 @@ def test_a_session_brings_the_page_back(workspace: Workspace, folders: tuple[str
     original = load_concept("sentiment")
     session.drafts["sentiment"] = Draft(replace(original, pairs=original.pairs[:9]), original)
     steered(workspace, session, values)
-    path = takeaway.session_file(session, values, PROMPT)
+    path = exports.write_session(session, values, PROMPT)
     fresh = Session()
-    changes = load(fresh, path, choices=FREE)
+    changes = load_session(fresh, path, choices=FREE)
     assert [changes[name] for name in FIELDS if name != "concept"] == [
         value for name, value in zip(FIELDS, values, strict=True) if name != "concept"
     ]
@@ -210,8 +211,8 @@ def test_a_session_brings_the_page_back(workspace: Workspace, folders: tuple[str
     texts = [row["text"] for row in changes["viewer"]["rows"]]
     assert texts == [row.text for row in session.record(PageTexts).written["sentiment"].grid.rows]
     assert Steering(workspace).notices(fresh, Settings.read(*values), PROMPT)["stale"] == ""
-    assert takeaway.session_file(fresh, values, PROMPT) != path
-    assert Path(takeaway.session_file(fresh, values, PROMPT)).read_text() == Path(path).read_text()
+    assert exports.write_session(fresh, values, PROMPT) != path
+    assert Path(exports.write_session(fresh, values, PROMPT)).read_text() == Path(path).read_text()
 
 
 def test_a_session_with_settings_that_the_page_does_not_know_changes_nothing(
@@ -219,7 +220,7 @@ def test_a_session_with_settings_that_the_page_does_not_know_changes_nothing(
 ) -> None:
     session, values = Session(), fields(*folders)
     steered(workspace, session, values)
-    path = Path(takeaway.session_file(session, values, PROMPT))
+    path = Path(exports.write_session(session, values, PROMPT))
     for bad, words in (
         (path.read_text().replace('"method": "pca"', '"method": "magic"'), "magic"),
         (path.read_text().replace('"method": "pca",', ""), "method"),
@@ -230,7 +231,7 @@ def test_a_session_with_settings_that_the_page_does_not_know_changes_nothing(
         assert bad != path.read_text()
         (tmp_path / "bad.json").write_text(bad)
         fresh = Session()
-        changes = load(fresh, str(tmp_path / "bad.json"), choices=FREE | {"method": ["pca", "mean"]})
+        changes = load_session(fresh, str(tmp_path / "bad.json"), choices=FREE | {"method": ["pca", "mean"]})
         assert list(changes) == ["take_status"]
         assert words in changes["take_status"]
         assert fresh == Session()
@@ -239,7 +240,7 @@ def test_a_session_with_settings_that_the_page_does_not_know_changes_nothing(
 def test_the_csv_holds_every_text(workspace: Workspace, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
     steered(workspace, session, values)
-    table = pandas.read_csv(takeaway.texts_file(session, Settings.read(*values)), keep_default_na=False)
+    table = pandas.read_csv(exports.write_texts(session, Settings.read(*values)), keep_default_na=False)
     grid = session.record(PageTexts).written["sentiment"].grid
     assert list(table["lambda"]) == [row.lam for row in grid.rows]
     assert list(table["text"]) == [row.text for row in grid.rows]
@@ -247,7 +248,7 @@ def test_the_csv_holds_every_text(workspace: Workspace, folders: tuple[str, str]
     empty = Session()
     empty.drafts["mine"] = Draft(replace(load_concept("time"), name="mine"), load_concept("time"))
     with pytest.raises(SteeringError, match="no texts"):
-        takeaway.texts_file(empty, Settings.read(*fields(concept="mine")))
+        exports.write_texts(empty, Settings.read(*fields(concept="mine")))
 
 
 def report_of(workspace: Workspace, session: Session, values: list[Any], prompt: str) -> str:

@@ -15,7 +15,7 @@ from steering.library import saved_vectors as library
 from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import text as export_text
-from steering.ui.tabs.export.handlers import python
+from steering.ui.tabs.export.handlers import update_script
 from steering.ui.tabs.library.handlers import LONG_TASK, SavedVectors
 from steering.vectors.vector import SteeringVector, save_vector
 
@@ -118,9 +118,9 @@ def test_a_page_that_reads_a_replaced_file_again_takes_the_new_one(pages: tuple[
 def test_the_script_does_not_name_a_file_that_holds_another_vector_by_now(pages: tuple[Page, Page]) -> None:
     one, _ = pages
     one.use("mine")
-    assert "load_vector" in python(one.saved.workspace, one.session, one.settings, "Hello")["take_script"]
+    assert "load_vector" in update_script(one.saved.workspace, one.session, one.settings, "Hello")["take_script"]
     turn_around()
-    changes = python(one.saved.workspace, one.session, one.settings, "Hello")
+    changes = update_script(one.saved.workspace, one.session, one.settings, "Hello")
     assert list(changes) == ["take_stale"]
     assert export_text.FILE_CHANGED.partition("}")[2][:30] in changes["take_stale"]
 

@@ -1,4 +1,4 @@
-"""The Concept tab: contrast pairs to edit, and what is wrong with them."""
+"""The Concept tab: contrast pairs to edit, checks of the pairs, and the comparison of two sets of pairs."""
 
 from steering.ui.events.binder import Tab
 from steering.ui.tabs.concept import handlers, layout, text

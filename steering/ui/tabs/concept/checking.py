@@ -1,4 +1,4 @@
-"""Events of the check: holding every pair against the others, choosing one, and leaving it out."""
+"""Handlers of the check: compare every pair with the direction of the others, choose a pair, and leave it out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from steering.ui.tabs.concept import votes as viewer
 LONG_TASK = LongTask("check", ("check",), "check_stop", "check_status")
 
 WriteTable = Callable[[Session, str], Changes]
-"""Writes the table as the draft stands."""
+"""Updates the table from the draft of a concept; called with the session and the concept's name."""
 
-_SHOWN = ("votes", "vote_detail", "leave_out")
+_OUTPUTS = ("votes", "vote_detail", "leave_out")
 
 
 def connect(events: EventBinder, table: Sequence[str], write_table: WriteTable) -> None:
@@ -34,7 +34,7 @@ def connect(events: EventBinder, table: Sequence[str], write_table: WriteTable) 
         write_table: writes the table and returns the changes.
     """
     page, checking = events.page, Checking(events.workspace, write_table)
-    events.long_task(page["check"].click, LONG_TASK, checking.check, outputs=[*_SHOWN, "check_stale"])
+    events.long_task(page["check"].click, LONG_TASK, checking.check, outputs=[*_OUTPUTS, "check_stale"])
     events.stop(LONG_TASK)
     events.notice(checking.notices, outputs=["check_stale", "votes", "leave_out"])
     events.on(
@@ -49,15 +49,15 @@ def connect(events: EventBinder, table: Sequence[str], write_table: WriteTable) 
 
 @dataclass
 class CheckState:
-    """What was checked last.
+    """The last check.
 
     Attributes:
-        pairs: as they were then.
-        design: as the parent read them; None before the first check.
-        votes: of the pairs.
-        key: what it was computed for.
-        chosen: number of the chosen pair, from 0.
-        left: the pairs of the table when the list was painted last.
+        pairs: that were checked.
+        design: activations of the parent on the pairs; None before the first check.
+        votes: of the pairs; None before the first check.
+        key: parent, method and pairs of the check.
+        chosen: index of the chosen pair, from 0; None if none is chosen.
+        table_pairs: the pairs in the table at the last update of the list.
     """
 
     pairs: tuple[ContrastPair, ...] = ()
@@ -65,18 +65,18 @@ class CheckState:
     votes: Votes | None = None
     key: tuple[object, ...] | None = None
     chosen: int | None = None
-    left: tuple[ContrastPair, ...] = ()
+    table_pairs: tuple[ContrastPair, ...] = ()
 
 
 class Checking:
-    """The events of one running app."""
+    """The handlers of one app."""
 
     def __init__(self, workspace: Workspace, write_table: WriteTable) -> None:
         self.workspace = workspace
         self.write_table = write_table
 
     def check(self, session: Session, job: Job, settings: Settings) -> Iterator[Changes]:
-        """Let the parent read the pairs, and hold each of them against the others."""
+        """Run the parent on the pairs, and compare each pair with the direction of the others."""
         concept = session.draft(settings.concept).concept
 
         def work(progress: Progress) -> tuple[Design, Votes]:
@@ -86,11 +86,11 @@ class Checking:
 
         design, pair_votes = yield from LONG_TASK.step(job, work)
         session.records[CheckState] = CheckState(
-            concept.pairs, design, pair_votes, _key(settings, concept), left=concept.pairs
+            concept.pairs, design, pair_votes, _key(settings, concept), table_pairs=concept.pairs
         )
-        words, kind = text.checked(pair_votes, design.model_name)
+        words, kind = text.check_result(pair_votes, design.model_name)
         yield (
-            _painted(session.record(CheckState))
+            _list_changes(session.record(CheckState))
             | {
                 "vote_detail": message(text.CHOOSE_PAIR),
                 "leave_out": gr.update(visible=False),
@@ -100,53 +100,53 @@ class Checking:
         )
 
     def notices(self, session: Session, settings: Settings) -> Changes:
-        """Whether the check is out of date, and which of its pairs have left the table."""
+        """Mark the check if it is out of date, and mark its pairs that are not in the table any more."""
         checked, concept = session.record(CheckState), session.draft(settings.concept).concept
         stale = checked.key not in (None, _key(settings, concept))
         changes: Changes = {"check_stale": message(text.STALE_VOTES if stale else "", "warning")}
-        if checked.votes is not None and checked.left != concept.pairs:
-            checked.left = concept.pairs
-            changes |= _painted(checked)
+        if checked.votes is not None and checked.table_pairs != concept.pairs:
+            checked.table_pairs = concept.pairs
+            changes |= _list_changes(checked)
             if checked.chosen is not None:
                 changes["leave_out"] = gr.update(interactive=checked.pairs[checked.chosen] in concept.pairs)
         return changes
 
     def choose(self, session: Session, pair: int) -> Changes:
-        """Show a pair in full, and what would change without it."""
+        """Show the details of a pair, and what would change without it."""
         checked = session.record(CheckState)
-        design, found = checked.design, checked.votes
-        if design is None or found is None or not 0 <= pair < len(checked.pairs):
+        design, pair_votes = checked.design, checked.votes
+        if design is None or pair_votes is None or not 0 <= pair < len(checked.pairs):
             return {}
         checked.chosen = pair
-        less = leave_out(design, pair, found.layers)
-        if checked.chosen != pair:  # Another one was chosen meanwhile.
+        left_out = leave_out(design, pair, pair_votes.layers)
+        if checked.chosen != pair:  # Another pair was chosen meanwhile.
             return {}
-        here = checked.pairs[pair] in checked.left
+        in_table = checked.pairs[pair] in checked.table_pairs
         return {
-            "vote_detail": render.pair_detail(checked.pairs[pair], pair, found, less),
-            "leave_out": gr.update(value=f"{text.LEAVE_OUT} (row {pair + 1})", visible=True, interactive=here),
+            "vote_detail": render.pair_detail(checked.pairs[pair], pair, pair_votes, left_out),
+            "leave_out": gr.update(value=f"{text.LEAVE_OUT} (row {pair + 1})", visible=True, interactive=in_table),
         }
 
     def leave_out(self, session: Session, name: str) -> Changes:
-        """Delete the chosen pair from the table, wherever it stands there now; it can be taken back."""
+        """Delete the chosen pair from the table, whatever its row is now; this can be undone."""
         checked, draft = session.record(CheckState), session.draft(name)
         if checked.chosen is None:
             toast(text.CHOOSE_FIRST)
             return {}
-        wanted = checked.pairs[checked.chosen]
-        if wanted not in draft.concept.pairs:
+        pair = checked.pairs[checked.chosen]
+        if pair not in draft.concept.pairs:
             toast(text.GONE_PAIR)
             return {}
-        # Where a pair stands twice, the row that was chosen is meant as long as it is still there.
+        # If the table contains the pair twice, the row of the check is deleted if it still holds the pair.
         pairs = draft.concept.pairs
-        row = checked.chosen if pairs[checked.chosen : checked.chosen + 1] == (wanted,) else pairs.index(wanted)
+        row = checked.chosen if pairs[checked.chosen : checked.chosen + 1] == (pair,) else pairs.index(pair)
         session.drafts[name] = draft.without(row)
         return self.write_table(session, name)
 
 
-def _painted(checked: CheckState) -> Changes:
-    assert checked.votes is not None, "painted after a check"
-    return {"votes": viewer.show(checked.votes, checked.pairs, checked.left, checked.chosen)}
+def _list_changes(checked: CheckState) -> Changes:
+    assert checked.votes is not None, "called after a check"
+    return {"votes": viewer.show(checked.votes, checked.pairs, checked.table_pairs, checked.chosen)}
 
 
 def _key(settings: Settings, concept: Concept) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""Events of the comparison: two designs kept as A and B, compared, and steered with side by side."""
+"""Handlers of the comparison of two designs, A and B: compare their directions, and generate texts with both."""
 
 import time
 from collections.abc import Iterator
@@ -32,15 +32,17 @@ def connect(events: EventBinder) -> None:
     """Connect the comparison."""
     page, comparing = events.page, Comparing(events.workspace)
     for letter in LETTERS:
-        low = letter.lower()
-        keep, load = partial(kept, letter), partial(loaded, letter)
-        cards_of = [f"design_{low}", f"load_{low}"]
-        events.on(page[f"keep_{low}"].click, keep, ["concept"], cards_of, status=LONG_TASK.status, update_notices=True)
+        suffix = letter.lower()
+        keep, load = partial(keep_design, letter), partial(load_design, letter)
+        outputs = [f"design_{suffix}", f"load_{suffix}"]
         events.on(
-            page[f"load_{low}"].input,
+            page[f"keep_{suffix}"].click, keep, ["concept"], outputs, status=LONG_TASK.status, update_notices=True
+        )
+        events.on(
+            page[f"load_{suffix}"].input,
             load,
-            [f"load_{low}"],
-            [f"design_{low}"],
+            [f"load_{suffix}"],
+            [f"design_{suffix}"],
             status=LONG_TASK.status,
             update_notices=True,
         )
@@ -49,18 +51,20 @@ def connect(events: EventBinder) -> None:
         page["compare"].click, LONG_TASK, comparing.compare, ["prompt", "design_lam", "design_measure"], _RESULT
     )
     events.stop(LONG_TASK)
-    events.on(page["design_measure"].change, measured, ["design_measure"], ["design_quality"], status=LONG_TASK.status)
+    events.on(
+        page["design_measure"].change, show_quality, ["design_measure"], ["design_quality"], status=LONG_TASK.status
+    )
     events.notice(comparing.notices, ["prompt", "design_lam"], ["compare_stale"])
 
 
 @dataclass
-class Designs:
-    """The two designs and what was found of them.
+class DesignState:
+    """The two designs and their comparison.
 
     Attributes:
-        designs: by letter.
+        designs: concepts by letter.
         comparison: of both; None before the first one.
-        key: what it was made with.
+        key: designs, settings, prompt and λ of the comparison.
     """
 
     designs: dict[str, Concept] = field(default_factory=dict)
@@ -69,47 +73,46 @@ class Designs:
 
 
 def design_cards(session: Session) -> Changes:
-    """Both designs as they are kept."""
-    designs = session.record(Designs).designs
-    return {f"design_{letter.lower()}": render.design(letter, designs.get(letter)) for letter in LETTERS}
+    """Show both designs."""
+    return _card(session, LETTERS[0]) | _card(session, LETTERS[1])
 
 
-def kept(letter: str, session: Session, name: str) -> Changes:
-    """Keep the concept as it stands."""
-    session.record(Designs).designs[letter] = session.draft(name).concept
+def keep_design(letter: str, session: Session, name: str) -> Changes:
+    """Store the current draft of a concept as a design."""
+    session.record(DesignState).designs[letter] = session.draft(name).concept
     return _card(session, letter) | {f"load_{letter.lower()}": None}
 
 
-def loaded(letter: str, session: Session, name: str | None) -> Changes:
-    """Take a bundled concept."""
+def load_design(letter: str, session: Session, name: str | None) -> Changes:
+    """Store a bundled concept as a design."""
     if name:
-        session.record(Designs).designs[letter] = load_concept(name)
+        session.record(DesignState).designs[letter] = load_concept(name)
     return _card(session, letter)
 
 
-def measured(session: Session, measure: str) -> Changes:
-    """Draw another measure of quality."""
-    found = session.record(Designs).comparison
-    return {} if found is None else {"design_quality": plot_quality(found, measure)}
+def show_quality(session: Session, measure: str) -> Changes:
+    """Show another measure of quality."""
+    comparison = session.record(DesignState).comparison
+    return {} if comparison is None else {"design_quality": plot_quality(comparison, measure)}
 
 
 class Comparing:
-    """The events of one running app."""
+    """The handlers of one app."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
     def notices(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> Changes:
-        """Whether the comparison is out of date."""
-        kept = session.record(Designs)
-        stale = kept.key not in (None, _key(settings, kept.designs, prompt, lam))
+        """Mark the comparison if it is out of date."""
+        state = session.record(DesignState)
+        stale = state.key not in (None, _key(settings, state.designs, prompt, lam))
         return {"compare_stale": message(text.STALE_COMPARISON if stale else "", "warning")}
 
     def compare(
         self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None, measure: str
     ) -> Iterator[Changes]:
-        """Compare both designs' directions, then write with both in one batch."""
-        designs = dict(session.record(Designs).designs)
+        """Compare the directions of both designs, then generate texts with both in one batch."""
+        designs = dict(session.record(DesignState).designs)
         for letter in LETTERS:
             if letter not in designs:
                 raise SteeringError(text.NEEDS_BOTH.format(letter=letter))
@@ -117,59 +120,61 @@ class Comparing:
             raise SteeringError(text.NEEDS_STRENGTH)
         if not prompt.strip():
             raise SteeringError(text.EMPTY_PROMPT)
-        both = [designs[letter] for letter in LETTERS]
-        found, grids = yield from LONG_TASK.step(
-            job, lambda progress: self._prepare(settings, both, prompt, lam, progress)
+        concepts = [designs[letter] for letter in LETTERS]
+        comparison, grids = yield from LONG_TASK.step(
+            job, lambda progress: self._prepare(settings, concepts, prompt, lam, progress)
         )
-        kept = session.record(Designs)
-        kept.comparison, kept.key = found, _key(settings, designs, prompt, lam)
+        state = session.record(DesignState)
+        state.comparison, state.key = comparison, _key(settings, designs, prompt, lam)
         yield {
-            "design_verdict": render.design_verdict(found),
+            "design_verdict": render.design_verdict(comparison),
             "design_figures": gr.update(visible=True),
             "design_cosines": plot_cosines(
-                found.cosines.tolist(), found.chance, clear=found.clear.tolist(), axis="parent layer"
+                comparison.cosines.tolist(), comparison.chance, clear=comparison.clear.tolist(), axis="parent layer"
             ),
-            "design_quality": plot_quality(found, measure),
+            "design_quality": plot_quality(comparison, measure),
             "compare_stale": "",
         }
-        yield from self._write(job, grids, both, lam, settings.sampling.max_new_tokens)
+        yield from self._write(job, grids, concepts, lam, settings.sampling.max_new_tokens)
 
     def _prepare(
-        self, settings: Settings, both: list[Concept], prompt: str, lam: float, progress: Progress
+        self, settings: Settings, concepts: list[Concept], prompt: str, lam: float, progress: Progress
     ) -> tuple[DesignComparison, Iterator[Grid]]:
         parent, child = self.workspace.models(settings, part_of(progress, 0.0, 0.3))
-        own: list[SteeringVector] = []
-        carried: list[SteeringVector] = []
-        for place, concept in enumerate(both):
-            stage = part_of(progress, 0.3 + 0.3 * place, 0.6 + 0.3 * place)
-            own.append(extract(parent, concept, settings.method, progress=part_of(stage, 0.0, 0.5)))
-            carried.append(self.workspace.vector(settings, concept, part_of(stage, 0.5, 1.0)))
+        parent_vectors: list[SteeringVector] = []
+        child_vectors: list[SteeringVector] = []
+        for index, concept in enumerate(concepts):
+            stage = part_of(progress, 0.3 + 0.3 * index, 0.6 + 0.3 * index)
+            parent_vectors.append(extract(parent, concept, settings.method, progress=part_of(stage, 0.0, 0.5)))
+            child_vectors.append(self.workspace.vector(settings, concept, part_of(stage, 0.5, 1.0)))
         progress(text.PREPARING_DESIGNS, 0.9)
-        found = compare_designs(*own)
+        comparison = compare_designs(*parent_vectors)
         grids = stream(
             child,
             prompt,
-            [carried[0], *carried],
+            [child_vectors[0], *child_vectors],
             [0.0, lam, lam],
             sampling=settings.sampling,
             settings=settings.steering,
             plain=not settings.chat,
         )
-        return found, grids
+        return comparison, grids
 
-    def _write(self, job: Job, grids: Iterator[Grid], both: list[Concept], lam: float, most: int) -> Iterator[Changes]:
+    def _write(
+        self, job: Job, grids: Iterator[Grid], concepts: list[Concept], lam: float, max_tokens: int
+    ) -> Iterator[Changes]:
         started = time.monotonic()
         grid: Grid | None = None
         for grid in throttled(grids, job):
-            share = max(len(row.token_ids) for row in grid.rows) / most
+            share = max(len(row.token_ids) for row in grid.rows) / max_tokens
             report = ProgressReport(text.WRITING, share, time.monotonic() - started)
-            yield {"design_texts": render.design_texts(grid, both, lam)} | LONG_TASK.progress(report)
+            yield {"design_texts": render.design_texts(grid, concepts, lam)} | LONG_TASK.progress(report)
         assert grid is not None, "a stream has at least one step"
-        yield {"design_texts": render.design_texts(grid, both, lam)} | LONG_TASK.message(text.WRITTEN)
+        yield {"design_texts": render.design_texts(grid, concepts, lam)} | LONG_TASK.message(text.WRITTEN)
 
 
 def _card(session: Session, letter: str) -> Changes:
-    return {f"design_{letter.lower()}": render.design(letter, session.record(Designs).designs.get(letter))}
+    return {f"design_{letter.lower()}": render.design(letter, session.record(DesignState).designs.get(letter))}
 
 
 def _key(settings: Settings, designs: dict[str, Concept], prompt: str, lam: Any) -> tuple[object, ...]:

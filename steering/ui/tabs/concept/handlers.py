@@ -1,4 +1,4 @@
-"""Events of the Concept tab: every one takes the table as it stands, so that doing it twice does no harm."""
+"""Handlers of the Concept tab. Every handler gets the whole table, so calling it twice has the same effect as once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from steering.ui.tabs.concept import checking, comparing, render, text
 Rows = Sequence[Sequence[object]]
 
 _STATUS = "pairs_message"
-_TABLE = (
+_TABLE_OUTPUTS = (
     "heading", "problems", "undo", "reset", "delete_pair", "pairs", "positive_label", "negative_label", _STATUS,
 )  # fmt: skip
 
@@ -27,68 +27,67 @@ def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page = events.page
     for trigger in (events.demo.load, page["concept"].change):
-        events.on(trigger, opened, ["concept"], _TABLE, status=_STATUS, update_notices=True)
+        events.on(trigger, write_table, ["concept"], _TABLE_OUTPUTS, status=_STATUS, update_notices=True)
     for trigger in (page["pairs"].input, page["positive_label"].input, page["negative_label"].input):
         inputs = ["concept", "pairs", "positive_label", "negative_label"]
-        events.on(trigger, typed, inputs, _TABLE, status=_STATUS, update_notices=True)
+        events.on(trigger, edit_table, inputs, _TABLE_OUTPUTS, status=_STATUS, update_notices=True)
     for name, handler in (("add_pair", add), ("delete_pair", delete), ("undo", undo), ("reset", reset)):
-        events.on(page[name].click, handler, ["concept", "pairs"], _TABLE, status=_STATUS, update_notices=True)
-    pasting = (*_TABLE, "pasted", "paste")
+        events.on(page[name].click, handler, ["concept", "pairs"], _TABLE_OUTPUTS, status=_STATUS, update_notices=True)
+    pasting = (*_TABLE_OUTPUTS, "pasted", "paste")
     events.on(
         page["add_pasted"].click, paste, ["concept", "pairs", "pasted"], pasting, status=_STATUS, update_notices=True
     )
     events.on(
         page["new_concept"].click,
-        new,
+        start_concept,
         ["pasted", "new_name"],
         ["concept", "pasted", "new_name", "paste"],
         status=_STATUS,
     )
     for button in ("add_pair", "add_pasted"):
         events.js(page[button].click, _SCROLL_TO_LAST_PAIR)
-    events.on(page["upload"].upload, upload, ["concept", "upload"], _TABLE, status=_STATUS, update_notices=True)
-    # The file is written anew whenever the table changes, so that a click hands out what the table shows.
+    events.on(page["upload"].upload, upload, ["concept", "upload"], _TABLE_OUTPUTS, status=_STATUS, update_notices=True)
+    # The file is written whenever the table changes, so that a click on the button downloads the current table.
     events.on(page["pairs"].change, download, ["pairs", "concept"], ["download"], status=_STATUS)
 
     def clicked(session: Session, event: gr.EventData, concept: str) -> Changes:
         return select(session, concept, int(event.index[0]))
 
     events.on(page["pairs"].select, clicked, ["concept"], ["delete_pair"], status=_STATUS, event=True)
-    checking.connect(events, _TABLE, write_table)
+    checking.connect(events, _TABLE_OUTPUTS, write_table)
     comparing.connect(events)
 
 
 @dataclass
 class SelectedRow:
-    """The row of the table that was clicked last, from 0."""
+    """The row of the table that was clicked last.
+
+    Attributes:
+        row: from 0; None if no row was clicked.
+    """
 
     row: int | None = None
 
 
-def opened(session: Session, name: str) -> Changes:
-    """Fill the tab, or fill it again when another concept was chosen."""
-    return write_table(session, name)
-
-
 def write_table(session: Session, name: str) -> Changes:
-    """The tab and its table as the draft stands, with no row clicked."""
+    """Update the tab and its table from the draft, with no row selected."""
     session.record(SelectedRow).row = None
-    return shown(session, name, table=True) | {"pairs_message": ""}
+    return draft_changes(session, name, table=True) | {"pairs_message": ""}
 
 
-def shown(session: Session, name: str, *, table: bool) -> Changes:
-    """What the tab shows of a draft.
+def draft_changes(session: Session, name: str, *, table: bool) -> Changes:
+    """Update the tab from a draft.
 
     Args:
         session: of the page.
         name: of the concept.
-        table: whether the table is to be written too; not after an edit in it.
+        table: whether the table and the labels are updated too; not after an edit in them.
     """
     draft = session.draft(name)
     row = session.record(SelectedRow).row
     changes: Changes = {
         "heading": render.pairs_heading(draft),
-        "problems": render.problems(lint(draft.concept.pairs)),
+        "problems": render.problem_list(lint(draft.concept.pairs)),
         "undo": gr.update(interactive=bool(draft.history)),
         "reset": gr.update(
             value=text.RESET if draft.original.name in bundled_concepts() else text.RESET_OWN,
@@ -105,8 +104,8 @@ def shown(session: Session, name: str, *, table: bool) -> Changes:
     return changes
 
 
-def typed(session: Session, name: str, rows: Rows, positive: str, negative: str) -> Changes:
-    """Take in the table and the labels after a cell or a label was edited."""
+def edit_table(session: Session, name: str, rows: Rows, positive: str, negative: str) -> Changes:
+    """Update the draft after a cell of the table or a label was edited."""
     return _edit(session, name, lambda draft: draft.with_rows(rows).with_labels(positive, negative), table=False)
 
 
@@ -126,12 +125,12 @@ def delete(session: Session, name: str, rows: Rows) -> Changes:
 
 
 def undo(session: Session, name: str, rows: Rows) -> Changes:
-    """Take the last edit back."""
+    """Undo the last edit."""
     return _edit(session, name, lambda draft: draft.with_rows(rows).undone())
 
 
 def reset(session: Session, name: str, rows: Rows) -> Changes:
-    """Go back to the bundled pairs and labels."""
+    """Restore the original pairs and labels."""
     return _edit(session, name, lambda draft: draft.with_rows(rows).reset())
 
 
@@ -149,18 +148,18 @@ def paste(session: Session, name: str, rows: Rows, pasted: str) -> Changes:
     }
 
 
-def new(session: Session, pasted: str, name: str) -> Changes:
-    """Start a concept of one's own, with the pasted pairs or with nothing, and choose it in the sidebar."""
+def start_concept(session: Session, pasted: str, name: str) -> Changes:
+    """Create a concept with the pasted pairs, or with an empty one, and choose it in the sidebar."""
     if not name.strip():
         return {"pairs_message": message(text.NO_NAME, "error")}
     try:
         draft = new_draft(name, read_pairs(pasted), session.concepts)
     except SteeringError as error:
         return {"pairs_message": message(str(error), "error")}
-    made = draft.concept.name
-    session.drafts[made] = draft
+    concept_name = draft.concept.name
+    session.drafts[concept_name] = draft
     return {
-        "concept": gr.update(choices=session.concepts, value=made),
+        "concept": gr.update(choices=session.concepts, value=concept_name),
         "pasted": "",
         "new_name": text.FIRST_NAME,
         "paste": gr.update(open=not pasted.strip()),
@@ -188,11 +187,11 @@ def upload(session: Session, name: str, path: str | None) -> Changes:
 def select(session: Session, name: str, row: int) -> Changes:
     """Remember which row was clicked."""
     session.record(SelectedRow).row = row
-    return {"delete_pair": shown(session, name, table=False)["delete_pair"]}
+    return {"delete_pair": draft_changes(session, name, table=False)["delete_pair"]}
 
 
 def download(session: Session, rows: Rows, concept: str) -> Changes:
-    """Write the table to a CSV file that the button hands out."""
+    """Write the table to a CSV file, which the button downloads."""
     pairs = tuple(ContrastPair(*(str(cell or "") for cell in row[:2])) for row in rows)
     contents = format_concept(Concept(concept, "positive", "negative", pairs), "csv")
     return {"download": session.files.write(concept, ".csv", contents)}
@@ -200,7 +199,7 @@ def download(session: Session, rows: Rows, concept: str) -> Changes:
 
 def _edit(session: Session, name: str, edit: Callable[[Draft], Draft], *, table: bool = True) -> Changes:
     session.drafts[name] = edit(session.draft(name))
-    return shown(session, name, table=table) | {"pairs_message": ""}
+    return draft_changes(session, name, table=table) | {"pairs_message": ""}
 
 
 _SCROLL_TO_LAST_PAIR = """() => setTimeout(() => {

@@ -1,4 +1,4 @@
-"""The Concept tab: the contrast pairs and what the linter says, then which pairs fight, then two designs compared."""
+"""Layout of the Concept tab: the contrast pairs and their problems, the check of the pairs, the comparison of two designs."""
 
 from importlib.resources import files
 
@@ -16,7 +16,7 @@ _ASSETS = files("steering.ui.tabs.concept")
 
 
 def build() -> Page:
-    """Lay the tab out."""
+    """Create the components of the tab."""
     page = _pairs()
     page |= _check()
     with gr.Accordion(text.COMPARE, open=False, elem_id="compare-designs"):
@@ -114,15 +114,15 @@ def _compare() -> Page:
     gr.HTML(render.note(text.COMPARE_INTRO), apply_default_css=False)
     with gr.Row():
         for letter in LETTERS:
-            low = letter.lower()
+            suffix = letter.lower()
             with gr.Column(min_width=240):
-                page[f"design_{low}"] = gr.HTML(apply_default_css=False, elem_id=f"design-{low}")
-                page[f"keep_{low}"] = gr.Button(text.KEEP.format(letter=letter), elem_id=f"keep-{low}")
-                page[f"load_{low}"] = gr.Dropdown(
+                page[f"design_{suffix}"] = gr.HTML(apply_default_css=False, elem_id=f"design-{suffix}")
+                page[f"keep_{suffix}"] = gr.Button(text.KEEP.format(letter=letter), elem_id=f"keep-{suffix}")
+                page[f"load_{suffix}"] = gr.Dropdown(
                     list(bundled_concepts()),
                     value=None,
                     label=text.LOAD.format(letter=letter),
-                    elem_id=f"load-{low}",
+                    elem_id=f"load-{suffix}",
                 )
     with gr.Row(elem_classes="lab-ask", equal_height=True):
         page["design_lam"] = gr.Number(

@@ -1,4 +1,4 @@
-"""Pieces of the Concept tab as HTML: whatever a user or a model wrote is escaped here."""
+"""HTML of the Concept tab, as pure functions. Text of users and models is escaped here."""
 
 import math
 from collections.abc import Sequence
@@ -16,53 +16,53 @@ from steering.ui.tabs.concept.votes import AGREES, FIGHTS
 from steering.ui.text import MODIFIED
 
 
-def problems(found: Sequence[Problem]) -> str:
-    """The linter's findings, worst first, each with its row."""
-    if not found:
+def problem_list(problems: Sequence[Problem]) -> str:
+    """The problems that the linter found, the worst first, each with its row."""
+    if not problems:
         return f'<div class="lab-problems"><p class="fine">✓ {text.NO_PROBLEMS}</p></div>'
-    worst_first = sorted(found, key=lambda problem: not problem.serious)
+    worst_first = sorted(problems, key=lambda problem: not problem.serious)
     items = "".join(
         f'<li class="{"serious" if problem.serious else "mild"}"><b>{_kind(problem)}</b>'
         f"{escape(_sentence(problem.message))}</li>"
         for problem in worst_first
     )
-    return f'<div class="lab-problems"><p>{text.PROBLEMS}: {len(found)}</p><ul>{items}</ul></div>'
+    return f'<div class="lab-problems"><p>{text.PROBLEMS}: {len(problems)}</p><ul>{items}</ul></div>'
 
 
 def pairs_heading(draft: Draft) -> str:
-    """Name of the concept, number of pairs, and the mark of an edited one."""
+    """Name and description of the concept, number of pairs, and a mark if the concept is modified."""
     mark = f'<span class="lab-mark">{MODIFIED}</span>' if draft.modified else ""
     about = f"<p>{escape(draft.concept.description)}</p>" if draft.concept.description else ""
     title = f"{escape(draft.concept.name)} <small>{len(draft.concept.pairs)} pairs</small> {mark}"
     return f'<div class="lab-heading"><h2>{title}</h2>{about}</div>'
 
 
-def pair_detail(pair: ContrastPair, number: int, votes: Votes, found: LeftOut) -> str:
-    """One pair in full, its votes layer by layer, and what would change without it.
+def pair_detail(pair: ContrastPair, number: int, votes: Votes, left_out: LeftOut) -> str:
+    """The details of one pair: its texts, its votes by layer, and what would change without it.
 
     Args:
         pair: its texts.
-        number: its number, from 0.
+        number: its index, from 0.
         votes: of all pairs.
-        found: what changes without it.
+        left_out: what would change without it.
     """
-    fights = bool(votes.fights[number])
+    is_fighting = bool(votes.fights[number])
     layers = int(votes.layers.sum())
-    others = len(found.with_it)
-    kind = "fights" if fights else "agrees"
-    mark = f"{FIGHTS} fights the others" if fights else f"{AGREES} goes with the others"
+    others = len(left_out.with_it)
+    kind = "fights" if is_fighting else "agrees"
+    mark = f"{FIGHTS} fights the others" if is_fighting else f"{AGREES} goes with the others"
     return (
         f'<article class="pair {kind}" aria-live="polite"><h3>Row {number + 1} <span class="verdict">{mark}</span></h3>'
         f'<p class="side"><b>+</b> {escape(pair.positive)}</p><p class="side"><b>−</b> {escape(pair.negative)}</p>'
         f"{_bars(votes, number)}"
         f"<p>{text.against(int(votes.against[number]), layers)}</p>"
-        f'<p class="gain">{text.without(found, others)}</p>{_changes(found, others)}'
-        f"<p>{text.turns(found.turn)}</p></article>"
+        f'<p class="gain">{text.without(left_out, others)}</p>{_changes(left_out, others)}'
+        f"<p>{text.turns(left_out.turn)}</p></article>"
     )
 
 
 def design(letter: str, concept: Concept | None) -> str:
-    """The card of a kept design."""
+    """The card of a design; None if it is empty."""
     if concept is None:
         body = f"<p>{text.NO_DESIGN.format(letter=letter)}</p>"
     else:
@@ -76,27 +76,27 @@ def design(letter: str, concept: Concept | None) -> str:
     return f'<div class="lab-card state {state}"><p><b>{text.DESIGN.format(letter=letter)}</b></p>{body}</div>'
 
 
-def design_verdict(found: DesignComparison) -> str:
-    """What two designs have in common, in words."""
-    return verdict(text.compared(found))
+def design_verdict(comparison: DesignComparison) -> str:
+    """The result of comparing two designs, in words."""
+    return verdict(text.comparison_sentences(comparison))
 
 
-def design_texts(grid: Grid, both: Sequence[Concept], lam: float) -> str:
-    """The unsteered text and those of both designs, as far as they are written.
+def design_texts(grid: Grid, concepts: Sequence[Concept], lam: float) -> str:
+    """The unsteered text and the texts of both designs, finished or not.
 
     Args:
         grid: rows of the baseline, of A and of B.
-        both: A and B.
+        concepts: A and B.
         lam: strength of A and B.
     """
     heading = text.TEXTS.format(lam=strength(lam), prompt=grid.prompt)
     names = [(text.BASELINE, "λ = 0")] + [
-        (text.DESIGN.format(letter=letter), concept.name) for letter, concept in zip(LETTERS, both, strict=True)
+        (text.DESIGN.format(letter=letter), concept.name) for letter, concept in zip(LETTERS, concepts, strict=True)
     ]
     cards = "".join(
-        f'<article class="text {look}"><h4>{escape(title)} <small>{escape(about)}</small>{_health(row)}</h4>'
+        f'<article class="text {css_class}"><h4>{escape(title)} <small>{escape(about)}</small>{_health(row)}</h4>'
         f"<p>{escape(row.text) or '…'}</p></article>"
-        for (title, about), look, row in zip(names, ("baseline", "a", "b"), grid.rows, strict=True)
+        for (title, about), css_class, row in zip(names, ("baseline", "a", "b"), grid.rows, strict=True)
     )
     return f'<section class="texts"><h3>{escape(heading)}</h3><div class="side-by-side">{cards}</div></section>'
 
@@ -109,11 +109,11 @@ def _health(row: Row) -> str:
     return ""
 
 
-def _changes(found: LeftOut, others: int) -> str:
-    gain, low, high = found.gain
+def _changes(left_out: LeftOut, others: int) -> str:
+    gain, low, high = left_out.gain
     if math.isnan(gain):
         return ""
-    (accuracy, accuracy_less), (explained, explained_less) = found.pairwise_accuracy, found.explained_variance
+    (accuracy, accuracy_less), (explained, explained_less) = left_out.pairwise_accuracy, left_out.explained_variance
     change = f"{_points(gain)} points, 95 % interval {_points(low)} to {_points(high)}"
     return (
         f'<div class="lab-table"><table><thead><tr><th>{others} others, held out</th><th>with it</th>'
@@ -129,15 +129,15 @@ def _points(share: float) -> str:
 
 
 def _bars(votes: Votes, number: int) -> str:
-    """The votes of a pair as bars from a line in the middle: up with the others, down against them; pale where none counts."""
+    """The votes of a pair as bars, one per layer: up with the others, down against them, pale at layers that do not count."""
     layers = votes.signal.nonzero().flatten().tolist()
     along = [float(votes.along[number, layer]) for layer in layers]
-    most = max(1.0, *(abs(value) for value in along))
+    largest = max(1.0, *(abs(value) for value in along))
     step = 100 / len(layers)
     bars = "".join(
         f'<rect class="{"down" if value < 0 else "up"}{"" if votes.layers[layer] else " pale"}" '
         f'x="{place * step + step * 0.12:.2f}" width="{step * 0.76:.2f}" '
-        f'y="{20 - max(value, 0) / most * 18:.2f}" height="{max(abs(value) / most * 18, 0.4):.2f}">'
+        f'y="{20 - max(value, 0) / largest * 18:.2f}" height="{max(abs(value) / largest * 18, 0.4):.2f}">'
         f"<title>parent layer {layer}: {signed(value)}</title></rect>"
         for place, (layer, value) in enumerate(zip(layers, along, strict=True))
     )
@@ -152,7 +152,7 @@ def _bars(votes: Votes, number: int) -> str:
 
 def _kind(problem: Problem) -> str:
     where = "" if problem.row is None else f", row {problem.row}"
-    return ("✕ Must be mended" if problem.serious else "▲ Worth a look") + where
+    return ("✕ Must be fixed" if problem.serious else "▲ Worth a look") + where
 
 
 def _sentence(words: str) -> str:

@@ -89,13 +89,13 @@ DESIGN = "Design {letter}"
 
 
 def vote_label(number: int, score: str, fights: bool, gone: bool) -> str:
-    """What a row of the list is called by a screen reader, and when pointed at."""
+    """Label of a row of the list, for screen readers and as its title."""
     verdict = "fights the others" if fights else "goes with the others"
     return f"Row {number}: {score}, {verdict}" + (", no longer in the table" if gone else "")
 
 
 def votes_legend(layers: int, fighting: int) -> str:
-    """How to read the list."""
+    """The legend of the list."""
     mark = f"◆ fights the others ({fighting})" if fighting else "no pair fights the others"
     return (
         f"● mean over the {layers} layers that count; the bar holds the middle half of them. "
@@ -103,8 +103,8 @@ def votes_legend(layers: int, fighting: int) -> str:
     )
 
 
-def checked(votes: Votes, model: str) -> tuple[str, str]:
-    """What a check found, and the kind of message that it is."""
+def check_result(votes: Votes, model: str) -> tuple[str, str]:
+    """The result of a check, and its kind for `render.message`."""
     pairs, fighting = len(votes.along), int(votes.fights.sum())
     clear, layers = int(votes.clear.sum()), int(votes.signal.sum())
     if not clear:
@@ -120,16 +120,21 @@ def checked(votes: Votes, model: str) -> tuple[str, str]:
     return f"{who} the others, of {pairs}, {where}.", "info"
 
 
-def against(layers: int, of: int) -> str:
-    """At how many layers a pair points the other way."""
+def against(layers: int, counted: int) -> str:
+    """The number of layers at which a pair points the other way.
+
+    Args:
+        layers: at which it does.
+        counted: that count.
+    """
     if not layers:
-        return f"It goes with the others at all {of} layers that count."
-    return f"It points the other way at {layers} of the {of} layers that count."
+        return f"It goes with the others at all {counted} layers that count."
+    return f"It points the other way at {layers} of the {counted} layers that count."
 
 
-def without(found: LeftOut, others: int) -> str:
-    """Whether the other pairs gain when one is left out."""
-    gain, low, high = found.gain
+def without(left_out: LeftOut, others: int) -> str:
+    """Says whether the other pairs are explained better without one pair."""
+    gain, low, high = left_out.gain
     if math.isnan(gain):
         return "There are too few pairs to test the others without it."
     if low > 0:
@@ -140,19 +145,19 @@ def without(found: LeftOut, others: int) -> str:
 
 
 def turns(degrees: float) -> str:
-    """By how much a direction turns."""
+    """The angle by which the direction turns without one pair."""
     if math.isnan(degrees):
         return "Without it no direction can be found."
     return f"Without it the direction turns by {degrees:.1f}° (mean over these layers)."
 
 
-def compared(found: DesignComparison) -> list[str]:
-    """What two designs have in common, the verdict first."""
+def comparison_sentences(comparison: DesignComparison) -> list[str]:
+    """The result of comparing two designs, the verdict first."""
     signal = (
-        f"A has {found.pairs[0]} pairs and carries signal at {found.signal[0]} layers of {found.model_name}; "
-        f"B has {found.pairs[1]} pairs and signal at {found.signal[1]}."
+        f"A has {comparison.pairs[0]} pairs and carries signal at {comparison.signal[0]} layers of {comparison.model_name}; "
+        f"B has {comparison.pairs[1]} pairs and signal at {comparison.signal[1]}."
     )
-    clear = sorted(found.cosines[found.clear].tolist())
+    clear = sorted(comparison.cosines[comparison.clear].tolist())
     if not clear:
         return [
             "At no layer do both designs tell pairs apart better than a coin, so there is nothing to compare.",
@@ -170,6 +175,6 @@ def compared(found: DesignComparison) -> list[str]:
     numbers = (
         f"Median cosine {signed(middle)} over the {len(clear)} layers at which both tell pairs apart better than a coin, "
         f"from {signed(clear[0])} to {signed(clear[-1])}; 95 % of random directions of this width stay within "
-        f"±{found.chance:.2f}."
+        f"±{comparison.chance:.2f}."
     )
     return [verdict, numbers, signal]

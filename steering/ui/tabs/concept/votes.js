@@ -2,44 +2,45 @@ const find = (selector) => element.querySelector(selector);
 const list = find(".rows");
 let chosen = null;
 
-const part = (name, words) => {
+const span = (className, text) => {
   const node = document.createElement("span");
-  node.className = name;
-  node.textContent = words || "";
+  node.className = className;
+  node.textContent = text || "";
   return node;
 };
 
-function build(row, at) {
+// One row of the list; `position` maps a score to a position in the chart.
+function build(row, position) {
   const node = document.createElement("button");
   node.type = "button";
   node.setAttribute("role", "radio");
   node.className = "row" + (row.fights ? " fights" : "") + (row.gone ? " gone" : "");
   node.setAttribute("aria-label", row.label);
   node.title = row.label;
-  const words = part("words");
-  words.append(part("other", row.opening + " "), part("own", row.positive), part("other", " / " + row.negative));
-  const chart = part("chart");
-  for (const name of ["zero", "half", "dot"]) chart.append(part(name));
-  for (const [name, value] of [["zero", 0], ["low", row.low], ["high", row.high], ["at", row.score]])
-    chart.style.setProperty("--" + name, at(value));
-  node.append(part("mark", row.mark), part("number", String(row.number)), words, chart, part("score", row.words));
-  node.addEventListener("click", () => choose(row.number, true));
+  const words = span("words");
+  words.append(span("subdued", row.opening + " "), span("", row.positive), span("subdued", " / " + row.negative));
+  const chart = span("chart");
+  for (const name of ["zero", "half", "dot"]) chart.append(span(name));
+  for (const [name, value] of [["zero", 0], ["low", row.low], ["high", row.high], ["score", row.score]])
+    chart.style.setProperty("--" + name, position(value));
+  node.append(span("mark", row.mark), span("number", String(row.number)), words, chart, span("score", row.words));
+  node.addEventListener("click", () => choose(row.number));
   return node;
 }
 
-function mark() {
+function markChosen() {
   const rows = props.value.rows;
-  [...list.children].forEach((node, place) => {
-    const own = rows[place].number === chosen;
-    node.setAttribute("aria-checked", String(own));
-    node.tabIndex = own || (chosen === null && place === 0) ? 0 : -1;
+  [...list.children].forEach((node, index) => {
+    const isChosen = rows[index].number === chosen;
+    node.setAttribute("aria-checked", String(isChosen));
+    node.tabIndex = isChosen || (chosen === null && index === 0) ? 0 : -1;
   });
 }
 
-function choose(number, tell) {
+function choose(number) {
   chosen = number;
-  mark();
-  if (tell) trigger("select", { number });
+  markChosen();
+  trigger("select", { number });
 }
 
 function paint() {
@@ -51,25 +52,25 @@ function paint() {
   find(".axis .left").textContent = "◂ " + value.left;
   find(".axis .right").textContent = value.right + " ▸";
   const low = Math.min(-0.3, ...value.rows.map((row) => row.low)), high = Math.max(1.3, ...value.rows.map((row) => row.high));
-  const at = (number) => (100 * (number - low)) / (high - low) + "%";
-  find(".axis").style.setProperty("--zero", at(0));
+  const position = (score) => (100 * (score - low)) / (high - low) + "%";
+  find(".axis").style.setProperty("--zero", position(0));
   const focused = [...list.children].indexOf(document.activeElement), top = list.scrollTop;
-  list.replaceChildren(...value.rows.map((row) => build(row, at)));
+  list.replaceChildren(...value.rows.map((row) => build(row, position)));
   list.scrollTop = top;
   chosen = value.chosen;
-  mark();
+  markChosen();
   if (focused >= 0 && list.children[focused]) list.children[focused].focus({ preventScroll: true });
 }
 
 list.addEventListener("keydown", (event) => {
-  const place = [...list.children].indexOf(document.activeElement), last = list.children.length - 1;
-  const to = { ArrowDown: place + 1, ArrowRight: place + 1, ArrowUp: place - 1, ArrowLeft: place - 1, Home: 0, End: last,
-    PageDown: place + 8, PageUp: place - 8 }[event.key];
-  if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+  const index = [...list.children].indexOf(document.activeElement), last = list.children.length - 1;
+  const target = { ArrowDown: index + 1, ArrowRight: index + 1, ArrowUp: index - 1, ArrowLeft: index - 1, Home: 0, End: last,
+    PageDown: index + 8, PageUp: index - 8 }[event.key];
+  if (target === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
-  const next = Math.min(Math.max(to, 0), last);
+  const next = Math.min(Math.max(target, 0), last);
   list.children[next].focus();
-  choose(props.value.rows[next].number, true);
+  choose(props.value.rows[next].number);
 });
 watch("value", paint);
 paint();

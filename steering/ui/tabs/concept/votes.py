@@ -1,6 +1,6 @@
-"""The list of votes: what it shows of every pair, in words, and the component that shows it.
+"""The list of votes: a custom HTML component with one row per pair, and its data.
 
-The component is a page fragment of its own. Texts reach the page as data and are written with `textContent` alone.
+Texts are part of the data and are inserted with `textContent` only.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,11 +16,11 @@ from steering.ui.tabs.concept import text
 
 _ASSETS = files("steering.ui.tabs.concept")
 
-_OPENING = 3
-"""Words of a pair's common beginning that the list shows."""
+_OPENING_WORDS = 3
+"""Number of words of a pair's common beginning that the list shows."""
 
-_MOST = 80
-"""Characters of a difference that reach the list."""
+_MAX_CHARACTERS = 80
+"""Limit of characters per text in the list."""
 
 FIGHTS, AGREES = "▲", "●"
 
@@ -43,21 +43,21 @@ def empty() -> dict[str, Any]:
 
 
 def show(
-    votes: Votes, pairs: Sequence[ContrastPair], left: Collection[ContrastPair], chosen: int | None
+    votes: Votes, pairs: Sequence[ContrastPair], table_pairs: Collection[ContrastPair], chosen: int | None
 ) -> dict[str, Any]:
     """The list's data: every pair, those that fight the others first.
 
     Args:
         votes: of the pairs.
-        pairs: as they were when they were checked.
-        left: the pairs that are still in the table.
-        chosen: number of the chosen pair, from 0.
+        pairs: that were checked.
+        table_pairs: the pairs in the table.
+        chosen: index of the chosen pair, from 0; None if none is chosen.
     """
     rows = []
     for pair in votes.scores.argsort().tolist():
         score, fights = float(votes.scores[pair]), bool(votes.fights[pair])
         low, high = votes.middle[pair].tolist()
-        gone = pairs[pair] not in left
+        deleted = pairs[pair] not in table_pairs
         rows.append(
             {
                 "number": pair + 1,
@@ -68,8 +68,8 @@ def show(
                 "words": signed(score),
                 "fights": fights,
                 "mark": FIGHTS if fights else AGREES,
-                "gone": gone,
-                "label": text.vote_label(pair + 1, signed(score), fights, gone),
+                "gone": deleted,
+                "label": text.vote_label(pair + 1, signed(score), fights, deleted),
             }
         )
     legend = text.votes_legend(int(votes.layers.sum()), int(votes.fights.sum()))
@@ -77,11 +77,13 @@ def show(
 
 
 def difference(pair: ContrastPair) -> tuple[str, str, str]:
-    """How a pair opens, and what each side says where they differ."""
+    """The common beginning of a pair's texts, and the parts in which they differ."""
     positive, negative = pair.positive.split(), pair.negative.split()
-    most = min(len(positive), len(negative))
-    start = next((at for at in range(most) if positive[at] != negative[at]), most)
-    end = next((at for at in range(most - start) if positive[-1 - at] != negative[-1 - at]), most - start)
-    opening = " ".join(positive[: min(start, _OPENING)]) + (" …" if start > _OPENING else "")
-    own, other = (" ".join(words[start : len(words) - end])[:_MOST] for words in (positive, negative))
-    return opening, own, other
+    shorter = min(len(positive), len(negative))
+    start = next((i for i in range(shorter) if positive[i] != negative[i]), shorter)
+    end = next((i for i in range(shorter - start) if positive[-1 - i] != negative[-1 - i]), shorter - start)
+    opening = " ".join(positive[: min(start, _OPENING_WORDS)]) + (" …" if start > _OPENING_WORDS else "")
+    positive_part, negative_part = (
+        " ".join(words[start : len(words) - end])[:_MAX_CHARACTERS] for words in (positive, negative)
+    )
+    return opening, positive_part, negative_part

@@ -1,1 +1,1 @@
-"""Taking the page away: its texts, the session, the report, and the script."""
+"""The export of the page: texts, session file, report and script."""

@@ -1,4 +1,4 @@
-"""What a page shows, as files: the texts as CSV, the session as JSON and back, the report, and the script."""
+"""Export and import of a page: texts as CSV, session as JSON and back, report as HTML, script as Python."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import report, script, text
 from steering.ui.viewer.texts import ConceptTexts, PageTexts, show
 
-_NUMBERS = ("max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed")
+_NUMBER_FIELDS = ("max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed")
 
 HEADINGS = (
     "lambda", "text", "tokens", "ended", "perplexity", "repeated_3_grams", "commonest_token", "same_as_baseline",
@@ -31,7 +31,7 @@ HEADINGS = (
 
 
 def as_csv(grid: Grid) -> str:
-    """The texts of a grid and their health, a row a λ."""
+    """The texts of a grid and their health as CSV, one row per λ."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(HEADINGS)
@@ -43,17 +43,29 @@ def as_csv(grid: Grid) -> str:
     return buffer.getvalue()
 
 
-def texts_file(session: Session, settings: Settings) -> str:
-    """The texts as a CSV file.
+def write_texts(session: Session, settings: Settings) -> str:
+    """Write the texts to a CSV file.
+
+    Returns:
+        Its path.
 
     Raises:
-        SteeringError: there are none.
+        SteeringError: there are no texts.
     """
-    return session.files.write(f"{settings.concept} texts", ".csv", as_csv(_written(session, settings).grid))
+    return session.files.write(f"{settings.concept} texts", ".csv", as_csv(_concept_texts(session, settings).grid))
 
 
-def session_file(session: Session, fields: Sequence[Any], prompt: str) -> str:
-    """The page as a session file."""
+def write_session(session: Session, fields: Sequence[Any], prompt: str) -> str:
+    """Write the settings, the pairs, the prompt and the texts to a session file.
+
+    Args:
+        session: of the page.
+        fields: values of the sidebar's fields.
+        prompt: on the Steer tab.
+
+    Returns:
+        Its path.
+    """
     settings = Settings.read(*fields)
     concept = session.draft(settings.concept).concept
     written = session.record(PageTexts).for_concept(concept)
@@ -68,49 +80,53 @@ def session_file(session: Session, fields: Sequence[Any], prompt: str) -> str:
     return session.files.write(f"{concept.name} session", ".json", session_text(saved))
 
 
-def report_file(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> str:
-    """The report as a file."""
+def write_report(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> str:
+    """Write the report to an HTML file; returns its path."""
     return session.files.write(
         f"{settings.concept} report", ".html", report.page_report(session, workspace, settings, prompt)
     )
 
 
-def script_of(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> tuple[str, bool]:
-    """The script that writes the page's texts, and whether the texts were made with other settings.
+def current_script(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> tuple[str, bool]:
+    """The script that generates the texts of the page.
+
+    Returns:
+        The script, and whether the texts on the page were generated with other settings.
 
     Raises:
-        SteeringError: the page steers with a vector whose file is gone, or holds another one by now.
+        SteeringError: the file of the vector in use was deleted, or replaced by another vector.
     """
     concept = session.draft(settings.concept).concept
     written = session.record(PageTexts).for_concept(concept)
     lambdas = sorted(row.lam for row in written.grid.rows) if written else LAMBDAS
-    file = _file(workspace, settings, concept)
+    file = _vector_file(workspace, settings, concept)
     stale = written is not None and not written.current(settings, concept, prompt)
     return script.python_script(settings, concept, prompt, lambdas=lambdas, file=file), stale
 
 
-def load(session: Session, path: Path, choices: Mapping[str, Sequence[str] | None]) -> tuple[Changes, str]:
-    """Bring a session back.
+def restore_session(session: Session, path: Path, choices: Mapping[str, Sequence[str] | None]) -> tuple[Changes, str]:
+    """Restore a session from its file.
 
     Args:
         session: of the page.
         path: the session file.
-        choices: what each field of the sidebar offers; None where anything may be written.
+        choices: the values that each field of the sidebar accepts; None for any.
 
     Returns:
-        Changes of the sidebar, the prompt and the viewer; and what to say.
+        Changes of the sidebar, the prompt and the viewer; and a sentence that says what was restored.
 
     Raises:
-        SteeringError: not a session file, or settings that this page does not know. Nothing was changed then.
+        SteeringError: the file is not a session file, or has settings that this page does not know. Then nothing has
+            changed.
     """
     try:
         saved = parse_session(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SteeringError(text.UNREADABLE_FILE.format(name=path.name)) from error
-    fields = checked(saved.fields, choices)
+    fields = validated_fields(saved.fields, choices)
     if saved.grid is not None:
-        most = saved.grid.provenance.get("sampling")
-        if not isinstance(most, Mapping) or type(most.get("max_new_tokens")) is not int:
+        sampling = saved.grid.provenance.get("sampling")
+        if not isinstance(sampling, Mapping) or type(sampling.get("max_new_tokens")) is not int:
             raise SteeringError(text.NO_SAMPLING)
     concept = replace(saved.concept, name=str(fields["concept"]))
     settings = Settings.read(*(fields[name] for name in FIELDS))
@@ -125,7 +141,7 @@ def load(session: Session, path: Path, choices: Mapping[str, Sequence[str] | Non
     if saved.grid is not None:
         versions = ", ".join(f"{name} {version}" for name, version in saved.versions.items())
         source = text.FROM_SESSION.format(child=saved.grid.child)
-        # A vector file does not travel with the session, so what it made counts as made with other settings.
+        # A session file does not contain the vector file, so texts that depend on one count as out of date.
         current = saved.current and not concept.name.startswith(FILE_PREFIX)
         key = settings.grid_key(concept, saved.prompt) if current else ()
         written = ConceptTexts(saved.grid, key, saved.moves, source, versions)
@@ -134,32 +150,36 @@ def load(session: Session, path: Path, choices: Mapping[str, Sequence[str] | Non
     return changes, text.restored(concept.name, saved.prompt, len(saved.grid.rows) if saved.grid else 0)
 
 
-def checked(fields: Mapping[str, Any], choices: Mapping[str, Sequence[str] | None]) -> dict[str, Any]:
-    """The values of the sidebar's fields, each of its kind.
+def validated_fields(fields: Mapping[str, Any], choices: Mapping[str, Sequence[str] | None]) -> dict[str, Any]:
+    """The values of the sidebar's fields, with their types checked.
+
+    Args:
+        fields: values by the name of the field.
+        choices: the values that each field accepts; None for any.
 
     Raises:
-        SteeringError: one is missing, of another kind, or not on offer.
+        SteeringError: a value is missing, has another type, or is not accepted.
     """
     for name in FIELDS:
         if name not in fields:
             raise SteeringError(text.MISSING_SETTING.format(name=name))
-        value, menu_values = fields[name], choices.get(name)
-        kind, right = ("text", isinstance(value, str))
+        value, accepted = fields[name], choices.get(name)
+        kind, valid = ("text", isinstance(value, str))
         if name == "chat":
-            kind, right = ("yes or no", isinstance(value, bool))
-        elif name in _NUMBERS:
-            kind, right = ("a number", isinstance(value, int | float) and not isinstance(value, bool))
-        if not right:
+            kind, valid = ("yes or no", isinstance(value, bool))
+        elif name in _NUMBER_FIELDS:
+            kind, valid = ("a number", isinstance(value, int | float) and not isinstance(value, bool))
+        if not valid:
             raise SteeringError(text.WRONG_KIND.format(name=name, value=str(value)[:40], kind=kind))
-        if menu_values is not None and value not in menu_values:
+        if accepted is not None and value not in accepted:
             raise SteeringError(
-                text.UNKNOWN_SETTING.format(name=name, value=str(value)[:40], choices=", ".join(menu_values))
+                text.UNKNOWN_SETTING.format(name=name, value=str(value)[:40], choices=", ".join(accepted))
             )
     return {name: fields[name] for name in FIELDS}
 
 
-def _file(workspace: Workspace, settings: Settings, concept: Concept) -> Path | None:
-    """The file of the vector that the page steers with; None where the vector is made from pairs."""
+def _vector_file(workspace: Workspace, settings: Settings, concept: Concept) -> Path | None:
+    """The file of the vector in use; None if the vector is extracted from pairs."""
     vector = workspace.stored_vector(settings, concept)
     if vector is None or not workspace.from_file(settings, concept):
         return None
@@ -169,7 +189,7 @@ def _file(workspace: Workspace, settings: Settings, concept: Concept) -> Path | 
     return entry.path
 
 
-def _written(session: Session, settings: Settings) -> ConceptTexts:
+def _concept_texts(session: Session, settings: Settings) -> ConceptTexts:
     concept = session.draft(settings.concept).concept
     written = session.record(PageTexts).for_concept(concept)
     if written is None:

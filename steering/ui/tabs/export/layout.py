@@ -1,4 +1,4 @@
-"""What can be taken away from the page: the lower part of the Library tab."""
+"""Layout of the export: the lower part of the Library tab."""
 
 import gradio as gr
 
@@ -8,7 +8,7 @@ from steering.ui.tabs.export import text
 
 
 def build() -> Page:
-    """Lay this part of the tab out."""
+    """Create the components of this part of the tab."""
     page: Page = {}
     gr.HTML(section(text.TAKE, text.TAKE_INTRO), apply_default_css=False)
     with gr.Row(elem_classes="lab-tools"):

@@ -1,6 +1,6 @@
-"""One HTML file that shows what the page shows: it needs no network, and opens light or dark as its reader likes it.
+"""The report: one HTML file with the results of the page. It needs no network and follows the reader's colour scheme.
 
-Whatever a user or a model wrote is escaped, and the file forbids itself every request to the outside.
+Text of users and models is escaped, and the file's content security policy forbids all requests to other servers.
 """
 
 import json
@@ -27,8 +27,10 @@ from steering.ui.viewer.texts import ConceptTexts, PageTexts, labels
 
 _STYLE = files("steering.ui.tabs.export") / "report.css"
 
-_ALONE = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data: blob:"
-"""What the file may load: nothing but itself."""
+_CONTENT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data: blob:"
+)
+"""Content security policy: the file may load nothing but its own inline scripts, styles and images."""
 
 _CONFIG = {
     "displaylogo": False,
@@ -40,80 +42,84 @@ _CONFIG = {
 
 
 def page_report(session: Session, workspace: Workspace, settings: Settings, prompt: str) -> str:
-    """The report of what a page shows now; what was never computed is left out.
+    """The report of the current results of a session; results that were never computed are left out.
 
     Args:
         session: of the page.
-        workspace: where its vector is.
+        workspace: holds the vector.
         settings: of the sidebar.
-        prompt: as it stands on the Steer tab.
+        prompt: on the Steer tab.
+
+    Returns:
+        HTML.
     """
     concept = session.draft(settings.concept).concept
     written = session.record(PageTexts).for_concept(concept)
     stale = written is not None and not written.current(settings, concept, prompt)
     vector = workspace.stored_vector(settings, concept)
-    carried = (
+    transfer_report = (
         vector.report if vector else (written.grid.provenance.get("vector", {}).get("transfer") if written else None)
     )
-    return document(settings, concept, prompt, written, stale, carried, maps(session))
+    return report_html(settings, concept, prompt, written, stale, transfer_report, layer_similarities(session))
 
 
-def maps(session: Session) -> list[Similarity]:
-    """The maps of layers that the tabs remember."""
+def layer_similarities(session: Session) -> list[Similarity]:
+    """The comparisons of layers in the state of the tabs."""
     return [
         value for record in session.records.values() for value in vars(record).values() if isinstance(value, Similarity)
     ]
 
 
-def document(
+def report_html(
     settings: Settings,
     concept: Concept,
     prompt: str,
     written: ConceptTexts | None,
     stale: bool,
-    carried: Mapping[str, Any] | None,
+    transfer_report: Mapping[str, Any] | None,
     similarities: Sequence[Similarity],
 ) -> str:
-    """The whole file.
+    """The HTML of the report.
 
     Args:
         settings: of the sidebar.
-        concept: the pairs as they were edited.
-        prompt: as it stands on the page.
-        written: the texts, when there are any.
-        stale: whether other settings made them.
-        carried: the transfer report, when there is one.
-        similarities: maps of layers.
+        concept: with the edited pairs.
+        prompt: on the Steer tab.
+        written: the texts; None if there are none.
+        stale: whether the texts were generated with other settings.
+        transfer_report: of the vector; None if there is none.
+        similarities: comparisons of layers.
     """
-    drawn = _Figures()
+    figures = _FigureWriter()
     parts = [
         _section(text.TEXTS, _texts(written, concept, stale)) if written else "",
         _section(text.SETTINGS, _settings(settings, concept)),
-        _section(text.TRANSFER, _carried(carried, drawn)) if carried else "",
-        *(_section(text.layers(found), _map(found, drawn)) for found in similarities),
+        _section(text.TRANSFER, _transfer(transfer_report, figures)) if transfer_report else "",
+        *(_section(text.layers(similarity), _similarity(similarity, figures)) for similarity in similarities),
         _section(text.pairs(concept), _pairs(concept)),
         _section(text.VERSIONS, _versions(written)),
     ]
     title = escape(text.title(concept.name, settings.child))
-    asked = written.grid.prompt if written else prompt
+    shown_prompt = written.grid.prompt if written else prompt
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
-        f'content="{_ALONE}"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
-        f"<style>{_STYLE.read_text('utf-8')}</style></head><body><header><h1>{title}</h1>"
-        f'<p class="asked"><span>{text.PROMPT}</span>{escape(asked)}</p></header><main>{"".join(parts)}</main></body></html>\n'
+        f'content="{_CONTENT_POLICY}"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>{_STYLE.read_text('utf-8')}</style></head><body><header><h1>{title}</h1>"
+        f'<p class="prompt"><span>{text.PROMPT}</span>{escape(shown_prompt)}</p></header>'
+        f"<main>{''.join(parts)}</main></body></html>\n"
     )
 
 
-class _Figures:
-    """Writes figures; the first one brings plotly.js with it."""
+class _FigureWriter:
+    """Converts figures to HTML; only the first one contains plotly.js."""
 
     def __init__(self) -> None:
         self.first = True
 
     def html(self, figure: go.Figure) -> str:
-        found: str = figure.to_html(full_html=False, include_plotlyjs=self.first, config=_CONFIG, default_width="100%")
+        html: str = figure.to_html(full_html=False, include_plotlyjs=self.first, config=_CONFIG, default_width="100%")
         self.first = False
-        return f'<div class="figure">{found}</div>'
+        return f'<div class="figure">{html}</div>'
 
 
 def _section(heading: str, body: str) -> str:
@@ -121,10 +127,10 @@ def _section(heading: str, body: str) -> str:
 
 
 def _texts(written: ConceptTexts, concept: Concept, stale: bool) -> str:
-    shown = viewer.show(written.grid, labels(concept), written.max_tokens, written.phase)
+    data = viewer.show(written.grid, labels(concept), written.max_tokens, written.phase)
     poles = f"<p>{escape(text.poles(*labels(concept)))}</p>"
     note = f'<p class="stale">▲ {escape(text.STALE)}</p>' if stale else ""
-    return poles + note + "".join(map(_row, shown["rows"]))
+    return poles + note + "".join(map(_row, data["rows"]))
 
 
 def _row(row: Mapping[str, Any]) -> str:
@@ -164,14 +170,14 @@ def _settings(settings: Settings, concept: Concept) -> str:
     )
 
 
-def _carried(report: Mapping[str, Any], drawn: _Figures) -> str:
+def _transfer(report: Mapping[str, Any], figures: _FigureWriter) -> str:
     description = "".join(f"<p>{escape(line)}</p>" for line in describe(report))
     figure = plot_report(report)
-    return description + (drawn.html(figure) if figure is not None else "")
+    return description + (figures.html(figure) if figure is not None else "")
 
 
-def _map(found: Similarity, drawn: _Figures) -> str:
-    return f"<p>{escape(text.rests_on(found))}</p>" + drawn.html(plot_similarity(found))
+def _similarity(similarity: Similarity, figures: _FigureWriter) -> str:
+    return f"<p>{escape(text.rests_on(similarity))}</p>" + figures.html(plot_similarity(similarity))
 
 
 def _pairs(concept: Concept) -> str:
@@ -185,11 +191,16 @@ def _pairs(concept: Concept) -> str:
 
 
 def _versions(written: ConceptTexts | None) -> str:
-    made = written.grid.provenance if written else {}
-    known = dict(made.get("versions", {})) or {"torch": torch.__version__, "transformers": transformers.__version__}
-    whole = escape(json.dumps(made, ensure_ascii=False, indent=1, default=str))
-    folded = f"<details><summary>{text.PROVENANCE}</summary><pre>{whole}</pre></details>" if made else ""
-    return _table({name: str(value) for name, value in known.items()}) + folded
+    provenance = written.grid.provenance if written else {}
+    versions = dict(provenance.get("versions", {})) or {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+    provenance_json = escape(json.dumps(provenance, ensure_ascii=False, indent=1, default=str))
+    folded = (
+        f"<details><summary>{text.PROVENANCE}</summary><pre>{provenance_json}</pre></details>" if provenance else ""
+    )
+    return _table({name: str(value) for name, value in versions.items()}) + folded
 
 
 def _table(lines: Mapping[str, str]) -> str:

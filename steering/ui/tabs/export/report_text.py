@@ -18,18 +18,18 @@ def title(concept: str, child: str) -> str:
 
 
 def poles(positive: str, negative: str) -> str:
-    """What both ends of λ push towards."""
+    """The poles that positive and negative λ steer towards."""
     return f"λ > 0 pushes towards “{positive}”, λ < 0 towards “{negative}”; λ = 0 is the unsteered child."
 
 
-def layers(found: Similarity) -> str:
-    """Heading of a map of layers."""
-    return f"Layers compared by {found.metric}"
+def layers(similarity: Similarity) -> str:
+    """Heading of a comparison of layers."""
+    return f"Layers compared by {similarity.metric}"
 
 
-def rests_on(found: Similarity) -> str:
-    """What a map of layers shows, and on how many texts."""
-    return f"{found.parent} (rows) against {found.child} (columns), on {found.n_texts} texts."
+def rests_on(similarity: Similarity) -> str:
+    """The models that are compared, and the number of texts."""
+    return f"{similarity.parent} (rows) against {similarity.child} (columns), on {similarity.n_texts} texts."
 
 
 def pairs(concept: Concept) -> str:

@@ -1,6 +1,6 @@
-"""Every sentence and label of what can be taken away from the page."""
+"""Every sentence and label of the export."""
 
-TAKE = "Take this page away"
+TAKE = "Export this page"
 
 TAKE_INTRO = (
     "The texts of the Steer tab with what made them. A session brings the page back: settings, pairs, prompt and texts. "
@@ -46,6 +46,6 @@ PYTHON_STALE = (
 
 
 def restored(concept: str, prompt: str, texts: int) -> str:
-    """What a session brought back."""
+    """The end of loading a session."""
     shown = f"{texts} texts are shown on the Steer tab" if texts else "It holds no texts"
     return f"The session is back: {concept}, “{prompt[:60]}”. {shown}; models load on Generate."

@@ -1,4 +1,4 @@
-"""The tab How it works: the method in plain words, and what is known and what is not."""
+"""The tab How it works: an explanation of the method, and what is known about it."""
 
 from steering.ui.events.binder import Tab
 from steering.ui.tabs.how import layout, text

@@ -1,4 +1,4 @@
-"""The tab How it works: one page of words and one picture. Nothing happens here."""
+"""Layout of the tab How it works: static text and a picture."""
 
 from importlib.resources import files
 
@@ -9,7 +9,7 @@ from steering.ui.tabs.how import text
 
 
 def build() -> Page:
-    """Lay the tab out."""
+    """Create the components of the tab."""
     picture = (files("steering.ui.tabs.how") / "picture.svg").read_text("utf-8")
     with gr.Column(elem_id="how"):
         gr.Markdown(text.METHOD, elem_classes="how-words")

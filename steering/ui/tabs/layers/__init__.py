@@ -1,4 +1,4 @@
-"""The Layers tab: which layers of parent and child correspond, and how well the vector was carried."""
+"""The Layers tab: similarity of parent and child layers, the layer profile, and the transfer report."""
 
 from steering.ui.events.binder import Tab
 from steering.ui.tabs.layers import handlers, layout, text

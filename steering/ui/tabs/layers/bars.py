@@ -1,4 +1,4 @@
-"""The layer profile as bars, one a child layer: what they show, what comes back from them, and the component itself."""
+"""The layer profile as a custom component with one bar per child layer: its data, and the values that it sends."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _ASSETS = files("steering.ui.tabs.layers")
 
 
 def component() -> gr.HTML:
-    """The bars, empty. The event `input` tells that a visitor's edit has settled."""
+    """The bars, empty. Their event `input` occurs 350 ms after the last edit of the user."""
     return gr.HTML(
         value=show(None, "all", None),
         html_template=(_ASSETS / "bars.html").read_text("utf-8"),
@@ -27,12 +27,12 @@ def component() -> gr.HTML:
 
 
 def show(layers: int | None, profile: Profile, signal: Sequence[bool] | None) -> dict[str, Any]:
-    """What the bars show.
+    """The data of the bars.
 
     Args:
-        layers: how many layers the child has; None where that is not known yet.
-        profile: the profile that is chosen.
-        signal: which layers carry the concept; None where that is not known yet.
+        layers: number of layers of the child; None if it is not known yet.
+        profile: the current profile.
+        signal: for each layer whether the vector has signal there; None if that is not known yet.
     """
     if layers is None:
         return _data([], "", {}, None, text.BARS_UNKNOWN)
@@ -41,26 +41,26 @@ def show(layers: int | None, profile: Profile, signal: Sequence[bool] | None) ->
         return _data(presets[profile], profile, presets, signal, _note(signal))
     if len(profile) != layers:
         return _data(presets["all"], "", presets, signal, text.other_length(len(profile), layers))
-    # A bar's whole height is 1; only the weights' proportions count.
-    most = max(*profile, 1.0)
-    return _data([weight / most for weight in profile], "", presets, signal, _note(signal))
+    # The height of a bar is 1 at most; only the proportions of the weights matter.
+    largest = max(*profile, 1.0)
+    return _data([weight / largest for weight in profile], "", presets, signal, _note(signal))
 
 
 def profile_weights(name: str, layers: int) -> list[float]:
-    """Weights of a profile that has a name, to two digits."""
+    """Weights of a named profile, rounded to two digits."""
     return [round(PROFILES[name](layer / max(layers - 1, 1)), 2) for layer in range(layers)]
 
 
 def read(value: Any) -> str | None:
-    """The profile that the bars sent, as its field is written; None where they sent none."""
+    """The profile that the bars sent, as text of its field; None if the value is not a profile."""
     if not isinstance(value, dict):
         return None
     if value.get("choice") in PROFILES:
         return str(value["choice"])
     weights = value.get("weights")
-    if not isinstance(weights, list) or not weights or not all(isinstance(one, int | float) for one in weights):
+    if not isinstance(weights, list) or not weights or not all(isinstance(weight, int | float) for weight in weights):
         return None
-    return profiles.write(weights) if all(math.isfinite(one) and 0 <= one <= 1 for one in weights) else None
+    return profiles.write(weights) if all(math.isfinite(weight) and 0 <= weight <= 1 for weight in weights) else None
 
 
 def _note(signal: Sequence[bool] | None) -> str:
@@ -76,13 +76,13 @@ def _data(
     signal: Sequence[bool] | None,
     note: str,
 ) -> dict[str, Any]:
-    raised = [layer for layer, weight in enumerate(weights) if weight]
+    steered = [layer for layer, weight in enumerate(weights) if weight]
     return {
         "weights": weights,
         "choice": choice,
         "presets": presets,
         "signal": None if signal is None else list(signal),
-        "at": raised[0] if len(raised) == 1 else None,
+        "at": steered[0] if len(steered) == 1 else None,
         "note": note,
         "words": text.BARS_WORDS,
     }

@@ -1,4 +1,4 @@
-"""Events of the Layers tab: comparing layers, and measuring how well the vector was carried."""
+"""Handlers of the Layers tab: compare layers, show the transfer report, and measure the effect of the vector."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -24,65 +24,65 @@ from steering.vectors import SteeringVector
 LONG_TASK = LongTask("layers", ("compute",), "layers_stop", "layers_status")
 EFFECT_TASK = LongTask("effect", ("measure_effect",), "effect_stop", "effect_status")
 
-MAP = ("plot", "plot_empty", "plot_stale", "pair_panel", "pair", *pairs.OUTPUTS)
-"""What a new map of layers changes."""
+MAP_OUTPUTS = ("plot", "plot_empty", "plot_stale", "pair_panel", "pair", *pairs.OUTPUTS)
+"""Names of the components that a new map of layers changes."""
 
-_MOST_MAPS = 24
+_MAX_MAPS = 24
 
 
 def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page, layers = events.page, Layers(events.workspace)
-    events.on(page["metric"].change, layers.chosen, ["metric"], ["metric_info"], status=LONG_TASK.status)
-    events.long_task(page["compute"].click, LONG_TASK, layers.compute, ["metric"], MAP)
+    events.on(page["metric"].change, layers.metric_changed, ["metric"], ["metric_info"], status=LONG_TASK.status)
+    events.long_task(page["compute"].click, LONG_TASK, layers.compute, ["metric"], MAP_OUTPUTS)
     events.stop(LONG_TASK)
     events.long_task(page["measure_effect"].click, EFFECT_TASK, layers.measure)
     events.stop(EFFECT_TASK)
-    events.notice(layers.notices, ["metric"], [*MAP, LONG_TASK.status, "verdict", "report_plot"])
+    events.notice(layers.notices, ["metric"], [*MAP_OUTPUTS, LONG_TASK.status, "verdict", "report_plot"])
     pairs.connect(events)
     preview.connect(events)
 
 
 @dataclass
 class MapState:
-    """What the tab shows.
+    """The results on the tab.
 
     Attributes:
-        map_key: what the map of layers was computed for.
-        reported: the vector whose report is shown.
+        map_key: `Settings.plot_key` of the map of layers; None before the first one.
+        report_vector: the vector whose transfer report is shown.
     """
 
     map_key: tuple[object, ...] | None = None
-    reported: SteeringVector | None = None
+    report_vector: SteeringVector | None = None
 
 
 class Layers:
-    """The events of one running app; maps that were computed are kept for all its pages."""
+    """The handlers of one app. Computed maps are stored for all sessions."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._maps: OrderedDict[tuple[object, ...], LayerComparison] = OrderedDict()
 
-    def chosen(self, session: Session, metric: str) -> Changes:
-        """Say what a metric means."""
+    def metric_changed(self, session: Session, metric: str) -> Changes:
+        """Explain the chosen metric."""
         del session
         return {"metric_info": render.note(text.METRIC_INFO.get(metric, ""))}
 
     def notices(self, session: Session, settings: Settings, metric: str) -> Changes:
-        """The map that was computed for these settings, or whether the one on the page is out of date; and the report."""
-        concept, shown = session.draft(settings.concept).concept, session.record(MapState)
+        """Show the stored map for these settings, or mark the map on the page if it is out of date; and show the report."""
+        concept, state = session.draft(settings.concept).concept, session.record(MapState)
         key = settings.plot_key(concept, metric)
-        kept = self._maps.get(key)
-        if kept is not None and shown.map_key != key and LONG_TASK.name not in session.jobs:
-            changes = self._draw(session, key, kept)
+        stored = self._maps.get(key)
+        if stored is not None and state.map_key != key and LONG_TASK.name not in session.jobs:
+            changes = self._map_changes(session, key, stored)
         else:
-            stale = shown.map_key not in (None, key)
+            stale = state.map_key not in (None, key)
             changes = {"plot_stale": render.message(text.STALE_PLOT if stale else "", "warning")}
         vector = self.workspace.stored_vector(settings, concept)
-        if vector is None or vector is shown.reported:
+        if vector is None or vector is state.report_vector:
             return changes
-        shown.reported = vector
-        return changes | _report(vector)
+        state.report_vector = vector
+        return changes | _report_changes(vector)
 
     def compute(self, session: Session, job: Job, settings: Settings, metric: str) -> Iterator[Changes]:
         """Compare the layers of parent and child."""
@@ -99,42 +99,42 @@ class Layers:
                 texts,
             )
 
-        compared = yield from LONG_TASK.step(job, work)
+        comparison = yield from LONG_TASK.step(job, work)
         key = settings.plot_key(concept, metric)
-        self._maps[key] = compared
-        while len(self._maps) > _MOST_MAPS:
+        self._maps[key] = comparison
+        while len(self._maps) > _MAX_MAPS:
             self._maps.popitem(last=False)
-        yield self._draw(session, key, compared)
+        yield self._map_changes(session, key, comparison)
 
     def measure(self, session: Session, job: Job, settings: Settings) -> Iterator[Changes]:
-        """Measure how much of the effect of the child's own vector the carried one keeps."""
+        """Measure the effect of the transferred vector relative to the child's own vector."""
         concept = session.draft(settings.concept).concept
 
         def work(progress: Progress) -> None:
-            carried = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.4))
+            vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.4))
             child = self.workspace.models(settings)[1]
-            found = measure(child, concept, carried, method=settings.method, progress=part_of(progress, 0.4, 1.0))
-            self.workspace.keep_vector(settings, concept, with_effect(carried, found) if carried.report else carried)
+            effect = measure(child, concept, vector, method=settings.method, progress=part_of(progress, 0.4, 1.0))
+            self.workspace.keep_vector(settings, concept, with_effect(vector, effect) if vector.report else vector)
             session.vector_key = settings.vector_key(concept)
 
         yield from EFFECT_TASK.step(job, work)
         yield EFFECT_TASK.message(text.MEASURED)
 
-    def _draw(self, session: Session, key: tuple[object, ...], compared: LayerComparison) -> Changes:
+    def _map_changes(self, session: Session, key: tuple[object, ...], comparison: LayerComparison) -> Changes:
         session.record(MapState).map_key = key
-        looked = pairs.open_map(session, compared)
-        figure = plot_similarity(compared.found, session.record(PairState).pair)
+        pair_changes = pairs.show_map(session, comparison)
+        figure = plot_similarity(comparison.similarity, session.record(PairState).pair)
         return {
             "plot": gr.update(value=figure, visible=True),
             "plot_empty": gr.update(visible=False),
             "plot_stale": "",
             "pair_panel": gr.update(visible=True),
-            **looked,
-            **LONG_TASK.message(text.compared(compared.found)),
+            **pair_changes,
+            **LONG_TASK.message(text.map_summary(comparison.similarity)),
         }
 
 
-def _report(vector: SteeringVector) -> Changes:
+def _report_changes(vector: SteeringVector) -> Changes:
     if vector.report is None:
         return {"verdict": render.note(text.SAME_MODEL_REPORT), "report_plot": gr.update(visible=False)}
     figure = plot_report(vector.report)

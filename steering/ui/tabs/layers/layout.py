@@ -1,4 +1,4 @@
-"""The Layers tab: a map of layers and a pair of them, the layer profile with a preview, and the transfer report."""
+"""Layout of the Layers tab: the map of layers, one pair of layers, the layer profile with a preview, the transfer report."""
 
 import gradio as gr
 
@@ -11,7 +11,7 @@ from steering.ui.text import STOP
 
 
 def build() -> Page:
-    """Lay the tab out."""
+    """Create the components of the tab."""
     gr.HTML(f'<p class="lab-note">{text.LAYERS_INTRO}</p>', apply_default_css=False)
     return _map() | _profile() | _report()
 
@@ -61,7 +61,7 @@ def _profile() -> Page:
             page["preview_texts"] = gr.HTML(
                 render.note(text.PREVIEW_EMPTY), apply_default_css=False, elem_id="preview-texts"
             )
-    # Its change starts a preview that nobody pressed a button for.
+    # Hidden field: a change of it starts a preview without a press of the button.
     page["preview_asked"] = gr.Textbox(visible="hidden")
     return page
 

@@ -1,4 +1,4 @@
-"""One pair of layers: what the texts say of it, and steering with it alone."""
+"""One pair of layers: its projections of the texts, and steering with this pair alone."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,102 +22,107 @@ OUTPUTS = ("pair_plot", "pair_words", _STATUS)
 
 
 def connect(events: EventBinder) -> None:
-    """Connect the pair that is looked at."""
+    """Connect the components of the pair."""
     page = events.page
-    events.on(page["pair"].input, looked_at, ["pair"], OUTPUTS, status=_STATUS, latest=True)
-    events.on(page["use_pair"].click, use, ["pair", "layers", "profile"], ["layers", "profile"], status=_STATUS)
-    events.on(page["all_layers"].click, back, ["layers"], ["layers", "profile"], status=_STATUS)
+    events.on(page["pair"].input, select_pair, ["pair"], OUTPUTS, status=_STATUS, latest=True)
+    events.on(page["use_pair"].click, use_pair, ["pair", "layers", "profile"], ["layers", "profile"], status=_STATUS)
+    events.on(page["all_layers"].click, use_all_layers, ["layers"], ["layers", "profile"], status=_STATUS)
 
 
 @dataclass(frozen=True)
 class LayerComparison:
-    """A map of layers, and what a pair of them is looked at with."""
+    """The data of a map of layers.
 
-    found: Similarity
+    Attributes:
+        similarity: of every parent layer and child layer.
+        projections: of the texts on the directions of every layer.
+    """
+
+    similarity: Similarity
     projections: Projections
 
     @property
     def sizes(self) -> Pair:
-        """How many layers the parent and the child have."""
-        return (self.found.matrix.shape[0], self.found.matrix.shape[1])
+        """Number of layers of the parent and of the child."""
+        return (self.similarity.matrix.shape[0], self.similarity.matrix.shape[1])
 
     @property
     def best(self) -> Pair:
-        """The pair of layers with the largest number."""
-        place = int(self.found.matrix.nan_to_num(nan=-2.0).argmax())
-        return divmod(place, self.sizes[1])
+        """The pair of layers with the largest similarity."""
+        index = int(self.similarity.matrix.nan_to_num(nan=-2.0).argmax())
+        return divmod(index, self.sizes[1])
 
 
 @dataclass
 class PairState:
-    """What a page looks at.
+    """The pair of layers on the page.
 
     Attributes:
-        compared: the map on the page; None before the first.
+        comparison: data of the map on the page; None before the first one.
         pair: the chosen pair of its layers.
-        before: layer map and profile before a pair was used.
+        previous: layer map and profile before a pair was used; “Back to all layers” restores them.
     """
 
-    compared: LayerComparison | None = None
+    comparison: LayerComparison | None = None
     pair: Pair = (0, 0)
-    before: tuple[str, str] = ("relative", "all")
+    previous: tuple[str, str] = ("relative", "all")
 
 
-def open_map(session: Session, compared: LayerComparison) -> Changes:
-    """Look at a new map: at the pair that was chosen, where it still fits, and else at the best one."""
-    looked = session.record(PairState)
-    if looked.compared is None or looked.compared.sizes != compared.sizes:
-        looked.pair = compared.best
-    looked.compared = compared
-    return {"pair": picker.show(looked.pair, compared.sizes)} | _shown(looked)
+def show_map(session: Session, comparison: LayerComparison) -> Changes:
+    """Show a pair of a new map: the chosen one if the numbers of layers are unchanged, else the best one."""
+    state = session.record(PairState)
+    if state.comparison is None or state.comparison.sizes != comparison.sizes:
+        state.pair = comparison.best
+    state.comparison = comparison
+    return {"pair": picker.show(state.pair, comparison.sizes)} | _pair_changes(state)
 
 
-def looked_at(session: Session, value: Any) -> Changes:
-    """Look at another pair of layers."""
-    looked = session.record(PairState)
-    pair = picker.read(value, looked.compared.sizes) if looked.compared else None
+def select_pair(session: Session, value: Any) -> Changes:
+    """Show another pair of layers."""
+    state = session.record(PairState)
+    pair = picker.read(value, state.comparison.sizes) if state.comparison else None
     if pair is None:
         return {}
-    looked.pair = pair
-    return _shown(looked)
+    state.pair = pair
+    return _pair_changes(state)
 
 
-def use(session: Session, value: Any, layers: str, profile: str) -> Changes:
-    """Steer with this pair of layers alone."""
-    looked = session.record(PairState)
-    pair = picker.read(value, looked.compared.sizes) if looked.compared else None
-    if looked.compared is None or pair is None:
+def use_pair(session: Session, value: Any, layers: str, profile: str) -> Changes:
+    """Steer with this pair of layers alone: set layer map and layer profile."""
+    state = session.record(PairState)
+    pair = picker.read(value, state.comparison.sizes) if state.comparison else None
+    if state.comparison is None or pair is None:
         return {"pair_status": message(text.NO_MAP, "error")}
     if named_pair(layers) is None:
-        looked.before = (layers, profile)
+        state.previous = (layers, profile)
     parent, child = pair
-    one_layer = profiles.one_layer(child, looked.compared.sizes[1])
+    child_profile = profiles.one_layer(child, state.comparison.sizes[1])
     words = text.USED_PAIR.format(parent=parent, child=child)
-    return _chosen(pair_name(parent, child), one_layer) | {"pair_status": message(words, "good")}
+    return _field_changes(pair_name(parent, child), child_profile) | {"pair_status": message(words, "good")}
 
 
-def back(session: Session, layers: str) -> Changes:
-    """Take the use of one pair back."""
-    before = session.record(PairState).before
+def use_all_layers(session: Session, layers: str) -> Changes:
+    """Restore layer map and layer profile from before a pair was used."""
+    previous = session.record(PairState).previous
     if named_pair(layers) is None:
         return {"pair_status": ""}
-    return _chosen(*before) | {"pair_status": message(text.BACK.format(layers=before[0]), "good")}
+    return _field_changes(*previous) | {"pair_status": message(text.BACK.format(layers=previous[0]), "good")}
 
 
-def _chosen(layers: str, profile: str) -> Changes:
+def _field_changes(layers: str, profile: str) -> Changes:
     return {
         "layers": gr.update(choices=sidebar.layer_map_choices(layers), value=layers),
         "profile": gr.update(choices=profiles.choices(profile), value=profile),
     }
 
 
-def _shown(looked: PairState) -> Changes:
-    assert looked.compared is not None, "there is nothing to look at"
-    found, projections = looked.compared.found, looked.compared.projections
-    metric = SYMBOLS.get(found.metric, found.metric)
-    cell = text.cell(*looked.pair, metric, float(found.matrix[looked.pair]), found.metric)
+def _pair_changes(state: PairState) -> Changes:
+    assert state.comparison is not None, "there is no map of layers"
+    similarity, projections = state.comparison.similarity, state.comparison.projections
+    metric = SYMBOLS.get(similarity.metric, similarity.metric)
+    cell = text.cell(*state.pair, metric, float(similarity.matrix[state.pair]), similarity.metric)
     return {
-        "pair_plot": plot_pair(projections, *looked.pair),
-        "pair_words": render.pair(cell, text_correlation(projections, *looked.pair), projections.labels),
+        "pair_plot": plot_pair(projections, *state.pair),
+        "pair_words": render.pair(cell, text_correlation(projections, *state.pair), projections.labels),
         "pair_status": "",
     }

@@ -1,5 +1,5 @@
 const inputs = ["parent", "child"].map((name) => element.querySelector("." + name));
-const heard = new WeakSet();
+const connectedPlots = new WeakSet();
 
 function paint() {
   const { sizes, pair } = props.value;
@@ -15,12 +15,12 @@ function choose(pair) {
   if (!inside || pair.every((layer, side) => layer === props.value.pair[side])) return;
   props.value = { ...props.value, pair };
   paint();
-  mark(document.querySelector("#plot .js-plotly-plot"));
+  moveFrame(document.querySelector("#plot .js-plotly-plot"));
   trigger("input");
 }
 
-// The frame is moved and the figure not drawn anew: that is quick, and nothing on the screen jumps.
-function mark(plot) {
+// Moves the frame around the chosen cell. The figure is not redrawn: that would be slow and make the page flicker.
+function moveFrame(plot) {
   const shapes = plot && window.Plotly && plot.layout && plot.layout.shapes;
   if (!shapes || !shapes.length) return;
   const [parent, child] = props.value.pair;
@@ -29,19 +29,19 @@ function mark(plot) {
   window.Plotly.relayout(plot, { shapes: shapes.map((shape) => ({ ...shape, ...box })) });
 }
 
-// The plot may be drawn anew at any time, so it is listened to when the pointer comes to it.
-function listen(event) {
+// Gradio may replace the plot at any time, so its click event is connected when the pointer enters it.
+function connectPlot(event) {
   const plot = event.target.closest && event.target.closest("#plot .js-plotly-plot");
-  if (!plot || heard.has(plot) || !plot.on) return;
-  heard.add(plot);
+  if (!plot || connectedPlots.has(plot) || !plot.on) return;
+  connectedPlots.add(plot);
   plot.on("plotly_click", ({ points }) => choose([points[0].y, points[0].x]));
-  mark(plot);
+  moveFrame(plot);
 }
 
-for (const name of ["pointerover", "pointerdown"]) document.addEventListener(name, listen, true);
+for (const name of ["pointerover", "pointerdown"]) document.addEventListener(name, connectPlot, true);
 for (const input of inputs) {
   input.addEventListener("input", () => {
-    if (input.value.trim()) choose(inputs.map((one) => Number(one.value)));
+    if (input.value.trim()) choose(inputs.map(({ value }) => Number(value)));
   });
   input.addEventListener("blur", paint);
 }

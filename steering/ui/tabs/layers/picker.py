@@ -1,4 +1,4 @@
-"""The pair of layers that is looked at: two number fields, and a click on a cell of the map writes into them."""
+"""A custom component with two number fields for a pair of layers; a click on a cell of the map fills them in."""
 
 from importlib.resources import files
 from typing import Any
@@ -12,7 +12,7 @@ _ASSETS = files("steering.ui.tabs.layers")
 
 
 def component() -> gr.HTML:
-    """The two fields. Its event `input` tells that a visitor chose another pair."""
+    """The two fields. Their event `input` occurs when the user chooses another pair."""
     return gr.HTML(
         value=show((0, 0), (1, 1)),
         html_template=(_ASSETS / "picker.html").read_text("utf-8"),
@@ -24,17 +24,22 @@ def component() -> gr.HTML:
 
 
 def show(pair: Pair, sizes: Pair) -> dict[str, Any]:
-    """What the fields say.
+    """The data of the fields.
 
     Args:
         pair: parent layer and child layer.
-        sizes: how many layers the parent and the child have.
+        sizes: number of layers of the parent and of the child.
     """
     return {"pair": list(pair), "sizes": list(sizes)}
 
 
 def read(value: Any, sizes: Pair) -> Pair | None:
-    """The pair that the page sent; None where it is none of these sizes."""
+    """The pair that the page sent; None if it is not a pair of existing layers.
+
+    Args:
+        value: from the page.
+        sizes: number of layers of the parent and of the child.
+    """
     pair = value.get("pair") if isinstance(value, dict) else None
     if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(layer, int) for layer in pair):
         return None

@@ -1,7 +1,7 @@
-"""The layer profile and its effect on the text: bars that are edited, and a short preview beside them.
+"""The layer profile and a preview of its effect: baseline and steered text for the profile that the bars show.
 
-An edit is previewed by itself when that takes a second: the vector is at hand, the models are loaded, and nobody else waits
-for them. A newer edit ends the preview of an older one.
+An edit of the bars starts a preview if that is quick: the vector is ready, the models are loaded, and no long task uses
+them. A newer edit ends the preview of an older one.
 """
 
 import time
@@ -26,16 +26,19 @@ from steering.ui.tabs.layers import bars, render, text
 LONG_TASK = LongTask("preview", ("preview",), "preview_stop", "preview_status")
 
 TOKENS = 24
+"""Limit of new tokens of a preview."""
 
 
 def connect(events: EventBinder) -> None:
     """Connect bars and preview."""
     page, preview = events.page, Preview(events.workspace)
     values, outputs = ["prompt", "preview_lam"], ["preview_texts", "preview_stale"]
-    edited, moved = ["bars", "preview_lam", *FIELDS], ["preview_lam", *FIELDS]
-    asked = ["profile", "preview_asked"]
-    events.on(page["bars"].input, preview.edited, edited, asked, status=LONG_TASK.status, latest=True)
-    events.on(page["preview_lam"].change, preview.moved, moved, ["preview_asked"], status=LONG_TASK.status)
+    bars_inputs, lam_inputs = ["bars", "preview_lam", *FIELDS], ["preview_lam", *FIELDS]
+    request_outputs = ["profile", "preview_asked"]
+    events.on(
+        page["bars"].input, preview.bars_edited, bars_inputs, request_outputs, status=LONG_TASK.status, latest=True
+    )
+    events.on(page["preview_lam"].change, preview.lam_changed, lam_inputs, ["preview_asked"], status=LONG_TASK.status)
     for trigger in (page["preview"].click, page["preview_asked"].change):
         events.long_task(trigger, LONG_TASK, preview.write, values, outputs)
     events.stop(LONG_TASK)
@@ -44,102 +47,97 @@ def connect(events: EventBinder) -> None:
 
 @dataclass
 class PreviewState:
-    """What the page shows, and what was asked for last.
+    """The preview on the page, and the last request for another one.
 
     Attributes:
-        bars: what the bars show.
-        key: what the texts were made with.
-        asked: how often a preview was asked for by an edit.
-        profile: the profile that the last edit asked for.
-        lam: the λ that it asked for.
+        bars: data of the bars on the page; None before the first.
+        key: settings, prompt and λ of the texts on the page; None before the first and while texts are generated.
+        requests: number of previews that edits have requested.
+        profile: layer profile of the last request.
+        lam: λ of the last request.
     """
 
     bars: dict[str, Any] | None = None
     key: tuple[object, ...] | None = None
-    asked: int = 0
+    requests: int = 0
     profile: Profile = "all"
     lam: float = 0.0
 
 
 class Preview:
-    """The events of one running app."""
+    """The handlers of one app."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
     def notices(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> Changes:
-        """The bars for these settings, and whether the texts are out of date."""
-        concept, shown = session.draft(settings.concept).concept, session.record(PreviewState)
-        stale = shown.key not in (None, _key(settings, concept, prompt, lam)) and LONG_TASK.name not in session.jobs
+        """Update the bars, and mark texts that are out of date."""
+        concept, state = session.draft(settings.concept).concept, session.record(PreviewState)
+        stale = state.key not in (None, _key(settings, concept, prompt, lam)) and LONG_TASK.name not in session.jobs
         changes: Changes = {"preview_stale": page_render.message(text.PREVIEW_STALE if stale else "", "warning")}
         shape, vector = self.workspace.shape(settings.child), self.workspace.stored_vector(settings, concept)
-        found = bars.show(shape.layers if shape else None, settings.profile, vector.signal if vector else None)
-        if found != shown.bars:
-            shown.bars = found
-            changes["bars"] = found
+        bars_data = bars.show(shape.layers if shape else None, settings.profile, vector.signal if vector else None)
+        if bars_data != state.bars:
+            state.bars = bars_data
+            changes["bars"] = bars_data
         return changes
 
-    def edited(self, session: Session, value: Any, lam: float | None, *fields: Any) -> Changes:
-        """Take the bars over into the settings, and ask for a preview."""
+    def bars_edited(self, session: Session, value: Any, lam: float | None, *fields: Any) -> Changes:
+        """Set the layer profile to the edited bars, and request a preview."""
         field = bars.read(value)
         if field is None:
             return {}
-        # What is on the page already is not sent back to it: a newer edit may be under way there.
-        session.record(PreviewState).bars = {**value, "at": (session.record(PreviewState).bars or value)["at"]}
+        # The edited bars are on the page already. Sending them back could overwrite a newer edit.
+        state = session.record(PreviewState)
+        state.bars = {**value, "at": (state.bars or value)["at"]}
         changes: Changes = {"profile": gr.update(choices=profiles.choices(field), value=field)}
         values = dict(zip(FIELDS, fields, strict=True)) | {"profile": field}
-        return changes | self._ask(session, list(values.values()), lam)
+        return changes | self._request(session, list(values.values()), lam)
 
-    def moved(self, session: Session, lam: float | None, *fields: Any) -> Changes:
-        """Ask for a preview at another λ."""
-        return self._ask(session, fields, lam)
+    def lam_changed(self, session: Session, lam: float | None, *fields: Any) -> Changes:
+        """Request a preview at another λ."""
+        return self._request(session, fields, lam)
 
     def write(
         self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None
     ) -> Iterator[Changes]:
-        """Write baseline and steered text; begin again when another edit has settled meanwhile."""
-        shown, concept, lam = (
-            session.record(PreviewState),
-            session.draft(settings.concept).concept,
-            required_number(text.PREVIEW_LAM, lam),
-        )
+        """Generate baseline and steered text; start over if another preview is requested meanwhile."""
+        state, concept = session.record(PreviewState), session.draft(settings.concept).concept
+        lam = required_number(text.PREVIEW_LAM, lam)
         if not prompt.strip():
             raise SteeringError(text.PREVIEW_NO_PROMPT)
         while True:
-            asked = shown.asked
+            requests = state.requests
             job = session.jobs.setdefault(LONG_TASK.name, job)
-            if shown.key == _key(settings, concept, prompt, lam):
+            if state.key == _key(settings, concept, prompt, lam):
                 yield LONG_TASK.message("")
                 return
             yield from self._write(session, job, settings, prompt, lam)
-            if shown.asked == asked:
+            if state.requests == requests:
                 return
-            settings, lam = replace(settings, profile=shown.profile), shown.lam
+            settings, lam = replace(settings, profile=state.profile), state.lam
 
     def _write(self, session: Session, job: Job, settings: Settings, prompt: str, lam: float) -> Iterator[Changes]:
-        shown, concept, asked = (
-            session.record(PreviewState),
-            session.draft(settings.concept).concept,
-            session.record(PreviewState).asked,
-        )
+        state, concept = session.record(PreviewState), session.draft(settings.concept).concept
+        requests = state.requests
         rows = yield from LONG_TASK.step(
             job, lambda progress: self._prepare(session, settings, concept, prompt, lam, progress)
         )
-        shown.key = None
+        state.key = None
         started = time.monotonic()
         grid: Grid | None = None
         for grid in throttled(rows, job):
-            # Stop reaches whatever job is the newest: each edit begins one.
+            # The Stop button stops the newest job, and every request creates a job.
             session.jobs.get(LONG_TASK.name, job).raise_if_stopped()
-            if shown.asked != asked:
+            if state.requests != requests:
                 return
             share = max(len(row.token_ids) for row in grid.rows) / TOKENS
             report = ProgressReport(text.WRITING, share, time.monotonic() - started)
             yield {"preview_texts": render.preview(grid), "preview_stale": ""} | LONG_TASK.progress(report)
         assert grid is not None, "a stream has at least one step"
-        shown.key = _key(settings, concept, prompt, lam)
-        done = LONG_TASK.message(text.previewed(time.monotonic() - started, prompt))
-        yield {"preview_texts": render.preview(grid), "preview_stale": ""} | done
+        state.key = _key(settings, concept, prompt, lam)
+        final = LONG_TASK.message(text.previewed(time.monotonic() - started, prompt))
+        yield {"preview_texts": render.preview(grid), "preview_stale": ""} | final
 
     def _prepare(
         self, session: Session, settings: Settings, concept: Concept, prompt: str, lam: float, progress: Progress
@@ -151,29 +149,29 @@ class Preview:
             prompt,
             vector,
             sorted({0.0, lam}, key=abs),
-            sampling=_short(settings).sampling,
+            sampling=_shortened(settings).sampling,
             settings=settings.steering,
             plain=not settings.chat,
         )
 
-    def _ask(self, session: Session, fields: Any, lam: float | None) -> Changes:
+    def _request(self, session: Session, fields: Any, lam: float | None) -> Changes:
         try:
             settings, lam = Settings.read(*fields), required_number(text.PREVIEW_LAM, lam)
         except SteeringError:
             return {}
-        shown = session.record(PreviewState)
+        state = session.record(PreviewState)
         concept = session.draft(settings.concept).concept
         loaded = {settings.parent, settings.child} <= set(self.workspace.loaded())
-        free = LONG_TASK.name in session.jobs or not self.workspace.busy()
-        if not (loaded and free and self.workspace.stored_vector(settings, concept)):
+        models_free = LONG_TASK.name in session.jobs or not self.workspace.busy()
+        if not (loaded and models_free and self.workspace.stored_vector(settings, concept)):
             return {}
-        shown.asked, shown.profile, shown.lam = shown.asked + 1, settings.profile, lam
-        return {"preview_asked": str(shown.asked)}
+        state.requests, state.profile, state.lam = state.requests + 1, settings.profile, lam
+        return {"preview_asked": str(state.requests)}
 
 
-def _short(settings: Settings) -> Settings:
+def _shortened(settings: Settings) -> Settings:
     return replace(settings, sampling=replace(settings.sampling, max_new_tokens=TOKENS))
 
 
 def _key(settings: Settings, concept: Concept, prompt: str, lam: float | None) -> tuple[object, ...]:
-    return (*_short(settings).grid_key(concept, prompt), lam)
+    return (*_shortened(settings).grid_key(concept, prompt), lam)

@@ -43,7 +43,7 @@ BARS_HATCHED = "Hatched layers carry nothing of the concept and are not steered.
 BARS_WORDS = {
     "layer": "child layer {layer}",
     "bar": "child layer {layer}: w = {weight}, {share} % of the push",
-    "mute": "child layer {layer}: w = {weight}, but it carries nothing of the concept and is not steered",
+    "no_signal": "child layer {layer}: w = {weight}, but it carries nothing of the concept and is not steered",
     "alone": "one layer",
 }
 
@@ -68,35 +68,36 @@ MEASURE_EFFECT = "Measure the effect that is kept"
 MEASURED = "Effect measured, see the report."
 
 
-def compared(found: Similarity) -> str:
-    """What a map of layers rests on, and what its numbers would be by chance."""
-    about = "anchor texts" if found.metric in ("cka", "r2") else f"texts of “{found.concept}”"
+def map_summary(similarity: Similarity) -> str:
+    """The models and texts of a map of layers, and its similarities by chance."""
+    about = "anchor texts" if similarity.metric in ("cka", "r2") else f"texts of “{similarity.concept}”"
     return (
-        f"{found.parent} (rows) against {found.child} (columns), on {found.n_texts} {about}. By chance, with texts "
-        f"paired at random, 95 % of the cells stay below {found.chance:.2f}."
+        f"{similarity.parent} (rows) against {similarity.child} (columns), on {similarity.n_texts} {about}. By chance, with "
+        f"texts paired at random, 95 % of the cells stay below {similarity.chance:.2f}."
     )
 
 
 def cell(parent_layer: int, child_layer: int, symbol: str, value: float, metric: str) -> str:
-    """What the map says of a pair of layers."""
+    """The similarity of a pair of layers."""
     return f"Parent layer {parent_layer} → child layer {child_layer}: {symbol} = {signed(value)} ({metric})"
 
 
-def agree(found: TextCorrelation, labels: tuple[str, str]) -> str:
-    """How far two layers agree on the texts."""
-    within = " and ".join(f"{signed(r)} ({label})" for r, label in zip(found.within, labels, strict=True))
+def agree(correlation: TextCorrelation, labels: tuple[str, str]) -> str:
+    """The correlation of two layers over the texts."""
+    within = " and ".join(f"{signed(r)} ({label})" for r, label in zip(correlation.within, labels, strict=True))
+    low, high = signed(correlation.low), signed(correlation.high)
     return (
-        f"The two projections: r = {signed(found.r)} over {found.n} held-out texts, 95 % interval {signed(found.low)} to "
-        f"{signed(found.high)} if the texts count as independent. Within one pole: {within}."
+        f"The two projections: r = {signed(correlation.r)} over {correlation.n} held-out texts, 95 % interval {low} to "
+        f"{high} if the texts count as independent. Within one pole: {within}."
     )
 
 
 def other_length(weights: int, layers: int) -> str:
-    """Why the bars do not show the chosen profile."""
+    """Says why the bars cannot show the chosen profile."""
     return f"The chosen profile has {weights} weights, and this child has {layers} layers. Choose another one."
 
 
 def previewed(seconds: float, prompt: str) -> str:
-    """What a preview shows."""
+    """The end of a preview."""
     short = prompt if len(prompt) <= 60 else prompt[:59] + "…"
     return f"“{short}”, written in {seconds:.1f}\u00a0s."

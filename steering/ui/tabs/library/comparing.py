@@ -1,4 +1,4 @@
-"""Two saved vectors beside each other: where their directions agree, and what each says about itself."""
+"""Comparison of two saved vectors: the cosines of their directions, and their provenance side by side."""
 
 import gradio as gr
 
@@ -11,31 +11,37 @@ from steering.ui.render import message, note
 from steering.ui.state.workspace import Session
 from steering.ui.tabs.library import render, text
 
-COMPARED = ("lib_compared", "lib_cosines", "lib_sides")
-"""Components that a comparison changes."""
+COMPARISON_OUTPUTS = ("lib_compared", "lib_cosines", "lib_sides")
+"""Names of the components that a comparison changes."""
 
 
-def compared(session: Session, name: str, other: str | None) -> Changes:
-    """Two saved vectors beside each other."""
+def compare_vectors(session: Session, name: str, other_name: str | None) -> Changes:
+    """Compare two saved vectors.
+
+    Args:
+        session: of the page; not used.
+        name: of the vector that is chosen in the table.
+        other_name: of the vector that it is compared with.
+    """
     del session
     nothing = {"lib_cosines": gr.update(visible=False), "lib_sides": ""}
-    if not name or not other or name == other:
+    if not name or not other_name or name == other_name:
         return nothing | {"lib_compared": note(text.NO_COMPARISON)}
     try:
-        one, two = library.entry(name), library.entry(other)
+        first, second = library.entry(name), library.entry(other_name)
     except SteeringError as error:
         return nothing | {"lib_compared": message(str(error), "error")}
-    if one.vector is None or two.vector is None:
-        problem = one.problem or two.problem
+    if first.vector is None or second.vector is None:
+        problem = first.problem or second.problem
         return nothing | {"lib_compared": message(problem, "error")}
-    sides = {"lib_sides": render.side_by_side(one, two)}
+    sides = {"lib_sides": render.side_by_side(first, second)}
     try:
-        found = cosines(one.vector, two.vector)
+        similarities = cosines(first.vector, second.vector)
     except MismatchError as error:
         return nothing | sides | {"lib_compared": message(str(error), "warning")}
-    known, chance = found[~found.isnan()], chance_cosine(one.vector.directions.shape[1])
-    if not len(known):
+    finite, chance = similarities[~similarities.isnan()], chance_cosine(first.vector.directions.shape[1])
+    if not len(finite):
         return nothing | sides | {"lib_compared": note(text.NO_LAYERS)}
-    words = text.agreement(float(known.median()), len(known), chance, int((known.abs() < chance).sum()))
-    figure = plot_cosines(found.tolist(), chance)
+    words = text.agreement(float(finite.median()), len(finite), chance, int((finite.abs() < chance).sum()))
+    figure = plot_cosines(similarities.tolist(), chance)
     return sides | {"lib_compared": note(words), "lib_cosines": gr.update(value=figure, visible=True)}

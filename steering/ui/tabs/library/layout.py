@@ -1,4 +1,4 @@
-"""The Library tab: saved vectors above, and what can be taken away below."""
+"""Layout of the Library tab: saved vectors above, and the export of the page below."""
 
 from importlib.resources import files
 
@@ -15,7 +15,7 @@ _ASSETS = files("steering.ui.tabs.library")
 
 
 def build() -> Page:
-    """Lay the tab out."""
+    """Create the components of the tab."""
     page: Page = {}
     gr.HTML(section(text.SAVED, text.SAVED_INTRO), apply_default_css=False)
     with gr.Row(elem_classes="lib-line"):
@@ -67,6 +67,6 @@ def build() -> Page:
             page["lib_write"] = gr.Button(text.WRITE, scale=2, min_width=140, elem_id="lib-write")
         page["lib_notes"] = gr.HTML(apply_default_css=False, elem_id="lib-notes", elem_classes="lib-hide-empty")
     page |= export.build()
-    # Holds a file for the moment between its writing and the browser's download of it.
+    # Holds a file between its writing on the server and its download by the browser.
     page["lib_file"] = gr.File(visible="hidden")
     return page

@@ -1,4 +1,4 @@
-"""Pieces of the Library tab as HTML: whatever a user, a file or a model wrote is escaped here."""
+"""HTML of the Library tab, as pure functions. Text of users, files and models is escaped here."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,18 +13,18 @@ from steering.ui.tabs.library import text
 from steering.vectors import SteeringVector
 
 
-def rows(found: Sequence[Entry], chosen: str) -> dict[str, Any]:
-    """The table of saved vectors, as data for its component."""
+def rows(entries: Sequence[Entry], chosen: str) -> dict[str, Any]:
+    """The data of the table of saved vectors."""
     return {
         "columns": list(text.COLUMNS),
-        "rows": [{"name": entry.name, "cells": _cells(entry)} for entry in found],
+        "rows": [{"name": entry.name, "cells": _cells(entry)} for entry in entries],
         "chosen": chosen,
         "empty": text.NOTHING_SAVED,
     }
 
 
 def details(entry: Entry) -> str:
-    """Everything that a saved vector says about itself."""
+    """A card with the transfer report and the provenance of a saved vector."""
     if entry.vector is None:
         return f'<div class="lab-card"><p><b>{escape(entry.name)}</b></p><p>✕ {escape(entry.problem)}</p></div>'
     vector = entry.vector
@@ -36,27 +36,27 @@ def details(entry: Entry) -> str:
     )
 
 
-def card(found: Card) -> str:
-    """The check card: what matches, what does not, and what nobody can know."""
-    head = text.FITS if found.fits else text.STOPS.format(model=found.model)
+def fit_card(card: Card) -> str:
+    """The check card: what matches the child, what differs, and what is unknown."""
+    head = text.FITS if card.fits else text.STOPS.format(model=card.model)
     body = "".join(
-        f'<tr class="{one.status}"><th scope="row">{escape(one.what)}</th><td class="mark">{_status(one)}</td>'
-        f'<td class="long">{escape(one.expected)}</td><td class="long">{escape(one.found)}</td></tr>'
-        for one in sorted(found.findings, key=lambda one: not one.stops)
+        f'<tr class="{finding.status}"><th scope="row">{escape(finding.what)}</th><td class="mark">{_status(finding)}</td>'
+        f'<td class="long">{escape(finding.expected)}</td><td class="long">{escape(finding.found)}</td></tr>'
+        for finding in sorted(card.findings, key=lambda finding: not finding.stops)
     )
     return (
-        f'<div class="lab-card lib-card {"fits" if found.fits else "stops"}"><p><b>{escape(found.file)}</b></p>'
-        f"<p>{'✓' if found.fits else '✕'} {escape(head)}</p>"
+        f'<div class="lab-card lib-card {"fits" if card.fits else "stops"}"><p><b>{escape(card.file)}</b></p>'
+        f"<p>{'✓' if card.fits else '✕'} {escape(head)}</p>"
         f'<div class="lib-words"><table><thead><tr><th></th><th></th><th scope="col">{text.EXPECTED}</th>'
         f'<th scope="col">{text.FOUND}</th></tr></thead><tbody>{body}</tbody></table></div></div>'
     )
 
 
-def side_by_side(one: Entry, other: Entry) -> str:
-    """What two vectors say about themselves, beside each other; lines that differ are marked."""
-    assert one.vector is not None
-    assert other.vector is not None
-    left, right = provenance(one.vector), provenance(other.vector)
+def side_by_side(first: Entry, second: Entry) -> str:
+    """The provenance of two vectors side by side; rows that differ are marked."""
+    assert first.vector is not None
+    assert second.vector is not None
+    left, right = provenance(first.vector), provenance(second.vector)
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td class="mark">{"" if left.get(name) == right.get(name) else "≠"}</td>'
         f'<td class="long">{escape(left.get(name, "–"))}</td><td class="long">{escape(right.get(name, "–"))}</td></tr>'
@@ -64,13 +64,13 @@ def side_by_side(one: Entry, other: Entry) -> str:
     )
     return (
         f'<div class="lib-words"><table><thead><tr><th></th><th></th>'
-        f'<th scope="col">A: {escape(one.name)}</th><th scope="col">B: {escape(other.name)}</th></tr></thead>'
+        f'<th scope="col">A: {escape(first.name)}</th><th scope="col">B: {escape(second.name)}</th></tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
 def provenance(vector: SteeringVector) -> dict[str, str]:
-    """Where a vector came from, by name, in words."""
+    """The provenance of a vector in words: names and values."""
     steered = [layer for layer, carries in enumerate(vector.signal) if carries]
     lengths = sorted(float(vector.lengths[layer]) for layer in steered)
     message: dict[str, str] = {

@@ -61,32 +61,32 @@ WRITING = "Writing the file"
 
 
 def saved(name: str, folder: str) -> str:
-    """Where a vector went."""
+    """The end of saving a vector."""
     return f"Saved as {name} in {folder}."
 
 
 def used(name: str, concept: str) -> str:
-    """What was done, and what comes next."""
+    """The end of choosing a vector to steer with."""
     return f"Steering with {name} ({concept}) from now on. Press Generate on the Steer tab."
 
 
 def removed(name: str) -> str:
-    """What was deleted, and the way back."""
+    """The end of a deletion, and how to undo it."""
     return f"{name} was deleted. “{UNDO}” brings it back until another one is deleted."
 
 
 def brought_back(name: str) -> str:
-    """What came back."""
+    """The end of undoing a deletion."""
     return f"{name} is back."
 
 
 def written(file: str, layers: Sequence[int], lam: float, scale: str) -> str:
-    """What an exported file holds."""
+    """The end of writing a file for another tool."""
     return f"Wrote {file}: λ = {lam:g} on the scale {scale}, at {len(layers)} layers."
 
 
 def agreement(median: float, layers: int, chance: float, inside: int) -> str:
-    """Two vectors compared, in words."""
+    """The result of comparing two vectors."""
     return (
         f"Median cosine {median:+.2f} over {layers} layers. Of random directions of this width, 95 % stay within "
         f"±{chance:.2f}; {inside} of the {layers} layers do."
