@@ -1,4 +1,4 @@
-"""A page without a browser: values of the sidebar, and runs as the buttons start them."""
+"""A page without a browser: values of the sidebar and forms, and long tasks as the buttons start them."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,7 +35,7 @@ def fields(parent: str = "a", child: str = "b", **changes: Any) -> list[Any]:
 def press(
     task: LongTask, handler: Callable[..., Iterator[Changes]], session: Session, values: list[Any], *more: Any
 ) -> Iterator[Changes]:
-    """What a press of a run's button changes, one change after the other."""
+    """The changes after a press of a start button of a long task."""
     yield task.begin(session, Workspace())
     yield from task.work(session, handler, values, *more)
 
@@ -46,7 +46,7 @@ def last(changes: list[Changes], name: str) -> Any:
 
 
 def form(session: Session, **changes: Any) -> list[Any]:
-    """The Tune λ tab's values, in its order; the task is the file that the session brought, if it brought one."""
+    """The Tune λ tab's values, in its order; the task is the file that the session uploaded, if there is one."""
     values = {
         "source": next(iter(session.record(Uploads).files), "questions"),
         "limit": 40,

@@ -27,7 +27,7 @@ from steering.ui.state.workspace import Session, Shape, Workspace
 EVIL = '<img src=x onerror="document.title=1">'
 
 
-def test_what_people_write_is_escaped() -> None:
+def test_text_of_users_is_escaped() -> None:
     concept = load_concept("sentiment")
     draft = Draft(replace(concept, name=EVIL, description=EVIL), concept)
     settings = Settings.read(*fields(parent=EVIL, child=EVIL + "2"))
@@ -43,10 +43,10 @@ def test_what_people_write_is_escaped() -> None:
 
 
 def test_relation_says_how_models_are_joined() -> None:
-    two = render.relation(Settings.read(*fields()), Shape(18, 640), Shape(30, 576))
-    assert "18 layers of width 640" in two
-    assert "30 layers of width 576" in two
-    assert "ridge" in two
+    card = render.relation(Settings.read(*fields()), Shape(18, 640), Shape(30, 576))
+    assert "18 layers of width 640" in card
+    assert "30 layers of width 576" in card
+    assert "ridge" in card
     assert "known once it is loaded" in render.relation(Settings.read(*fields()), None, None)
     assert "used as it is" in render.relation(Settings.read(*fields(child="a")), None, None)
 
@@ -73,11 +73,11 @@ def test_settings_reject_an_empty_field_by_name() -> None:
 
 def test_sampling_makes_texts_stale_but_not_the_vector() -> None:
     concept = load_concept("sentiment")
-    one, other = Settings.read(*fields()), Settings.read(*fields(temperature=1))
-    assert one.vector_key(concept) == other.vector_key(concept)
-    assert one.grid_key(concept, "p") != other.grid_key(concept, "p")
-    assert one.grid_key(concept, "p") != one.grid_key(concept, "q")
-    assert one.vector_key(concept) != Settings.read(*fields(width="truncate")).vector_key(concept)
+    first, second = Settings.read(*fields()), Settings.read(*fields(temperature=1))
+    assert first.vector_key(concept) == second.vector_key(concept)
+    assert first.grid_key(concept, "p") != second.grid_key(concept, "p")
+    assert first.grid_key(concept, "p") != first.grid_key(concept, "q")
+    assert first.vector_key(concept) != Settings.read(*fields(width="truncate")).vector_key(concept)
 
 
 # Jobs
@@ -137,16 +137,16 @@ def test_errors_of_the_work_are_raised_where_it_is_watched() -> None:
 
 
 def test_models_work_in_one_thread_whoever_asks() -> None:
-    """Two threads that compute make each other slow; see `worker`."""
-    seen = set()
+    """Two computing threads slow each other down; see `worker`."""
+    threads = set()
 
     def steps() -> Iterator[int]:
         for number in range(3):
-            seen.add(threading.get_ident())
+            threads.add(threading.get_ident())
             yield number
 
     def ask() -> None:
-        list(work_with_progress(lambda _: seen.add(threading.get_ident()), Job(), lambda report: report))
+        list(work_with_progress(lambda _: threads.add(threading.get_ident()), Job(), lambda report: report))
         assert list(worker.iterate(steps())) == [0, 1, 2]
 
     pages = [threading.Thread(target=ask) for _ in range(4)]
@@ -154,54 +154,54 @@ def test_models_work_in_one_thread_whoever_asks() -> None:
         page.start()
     for page in pages:
         page.join()
-    assert len(seen) == 1
-    assert threading.get_ident() not in seen
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
 
 
-def test_an_error_in_the_worker_reaches_who_waits_and_not_the_next_one() -> None:
+def test_an_error_in_the_worker_is_raised_for_its_caller_only() -> None:
     with pytest.raises(ZeroDivisionError):
         worker.submit(lambda: 1 // 0).result()
     assert worker.submit(lambda: 42).result() == 42
 
 
-def test_a_page_sees_the_first_step_the_last_one_and_some_between() -> None:
-    def shown(n: int, seconds: float) -> list[int]:
-        """What a page sees of n steps that take so many seconds each."""
+def test_throttling_keeps_the_first_step_the_last_one_and_some_between() -> None:
+    def yielded(n: int, seconds: float) -> list[int]:
+        """The steps that are yielded of n steps that take some seconds each."""
         clock = itertools.count()
         return list(throttled(iter(range(n)), Job(), lambda: next(clock) * seconds))
 
-    assert shown(5, 0.01) == [0, 4]
-    assert shown(10, 0.125) == [0, 3, 6, 9]
-    assert shown(9, 0.125) == [0, 3, 6, 8]
-    assert shown(3, 1) == [0, 1, 2]
-    assert shown(0, 1) == []
+    assert yielded(5, 0.01) == [0, 4]
+    assert yielded(10, 0.125) == [0, 3, 6, 9]
+    assert yielded(9, 0.125) == [0, 3, 6, 8]
+    assert yielded(3, 1) == [0, 1, 2]
+    assert yielded(0, 1) == []
 
 
-def test_stop_ends_what_is_paced() -> None:
-    job, taken = Job(), []
+def test_stop_ends_throttled_steps() -> None:
+    job, steps_done = Job(), []
 
     def steps() -> Iterator[int]:
         for number in range(100):
-            taken.append(number)
+            steps_done.append(number)
             if number == 3:
                 job.stop.set()
             yield number
 
     with pytest.raises(Stopped):
         list(throttled(steps(), job))
-    assert taken == [0, 1, 2, 3]
+    assert steps_done == [0, 1, 2, 3]
 
 
 def _run(generator: Any) -> tuple[list[Any], Any]:
-    seen = []
+    values = []
     while True:
         try:
-            seen.append(next(generator))
+            values.append(next(generator))
         except StopIteration as end:
-            return seen, end.value
+            return values, end.value
 
 
-def test_closing_a_page_forgets_it() -> None:
+def test_closing_a_page_removes_its_session() -> None:
     workspace, task = Workspace(), LongTask("steer", ("generate",), "stop", "status")
     session = workspace.session("page")
     task.begin(session, workspace)
@@ -221,7 +221,9 @@ def test_a_second_page_is_told_that_the_model_is_busy() -> None:
 def test_the_app_is_built_without_a_model_and_opens_no_endpoint() -> None:
     demo = build_app()
     config = demo.get_config_file()
-    public = [one["api_name"] for one in config["dependencies"] if one["api_visibility"] != "private"]
+    public = [
+        dependency["api_name"] for dependency in config["dependencies"] if dependency["api_visibility"] != "private"
+    ]
     assert public == []
     assert not config["analytics_enabled"]
 
@@ -238,7 +240,7 @@ def test_a_run_that_yields_nothing_changes_nothing() -> None:
     with gr.Blocks() as demo:
         page = {"said": gr.HTML("words", elem_id="said"), "press": gr.Button()}
         EventBinder(demo, page, Workspace()).on(page["press"].click, silent, outputs=["said"])
-    (function,) = (one.fn for one in demo.fns.values())
+    (function,) = (listener.fn for listener in demo.fns.values())
     assert list(function(SimpleNamespace(session_hash="page"))) == [gr.skip()]
 
 
@@ -247,9 +249,9 @@ def test_long_tasks_share_one_worker() -> None:
         handler = inspect.getclosurevars(function).nonlocals.get("handler")
         return getattr(handler, "__qualname__", "") == "EventBinder.long_task.<locals>.work"
 
-    runs = [one for one in build_app().fns.values() if one.fn and is_run(one.fn)]
+    runs = [listener for listener in build_app().fns.values() if listener.fn and is_run(listener.fn)]
     assert len(runs) > 8
-    assert {(one.concurrency_id, one.concurrency_limit) for one in runs} == {("model", 1)}
+    assert {(listener.concurrency_id, listener.concurrency_limit) for listener in runs} == {("model", 1)}
 
 
 def test_default_sampling_is_the_library_default() -> None:

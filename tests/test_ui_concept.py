@@ -1,4 +1,4 @@
-"""The Concept tab without a browser: drafts, the table, and what is said about the pairs."""
+"""The Concept tab without a browser: drafts, the table, and the messages about the pairs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +21,14 @@ from steering.ui.tabs.concept.checking import Checking, CheckState
 from steering.ui.tabs.concept.comparing import Comparing
 from steering.ui.text import MODIFIED
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # a toast outside of a page is a warning
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning:gradio"
+)  # outside of a page, Gradio shows a toast as a warning
 
 EVIL = '<img src=x onerror="document.title=1">'
 
 
-def test_edits_can_be_taken_back_one_by_one() -> None:
+def test_edits_can_be_undone_one_by_one() -> None:
     original = load_concept("sentiment")
     start = Draft(original, original)
     edited = start.with_rows([["a", "b"]]).with_empty_pair().with_labels("up", "down")
@@ -44,7 +46,7 @@ def test_the_same_edit_twice_is_one_edit() -> None:
     assert once.with_rows([["a", "b"]]) is once
 
 
-def test_reset_can_be_taken_back() -> None:
+def test_a_reset_can_be_undone() -> None:
     original = load_concept("sentiment")
     edited = Draft(original, original).without(0)
     assert not edited.reset().modified
@@ -56,8 +58,8 @@ def test_an_uploaded_file_brings_pairs_and_json_brings_labels() -> None:
     original = load_concept("sentiment")
     draft = Draft(original, original)
     assert len(draft.with_concept(parse_concept("positive,negative\na,b\n", "csv", "mine")).concept.pairs) == 1
-    both = '{"positive_label": "hot", "negative_label": "cold", "pairs": [{"positive": "a", "negative": "b"}]}'
-    assert draft.with_concept(parse_concept(both, "json", "mine")).concept.positive_label == "hot"
+    json_file = '{"positive_label": "hot", "negative_label": "cold", "pairs": [{"positive": "a", "negative": "b"}]}'
+    assert draft.with_concept(parse_concept(json_file, "json", "mine")).concept.positive_label == "hot"
     unlabelled = draft.with_concept(parse_concept("positive,negative\na,b\n", "csv", "mine")).concept
     assert (unlabelled.positive_label, unlabelled.negative_label) == ("happy", original.negative_label)
 
@@ -136,7 +138,7 @@ def test_the_bundled_pairs_have_no_problem() -> None:
     assert not [problem for problem in lint(load_concept("sentiment").pairs) if problem.serious]
 
 
-def test_what_people_write_is_escaped() -> None:
+def test_text_of_users_is_escaped() -> None:
     concept = load_concept("sentiment")
     draft = Draft(replace(concept, name=EVIL, description=EVIL), concept)
     assert "<img" not in render.problem_list([Problem(1, EVIL)]) + render.pairs_heading(draft)
@@ -161,7 +163,7 @@ def test_a_line_without_two_texts_is_named(line: str, holds: str) -> None:
         read_pairs(f"up | down\n{line}")
 
 
-def test_pasted_pairs_take_the_place_of_empty_rows_and_can_be_taken_back() -> None:
+def test_pasted_pairs_take_the_place_of_empty_rows_and_can_be_undone() -> None:
     draft = new_draft("mine", (), ())
     assert draft.rows == [["", ""]]
     more = draft.with_pairs(read_pairs("a | b\nc | d"))
@@ -227,21 +229,21 @@ def checked(folders: tuple[str, str]) -> Pressed:
 
 
 def test_checked_pairs_are_listed_with_those_that_fight_first(checked: Pressed) -> None:
-    _, session, _, seen = checked
-    rows = last(seen, "votes")["rows"]
+    _, session, _, all_changes = checked
+    rows = last(all_changes, "votes")["rows"]
     assert sorted(row["number"] for row in rows) == list(range(1, 33))
     assert [row["score"] for row in rows] == sorted(row["score"] for row in rows)
     assert all(row["fights"] == (row["score"] < 0) == (row["mark"] == votes.FIGHTS) for row in rows)
-    assert "32" in last(seen, "check_status")
-    assert last(seen, "check")["interactive"]
+    assert "32" in last(all_changes, "check_status")
+    assert last(all_changes, "check")["interactive"]
     assert session.record(CheckState).chosen is None
 
 
-def test_a_chosen_pair_can_be_left_out_and_taken_back(checked: Pressed) -> None:
-    check, session, values, seen = checked
+def test_a_chosen_pair_can_be_left_out_and_restored(checked: Pressed) -> None:
+    check, session, values, all_changes = checked
     settings, pairs = Settings.read(*values), load_concept("sentiment").pairs
     assert check.notices(session, settings)["check_stale"] == ""
-    number = last(seen, "votes")["rows"][0]["number"]
+    number = last(all_changes, "votes")["rows"][0]["number"]
     detail = check.choose(session, number - 1)
     assert f"Row {number}" in detail["vote_detail"]
     assert "n = 31 pairs" in detail["vote_detail"]
@@ -268,12 +270,12 @@ def test_a_check_grows_old_with_the_method_and_not_with_the_child(checked: Press
     assert stale == [True, False, True]
 
 
-def test_pairs_that_cannot_be_used_are_said_beside_the_button(folders: tuple[str, str]) -> None:
+def test_pairs_that_cannot_be_used_give_an_error_beside_the_button(folders: tuple[str, str]) -> None:
     session = Session()
     table.start_concept(session, "", "mine")
     check = Checking(Workspace(), table.write_table)
-    seen = list(press(checking.LONG_TASK, check.check, session, fields(*folders, concept="mine")))
-    assert "cannot be used" in last(seen, "check_status")
+    all_changes = list(press(checking.LONG_TASK, check.check, session, fields(*folders, concept="mine")))
+    assert "cannot be used" in last(all_changes, "check_status")
     assert check.choose(session, 0) == check.leave_out(session, "mine") == {}
 
 
@@ -302,13 +304,13 @@ def test_two_designs_are_compared_and_written_with_in_one_batch(folders: tuple[s
             list(press(comparing.LONG_TASK, compare.compare, session, values, prompt, lam, "explained variance")),
             "compare_status",
         )
-    seen = list(press(comparing.LONG_TASK, compare.compare, session, values, "Hello", 0.3, "explained variance"))
-    assert text.WRITTEN in last(seen, "compare_status")
-    texts = last(seen, "design_texts")
+    all_changes = list(press(comparing.LONG_TASK, compare.compare, session, values, "Hello", 0.3, "explained variance"))
+    assert text.WRITTEN in last(all_changes, "compare_status")
+    texts = last(all_changes, "design_texts")
     assert [texts.count(name) for name in ("Baseline", "Design A", "Design B")] == [1, 1, 1]
     assert "λ = +0.3" in texts
-    assert len(last(seen, "design_cosines").data[1].y) == 3
-    assert "explained variance" in last(seen, "design_quality").layout.yaxis.title.text
+    assert len(last(all_changes, "design_cosines").data[1].y) == 3
+    assert "explained variance" in last(all_changes, "design_quality").layout.yaxis.title.text
     assert "split-half" in comparing.show_quality(session, "split-half cosine")["design_quality"].data[0].hovertemplate
     settings = Settings.read(*values)
     assert compare.notices(session, settings, "Hello", 0.3)["compare_stale"] == ""
@@ -318,7 +320,7 @@ def test_two_designs_are_compared_and_written_with_in_one_batch(folders: tuple[s
     assert text.STALE_COMPARISON in compare.notices(session, settings, "Hello", 0.3)["compare_stale"]
 
 
-def test_what_people_write_in_designs_is_escaped(checked: Pressed) -> None:
+def test_text_of_users_in_designs_is_escaped(checked: Pressed) -> None:
     check, session, _, _ = checked
     check.choose(session, 0)
     state = session.record(CheckState)

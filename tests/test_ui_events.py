@@ -1,4 +1,4 @@
-"""Handlers as the page calls them: what is said when one fails, and what becomes of a closed page and of a second start."""
+"""Handlers as the page calls them: errors, closed pages, and second starts."""
 
 import inspect
 import threading
@@ -30,7 +30,9 @@ from steering.ui.tabs.steer import text as steer_text
 from steering.ui.tabs.tune import handlers as tune
 from steering.ui.tabs.vote import handlers as vote
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # a toast outside of a page is a warning
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning:gradio"
+)  # outside of a page, Gradio shows a toast as a warning
 
 LONG_TASK = LongTask("steer", ("generate",), "stop", "status")
 PAGE = SimpleNamespace(session_hash="page")
@@ -39,76 +41,78 @@ EVIL = "<img src=x>"
 
 @pytest.fixture
 def toasts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was said in the corner."""
+    """The messages of toasts."""
     message: list[str] = []
     monkeypatch.setattr(gr, "Warning", message.append)
     return message
 
 
-def wired(handler: Callable[..., Any], *, status: str = "said") -> tuple[Callable[..., Any], dict[str, Any]]:
+def bind(handler: Callable[..., Any], *, status: str = "said") -> tuple[Callable[..., Any], dict[str, Any]]:
     """A handler as Gradio calls it, and the components by name."""
     with gr.Blocks() as demo:
         page = {"said": gr.HTML("words"), "other": gr.HTML("words"), "press": gr.Button()}
         EventBinder(demo, page, Workspace()).on(page["press"].click, handler, outputs=["other"], status=status)
-    (function,) = (one.fn for one in demo.fns.values())
+    (function,) = (listener.fn for listener in demo.fns.values())
     return function, page
 
 
-def seen(function: Callable[..., Any], *values: Any) -> list[Any]:
-    """All that Gradio gets of a handler."""
+def outputs_of(function: Callable[..., Any], *values: Any) -> list[Any]:
+    """All values that Gradio gets from a handler."""
     return list(function(PAGE, *values)) if inspect.isgeneratorfunction(function) else [function(PAGE, *values)]
 
 
-def known(_session: Session) -> Changes:
-    """Fails as a user can make it fail."""
+def raises_steering_error(_session: Session) -> Changes:
+    """Fails with an error of the user."""
     raise SteeringError(f"{EVIL} is wrong.")
 
 
-def known_late(session: Session) -> Iterator[Changes]:
+def raises_late(session: Session) -> Iterator[Changes]:
     """Changes something, and then fails."""
     yield {"other": "new"}
-    known(session)
+    raises_steering_error(session)
 
 
-def unknown(session: Session) -> Changes:
-    """Fails as nobody expects."""
+def raises_unexpected(session: Session) -> Changes:
+    """Fails with an error that is not a SteeringError."""
     return {"other": 1 / len(session.jobs)}
 
 
-@pytest.mark.parametrize("handler", [known, known_late])
-def test_every_handler_says_what_is_wrong_beside_the_control_and_in_the_corner(
+@pytest.mark.parametrize("handler", [raises_steering_error, raises_late])
+def test_every_handler_shows_its_error_beside_the_control_and_in_a_toast(
     handler: Callable[..., Any], toasts: list[str]
 ) -> None:
-    function, page = wired(handler)
-    newest = seen(function)[-1]
+    function, page = bind(handler)
+    newest = outputs_of(function)[-1]
     assert list(newest) == [page["said"]], "all else stays as it was"
     assert "&lt;img src=x&gt; is wrong." in newest[page["said"]]
     assert toasts == ["&lt;img src=x&gt; is wrong."]
 
 
-def test_what_nobody_expected_is_logged_and_admitted(toasts: list[str], caplog: pytest.LogCaptureFixture) -> None:
-    function, page = wired(unknown)
-    (newest,) = seen(function)
+def test_an_unexpected_error_is_logged_and_shown(toasts: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    function, page = bind(raises_unexpected)
+    (newest,) = outputs_of(function)
     assert text.UNEXPECTED in newest[page["said"]]
     assert toasts == [text.UNEXPECTED]
     assert "ZeroDivisionError" in caplog.text
-    assert "unknown failed" in caplog.text
+    assert "raises_unexpected failed" in caplog.text
 
 
-def test_a_handler_without_a_line_of_its_own_fails_in_the_corner_alone(toasts: list[str]) -> None:
-    function, _ = wired(known, status="")
-    assert seen(function) == [gr.skip()]
+def test_a_handler_without_a_status_shows_its_error_in_a_toast_only(toasts: list[str]) -> None:
+    function, _ = bind(raises_steering_error, status="")
+    assert outputs_of(function) == [gr.skip()]
     assert len(toasts) == 1
 
 
 def test_every_python_handler_of_the_page_goes_through_the_binder() -> None:
-    """What does not is neither turned into words nor kept from a closed page."""
-    functions = [one.fn for one in build_app().fns.values() if one.fn]
-    astray = [one.__qualname__ for one in functions if not one.__qualname__.startswith("EventBinder._bound.")]
-    assert astray == ["_unload.<locals>.unload"]
+    """Other handlers would neither show their errors nor know about closed pages."""
+    functions = [listener.fn for listener in build_app().fns.values() if listener.fn]
+    others = [
+        listener.__qualname__ for listener in functions if not listener.__qualname__.startswith("EventBinder._bound.")
+    ]
+    assert others == ["_unload.<locals>.unload"]
 
 
-def test_what_fails_while_the_page_is_brought_up_to_date_stops_nothing_else(
+def test_a_notice_that_fails_does_not_keep_the_others_from_being_updated(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fails(*_values: Any) -> Changes:
@@ -127,16 +131,16 @@ def test_what_fails_while_the_page_is_brought_up_to_date_stops_nothing_else(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_half_a_character_never_reaches_a_handler() -> None:
-    taken: list[Any] = []
+def test_lone_surrogates_are_replaced_before_a_handler_is_called() -> None:
+    received: list[Any] = []
 
     def take(_session: Session, *values: Any) -> Changes:
-        taken.extend(values)
+        received.extend(values)
         return {}
 
-    function, _ = wired(take)
-    seen(function, "a\ud800b", [["\udfff", 1, None]], {"words": "\ud800"}, "🙂")
-    assert taken == ["a?b", [["?", 1, None]], {"words": "?"}, "🙂"]
+    function, _ = bind(take)
+    outputs_of(function, "a\ud800b", [["\udfff", 1, None]], {"words": "\ud800"}, "🙂")
+    assert received == ["a?b", [["?", 1, None]], {"words": "?"}, "🙂"]
 
 
 # Number fields that were cleared
@@ -173,9 +177,9 @@ def test_a_cleared_strength_is_named_on_every_tab(toasts: list[str]) -> None:
         assert words in last(list(press(task, handler, session, values, *inputs)), task.status)
     assert text.UNEXPECTED not in toasts
     assert len(toasts) == len(cleared)
-    shown = preview.Preview(workspace)
-    assert shown.lam_changed(session, None, *values) == {}
-    assert "preview_stale" in shown.notices(session, Settings.read(*values), "Hello", None)
+    preview_tab = preview.Preview(workspace)
+    assert preview_tab.lam_changed(session, None, *values) == {}
+    assert "preview_stale" in preview_tab.notices(session, Settings.read(*values), "Hello", None)
 
 
 # Closed pages

@@ -1,4 +1,4 @@
-"""Names as people write them and the files that the page hands out: what is written where, and for how long it stays."""
+"""Names of any kind, and the files for download: where they are written, and how long they exist."""
 
 import json
 import os
@@ -54,9 +54,9 @@ NAMES = {
 
 FREE: dict[str, Any] = dict.fromkeys(FIELDS)
 
-anything = pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
-any_text = pytest.mark.parametrize("name", [name for name in NAMES.values() if name != "\ud800"])
-"""Without what the page and the readers of files let nobody bring in: half of a surrogate pair."""
+every_name = pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
+every_utf8_name = pytest.mark.parametrize("name", [name for name in NAMES.values() if name != "\ud800"])
+"""All names but the lone surrogate, which neither the page nor the readers of files accept."""
 
 
 @pytest.fixture
@@ -78,15 +78,15 @@ def escaped(temporary: Path, tmp_path: Path) -> Iterator[None]:
         return {path for path in tmp_path.rglob("*") if not path.is_relative_to(temporary)}
 
     before = outside()
-    known = {Path(f"/tmp/y{ending}") for ending in (".csv", ".json", ".html")}
-    there = {path for path in known if path.exists()}
+    candidates = {Path(f"/tmp/y{ending}") for ending in (".csv", ".json", ".html")}
+    existing = {path for path in candidates if path.exists()}
     yield
     assert outside() == before
-    assert {path for path in known if path.exists()} == there
+    assert {path for path in candidates if path.exists()} == existing
 
 
-def own(name: str) -> Session:
-    """A page with a concept of one's own of that name, and texts of it."""
+def session_with_concept(name: str) -> Session:
+    """A session with a new concept of that name and its texts."""
     session, concept = Session(), replace(load_concept("sentiment"), name=name)
     session.drafts[name] = Draft(concept, concept)
     finished = preset("sentiment")
@@ -100,10 +100,10 @@ def inside(path: str, folder: Path) -> bool:
     return Path(path).is_file() and Path(path).resolve().parent.parent == folder.resolve()
 
 
-@anything
+@every_name
 @pytest.mark.usefixtures("escaped")
-def test_every_string_is_the_name_of_a_concept_and_its_files_stay_inside(name: str, temporary: Path) -> None:
-    session, workspace, values = own(name), Workspace(), fields(concept=name)
+def test_files_of_a_concept_of_any_name_are_written_to_temporary_folders(name: str, temporary: Path) -> None:
+    session, workspace, values = session_with_concept(name), Workspace(), fields(concept=name)
     written = [
         table.download(session, session.draft(name).rows, name)["download"],
         exports.write_texts(session, Settings.read(*values)),
@@ -116,9 +116,9 @@ def test_every_string_is_the_name_of_a_concept_and_its_files_stay_inside(name: s
     assert [Path(path).suffix for path in written] == [".csv", ".csv", ".json", ".html"]
 
 
-@anything
+@every_name
 def test_no_name_stops_the_page_from_being_brought_up_to_date(name: str) -> None:
-    session, workspace, values = own(name), Workspace(), fields(concept=name)
+    session, workspace, values = session_with_concept(name), Workspace(), fields(concept=name)
     del session.record(PageTexts).written[name]
     settings = Settings.read(*values)
     assert preset(name) is None
@@ -129,7 +129,7 @@ def test_no_name_stops_the_page_from_being_brought_up_to_date(name: str) -> None
     assert workspace.shape(name) is None
 
 
-@anything
+@every_name
 def test_a_name_that_the_page_does_not_know_is_no_path(name: str, tmp_path: Path, monkeypatch: Any) -> None:
     (tmp_path / "in").mkdir()
     monkeypatch.chdir(tmp_path / "in")
@@ -147,7 +147,7 @@ def test_a_file_of_the_server_is_no_concept(tmp_path: Path) -> None:
         Session().draft(str(path))
 
 
-@any_text
+@every_utf8_name
 def test_a_session_may_bring_a_concept_of_any_name(name: str, tmp_path: Path) -> None:
     session = Session()
     assert "The session is back" in load_session(session, saved(name, tmp_path), choices=FREE)["take_status"]
@@ -170,23 +170,25 @@ def saved(name: str, folder: Path) -> str:
     return str(folder / "session.json")
 
 
-@any_text
-def test_a_vector_of_any_concept_is_saved_and_handed_out(name: str, folders: tuple[str, str], temporary: Path) -> None:
-    session, saved = own(name), SavedVectors(Workspace())
+@every_utf8_name
+def test_a_vector_of_a_concept_of_any_name_is_saved_and_downloaded(
+    name: str, folders: tuple[str, str], temporary: Path
+) -> None:
+    session, saved = session_with_concept(name), SavedVectors(Workspace())
     values = fields(folders[0], folders[0], concept=name)
-    seen = list(press(LONG_TASK, saved.save, session, values, ""))
-    chosen = last(seen, "lib_chosen")
+    all_changes = list(press(LONG_TASK, saved.save, session, values, ""))
+    chosen = last(all_changes, "lib_chosen")
     assert library.entry(chosen).path.parent == library.folder()
     assert inside(saved.download(session, chosen), temporary)
     written = list(press(LONG_TASK, saved.write, session, values, "steering-vectors", 0.5))
     assert inside(last(written, "lib_file"), temporary)
     uploaded = shutil.copy(library.entry(chosen).path, temporary / "🙂.safetensors")
     list(press(LONG_TASK, saved.upload, session, values, str(uploaded)))
-    kept = last(list(press(LONG_TASK, saved.keep, session, values, False)), "lib_chosen")
-    assert library.entry(kept).path.parent == library.folder()
+    kept_name = last(list(press(LONG_TASK, saved.keep, session, values, False)), "lib_chosen")
+    assert library.entry(kept_name).path.parent == library.folder()
 
 
-@anything
+@every_name
 def test_a_name_given_to_a_vector_stays_in_the_library(name: str) -> None:
     safe = library.safe_name(name, otherwise="other")
     assert safe == os.path.basename(safe)
@@ -195,7 +197,7 @@ def test_a_name_given_to_a_vector_stays_in_the_library(name: str) -> None:
     assert len(f".{safe}-99.safetensors.12345678.partial".encode()) <= 255
 
 
-# How long files stay
+# Lifetime of files
 
 
 def test_a_page_keeps_a_bounded_number_of_files_and_none_when_it_is_closed(temporary: Path) -> None:
@@ -206,15 +208,15 @@ def test_a_page_keeps_a_bounded_number_of_files_and_none_when_it_is_closed(tempo
         newest = table.download(session, rows, "sentiment")["download"]
     assert len(list(temporary.iterdir())) == MAX_FOLDERS
     assert Path(newest).is_file()
-    other = table.download(workspace.session("other"), rows, "sentiment")["download"]
+    other_path = table.download(workspace.session("other"), rows, "sentiment")["download"]
     workspace.close("page")
     assert [path.name for path in temporary.rglob("*.csv")] == ["sentiment.csv"]
-    assert Path(other).is_file()
+    assert Path(other_path).is_file()
 
 
-def test_two_files_of_one_name_lie_apart(temporary: Path) -> None:
+def test_two_files_of_one_name_are_in_two_folders(temporary: Path) -> None:
     files = DownloadFiles()
-    one, other = files.write("a", ".txt", "1"), files.write("a", ".txt", "2")
-    assert (Path(one).read_text(), Path(other).read_text()) == ("1", "2")
+    first, second = files.write("a", ".txt", "1"), files.write("a", ".txt", "2")
+    assert (Path(first).read_text(), Path(second).read_text()) == ("1", "2")
     files.remove()
     assert not list(temporary.iterdir())

@@ -35,8 +35,8 @@ def sent(weights: list[float], choice: str = "") -> dict[str, Any]:
 @pytest.mark.usefixtures("own_cache")
 def test_the_effect_is_measured_on_demand_and_stays_in_the_report(layers: Layers, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
-    seen = list(press(EFFECT_TASK, layers.measure, session, values))
-    assert last(seen, "measure_effect")["interactive"]
+    all_changes = list(press(EFFECT_TASK, layers.measure, session, values))
+    assert last(all_changes, "measure_effect")["interactive"]
     vector = layers.workspace.stored_vector(Settings.read(*values), load_concept("sentiment"))
     assert vector is not None
     assert vector.report is not None
@@ -53,16 +53,16 @@ def test_layers_are_compared_looked_at_and_used_alone(layers: Layers, folders: t
     assert (
         "Press Compute first" in pairs.use_pair(session, picker.show((0, 0), (3, 4)), "relative", "all")["pair_status"]
     )
-    seen = list(press(LONG_TASK, layers.compute, session, values, "scores"))
-    figure = last(seen, "plot")["value"]
+    all_changes = list(press(LONG_TASK, layers.compute, session, values, "scores"))
+    figure = last(all_changes, "plot")["value"]
     assert (len(figure.data[0].z), len(figure.data[0].z[0])) == (3, 4)
-    assert "64 texts" in last(seen, "layers_status")
+    assert "64 texts" in last(all_changes, "layers_status")
     assert layers.notices(session, settings, "scores")["plot_stale"] == ""
     assert text.STALE_PLOT in layers.notices(session, settings, "cka")["plot_stale"]
 
     best = max((value, row, column) for row, line in enumerate(figure.data[0].z) for column, value in enumerate(line))
-    assert last(seen, "pair")["pair"] == [best[1], best[2]], "the map opens at its strongest cell"
-    assert f"r = {signed(best[0])}" in last(seen, "pair_words")
+    assert last(all_changes, "pair")["pair"] == [best[1], best[2]], "the map opens at its strongest cell"
+    assert f"r = {signed(best[0])}" in last(all_changes, "pair_words")
     assert figure.layout.shapes[0].y0 == best[1] - 0.5
 
     changes = pairs.select_pair(session, picker.show((2, 1), (3, 4)))
@@ -71,25 +71,25 @@ def test_layers_are_compared_looked_at_and_used_alone(layers: Layers, folders: t
     assert "64 held-out texts, 95 % interval" in changes["pair_words"]
     assert pairs.select_pair(session, picker.show((3, 1), (3, 4))) == {}, "there is no such layer"
 
-    used = pairs.use_pair(session, picker.show((2, 1), (3, 4)), "best", "late")
-    assert (used["layers"]["value"], used["profile"]["value"]) == ("2-to-1", "0 1 2x0")
+    pair_fields = pairs.use_pair(session, picker.show((2, 1), (3, 4)), "best", "late")
+    assert (pair_fields["layers"]["value"], pair_fields["profile"]["value"]) == ("2-to-1", "0 1 2x0")
     one_layer = Settings.read(*fields(*folders, layers="2-to-1", profile="0 1 2x0"))
     assert one_layer.vector_key(load_concept("sentiment")) != settings.vector_key(load_concept("sentiment"))
-    again = pairs.use_all_layers(session, "2-to-1")
-    assert (again["layers"]["value"], again["profile"]["value"]) == ("best", "late")
+    restored = pairs.use_all_layers(session, "2-to-1")
+    assert (restored["layers"]["value"], restored["profile"]["value"]) == ("best", "late")
 
-    other = Session()
-    shown = layers.notices(other, settings, "scores")
-    assert shown["plot"]["visible"], "another page gets a map that is at hand at once"
-    assert "plot" not in layers.notices(other, settings, "scores"), "and gets it once"
+    second_session = Session()
+    map_changes = layers.notices(second_session, settings, "scores")
+    assert map_changes["plot"]["visible"], "another session gets a stored map at once"
+    assert "plot" not in layers.notices(second_session, settings, "scores"), "and gets it once"
 
 
 def test_bars_show_the_profile_and_which_layers_carry_nothing() -> None:
-    shown = bars.show(5, "late", (True, True, True, False, True))
-    assert shown["weights"] == shown["presets"]["late"] == [0, 0, 1, 1, 1]
-    assert shown["choice"] == "late"
-    assert shown["signal"] == [True, True, True, False, True]
-    assert text.BARS_HATCHED in shown["note"]
+    data = bars.show(5, "late", (True, True, True, False, True))
+    assert data["weights"] == data["presets"]["late"] == [0, 0, 1, 1, 1]
+    assert data["choice"] == "late"
+    assert data["signal"] == [True, True, True, False, True]
+    assert text.BARS_HATCHED in data["note"]
     assert bars.show(3, (0.0, 4.0, 2.0), None)["weights"] == [0, 1, 0.5], "only proportions count"
     assert bars.show(3, (0.0, 1.0, 0.0), None)["at"] == 1
     assert "2 weights, and this child has 3 layers" in bars.show(3, (0.0, 1.0), None)["note"]
@@ -113,10 +113,10 @@ def test_an_edit_of_the_bars_changes_the_profile_and_previews_only_what_is_ready
     assert changes["profile"]["choices"][-1] == ("own bars", "0 0.5 1 0")
     assert "preview_asked" not in changes, "nothing is loaded"
 
-    seen = list(press(preview.LONG_TASK, preview_of.write, session, values, "Hello", 0.3))
-    assert "λ = 0" in last(seen, "preview_texts")
-    assert "λ = +0.3" in last(seen, "preview_texts")
-    assert "Hello" in last(seen, "preview_status")
+    all_changes = list(press(preview.LONG_TASK, preview_of.write, session, values, "Hello", 0.3))
+    assert "λ = 0" in last(all_changes, "preview_texts")
+    assert "λ = +0.3" in last(all_changes, "preview_texts")
+    assert "Hello" in last(all_changes, "preview_status")
     settings = Settings.read(*values)
     assert preview_of.notices(session, settings, "Hello", 0.3)["preview_stale"] == ""
     assert text.PREVIEW_STALE in preview_of.notices(session, settings, "Hello", 0.2)["preview_stale"]
@@ -128,17 +128,17 @@ def test_an_edit_of_the_bars_changes_the_profile_and_previews_only_what_is_ready
     LONG_TASK.begin(session, layers.workspace)
     busy = layers.workspace.session("another page")
     LONG_TASK.begin(busy, layers.workspace)
-    assert "preview_asked" not in preview_of.bars_edited(session, edit, 0.3, *values), "somebody waits for the models"
+    assert "preview_asked" not in preview_of.bars_edited(session, edit, 0.3, *values), "a long task uses the models"
 
 
 def test_a_newer_edit_ends_the_preview_of_an_older_one(preview_of: Preview, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
-    seen = []
+    all_changes = []
     for changes in press(preview.LONG_TASK, preview_of.write, session, values, "Hello", 0.3):
-        if "preview_texts" in changes and not any("preview_texts" in earlier for earlier in seen):
+        if "preview_texts" in changes and not any("preview_texts" in earlier for earlier in all_changes):
             preview_of.bars_edited(session, sent([0, 1, 0, 0]), 0.2, *values)
-        seen.append(changes)
-    texts = [changes["preview_texts"] for changes in seen if "preview_texts" in changes]
+        all_changes.append(changes)
+    texts = [changes["preview_texts"] for changes in all_changes if "preview_texts" in changes]
     turned = next(place for place, words in enumerate(texts) if "λ = +0.2" in words)
     assert 0 < turned < preview.TOKENS, "the older one was not written to its end"
     assert all("λ = +0.2" in words for words in texts[turned:])
@@ -148,8 +148,8 @@ def test_a_newer_edit_ends_the_preview_of_an_older_one(preview_of: Preview, fold
 
 
 def test_an_empty_prompt_is_named(preview_of: Preview) -> None:
-    seen = list(press(preview.LONG_TASK, preview_of.write, Session(), fields(), " ", 0.3))
-    assert "prompt on the Steer tab is empty" in last(seen, "preview_status")
+    all_changes = list(press(preview.LONG_TASK, preview_of.write, Session(), fields(), " ", 0.3))
+    assert "prompt on the Steer tab is empty" in last(all_changes, "preview_status")
 
 
 def test_bars_are_sent_once_and_not_back_to_who_edited_them(preview_of: Preview, folders: tuple[str, str]) -> None:

@@ -30,7 +30,9 @@ from steering.ui.tabs.steer.handlers import LONG_TASK as STEER
 from steering.ui.tabs.steer.handlers import Steering
 from steering.ui.viewer.texts import PageTexts
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # a toast outside of a page is a warning
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning:gradio"
+)  # outside of a page, Gradio shows a toast as a warning
 
 EVIL = '<img src=x onerror="document.title=1">'
 PROMPT = "Ask\n'this' \"now\""
@@ -76,23 +78,25 @@ def test_a_vector_is_saved_checked_and_used_instead_of_one_made_from_pairs(
     saved: SavedVectors, folders: tuple[str, str]
 ) -> None:
     session, values = Session(), fields(*folders)
-    seen = list(press(LONG_TASK, saved.save, session, values, "mine / first"))
-    assert last(seen, "lib_chosen") == "mine-first"
+    all_changes = list(press(LONG_TASK, saved.save, session, values, "mine / first"))
+    assert last(all_changes, "lib_chosen") == "mine-first"
     checked = list(press(LONG_TASK, saved.check, session, values, "mine-first"))
     assert "matches" in last(checked, "lib_card")
     assert last(checked, "lib_use")["interactive"]
     used = saved.use(session, *values)
     assert used["concept"]["value"] == f"{FILE_PREFIX}mine-first"
-    now = Settings.read(*fields(*folders, concept=used["concept"]["value"]))
-    concept = session.draft(now.concept).concept
-    vector = saved.workspace.vector(now, concept)
-    kept = library.entry("mine-first").vector
-    assert kept is not None
-    assert (vector.directions == kept.directions).all()
-    assert text_of_card(saved, session, now).count("Read from a file") == 1
-    other = Settings.read(*fields(*folders, concept=now.concept, method="mean"))
-    assert saved.workspace.stored_vector(other, concept) is None
-    assert saved.workspace.vector(other, concept).method == "mean", "another method is made from the file's pairs"
+    current = Settings.read(*fields(*folders, concept=used["concept"]["value"]))
+    concept = session.draft(current.concept).concept
+    vector = saved.workspace.vector(current, concept)
+    kept_vector = library.entry("mine-first").vector
+    assert kept_vector is not None
+    assert (vector.directions == kept_vector.directions).all()
+    assert text_of_card(saved, session, current).count("Read from a file") == 1
+    mean_settings = Settings.read(*fields(*folders, concept=current.concept, method="mean"))
+    assert saved.workspace.stored_vector(mean_settings, concept) is None
+    assert saved.workspace.vector(mean_settings, concept).method == "mean", (
+        "another method is made from the file's pairs"
+    )
 
 
 def text_of_card(saved: SavedVectors, session: Session, settings: Settings) -> str:
@@ -104,13 +108,13 @@ def test_a_vector_for_another_child_is_refused_with_what_was_expected(
 ) -> None:
     session, values = Session(), fields(*folders)
     list(press(LONG_TASK, saved.save, session, values, "mine"))
-    other = fields(folders[0], folders[0])
-    seen = list(press(LONG_TASK, saved.check, session, other, "mine"))
-    card = last(seen, "lib_card")
+    other_fields = fields(folders[0], folders[0])
+    all_changes = list(press(LONG_TASK, saved.check, session, other_fields, "mine"))
+    card = last(all_changes, "lib_card")
     assert "✕ differs" in card
     assert '<td class="long">32</td><td class="long">40</td>' in card
-    assert not last(seen, "lib_use")["interactive"]
-    assert text.CHECK_FIRST in saved.use(session, *other)["lib_status"]
+    assert not last(all_changes, "lib_use")["interactive"]
+    assert text.CHECK_FIRST in saved.use(session, *other_fields)["lib_status"]
 
 
 def test_an_uploaded_file_is_checked_before_it_is_kept(
@@ -124,15 +128,15 @@ def test_an_uploaded_file_is_checked_before_it_is_kept(
     exported = list(press(LONG_TASK, saved.write, session, values, "gguf", 1.0))
     file = last(exported, "lib_file")
     assert "block 0" in last(exported, "lib_notes")
-    seen = list(press(LONG_TASK, saved.upload, session, values, file))
-    assert "matches" in last(seen, "lib_card")
-    kept = list(press(LONG_TASK, saved.keep, session, values, True))
-    entry = library.entry(last(kept, "lib_chosen"))
+    all_changes = list(press(LONG_TASK, saved.upload, session, values, file))
+    assert "matches" in last(all_changes, "lib_card")
+    kept_vector = list(press(LONG_TASK, saved.keep, session, values, True))
+    entry = library.entry(last(kept_vector, "lib_chosen"))
     assert entry.vector is not None
     assert entry.vector.provenance["imported"]["format"] == "gguf"
 
 
-def test_deleting_is_taken_back(saved: SavedVectors, folders: tuple[str, str]) -> None:
+def test_a_deletion_is_undone(saved: SavedVectors, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
     list(press(LONG_TASK, saved.save, session, values, "mine"))
     gone = saved.delete(session, "mine")
@@ -153,7 +157,7 @@ def test_two_vectors_are_compared_layer_by_layer(saved: SavedVectors, folders: t
     assert compare_vectors(session, "one", None)["lib_sides"] == ""
 
 
-# Taking the page away
+# Export
 
 
 def test_the_script_writes_the_texts_of_the_page(workspace: Workspace, folders: tuple[str, str]) -> None:
@@ -255,7 +259,7 @@ def report_of(workspace: Workspace, session: Session, values: list[Any], prompt:
     return report.page_report(session, workspace, Settings.read(*values), prompt)
 
 
-def test_the_report_holds_everything_and_asks_nobody(workspace: Workspace, folders: tuple[str, str]) -> None:
+def test_the_report_is_complete_and_loads_nothing(workspace: Workspace, folders: tuple[str, str]) -> None:
     session, values = Session(), fields(*folders)
     original = load_concept("sentiment")
     pairs = (ContrastPair(EVIL, "b"), *original.pairs[:9])

@@ -1,4 +1,4 @@
-"""Vectors that pages read from files: each page steers with the one that it read, as long as it is open."""
+"""Vectors that pages read from files: each page steers with the vector that it read until it is closed."""
 
 import gc
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from steering.vectors.vector import SteeringVector, save_vector
 
 @dataclass
 class Page:
-    """An open page, and what its sidebar says."""
+    """An open page with the values of its sidebar."""
 
     name: str
     saved: SavedVectors
@@ -41,7 +41,7 @@ class Page:
 
     @property
     def vector(self) -> SteeringVector | None:
-        """What the page steers with."""
+        """The vector in use."""
         return self.saved.workspace.stored_vector(self.settings, self.concept)
 
     def close(self) -> None:
@@ -53,8 +53,8 @@ class Page:
     def use(self, name: str) -> None:
         """Check a saved vector and steer with it."""
         self.saved.choose(self.session, name, None)
-        seen = list(press(LONG_TASK, self.saved.check, self.session, self.values, name))
-        assert last(seen, "lib_use")["interactive"]
+        all_changes = list(press(LONG_TASK, self.saved.check, self.session, self.values, name))
+        assert last(all_changes, "lib_use")["interactive"]
         changes = self.saved.use(self.session, *self.values)
         chosen = {**dict(zip(FIELDS, self.values, strict=True)), "concept": changes["concept"]["value"]}
         self.values = list(chosen.values())
@@ -71,14 +71,14 @@ def pages(
 ) -> Iterator[tuple[Page, Page]]:
     """Two pages, and a saved vector called "mine"."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    one, other = (
+    first_page, second_page = (
         Page(name, SavedVectors(workspace), workspace.session(name), fields(*folders))
         for name in (f"{tmp_path.name} one", f"{tmp_path.name} other")
     )
-    list(press(LONG_TASK, one.saved.save, one.session, one.values, "mine"))
-    yield one, other
-    one.close()
-    other.close()
+    list(press(LONG_TASK, first_page.saved.save, first_page.session, first_page.values, "mine"))
+    yield first_page, second_page
+    first_page.close()
+    second_page.close()
 
 
 def turn_around() -> SteeringVector:
@@ -89,49 +89,54 @@ def turn_around() -> SteeringVector:
     return entry.vector
 
 
-def same(found: SteeringVector | None, wanted: SteeringVector) -> bool:
-    return found is not None and torch.equal(found.directions, wanted.directions)
+def same(vector: SteeringVector | None, expected: SteeringVector) -> bool:
+    return vector is not None and torch.equal(vector.directions, expected.directions)
 
 
 def test_each_page_steers_with_the_vector_that_it_read(pages: tuple[Page, Page]) -> None:
-    one, other = pages
-    one.use("mine")
+    first_page, second_page = pages
+    first_page.use("mine")
     first = turn_around()
-    other.use("mine")
-    assert one.settings.concept == other.settings.concept, "both menus name the same file"
-    assert same(one.vector, first)
-    assert same(other.vector, -first)
-    assert one.settings.grid_key(one.concept, "p") != other.settings.grid_key(other.concept, "p")
-    assert same(one.saved.workspace.vector(one.settings, one.concept), first)
+    second_page.use("mine")
+    assert first_page.settings.concept == second_page.settings.concept, "both menus name the same file"
+    assert same(first_page.vector, first)
+    assert same(second_page.vector, -first)
+    assert first_page.settings.grid_key(first_page.concept, "p") != second_page.settings.grid_key(
+        second_page.concept, "p"
+    )
+    assert same(first_page.saved.workspace.vector(first_page.settings, first_page.concept), first)
 
 
 def test_a_page_that_reads_a_replaced_file_again_takes_the_new_one(pages: tuple[Page, Page]) -> None:
-    one, _ = pages
-    one.use("mine")
-    stale = one.settings.grid_key(one.concept, "p")
+    first_page, _ = pages
+    first_page.use("mine")
+    stale = first_page.settings.grid_key(first_page.concept, "p")
     first = turn_around()
-    one.use("mine")
-    assert same(one.vector, -first)
-    assert one.settings.grid_key(one.concept, "p") != stale, "texts of the earlier vector are out of date"
+    first_page.use("mine")
+    assert same(first_page.vector, -first)
+    assert first_page.settings.grid_key(first_page.concept, "p") != stale, "texts of the earlier vector are out of date"
 
 
 def test_the_script_does_not_name_a_file_that_holds_another_vector_by_now(pages: tuple[Page, Page]) -> None:
-    one, _ = pages
-    one.use("mine")
-    assert "load_vector" in update_script(one.saved.workspace, one.session, one.settings, "Hello")["take_script"]
+    first_page, _ = pages
+    first_page.use("mine")
+    assert (
+        "load_vector"
+        in update_script(first_page.saved.workspace, first_page.session, first_page.settings, "Hello")["take_script"]
+    )
     turn_around()
-    changes = update_script(one.saved.workspace, one.session, one.settings, "Hello")
+    changes = update_script(first_page.saved.workspace, first_page.session, first_page.settings, "Hello")
     assert list(changes) == ["take_stale"]
     assert export_text.FILE_CHANGED.partition("}")[2][:30] in changes["take_stale"]
 
 
 def test_a_vector_stays_until_the_last_page_that_read_it_is_closed(pages: tuple[Page, Page]) -> None:
-    one, other = pages
-    one.use("mine")
-    other.use("mine")
-    workspace, settings, concept = one.saved.workspace, one.settings, one.concept
-    one.close()
-    assert other.vector is not None
-    other.close()
+    first_page, second_page = pages
+    first_page.use("mine")
+    second_page.use("mine")
+    workspace, settings, concept = first_page.saved.workspace, first_page.settings, first_page.concept
+    first_page.close()
+    assert second_page.vector is not None
+    second_page.close()
     assert not workspace.from_file(settings, concept)
     assert len(workspace._file_vectors) == 0

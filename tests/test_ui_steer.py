@@ -1,4 +1,4 @@
-"""The Steer tab without a browser: what the viewer says, and whole runs with tiny models."""
+"""The Steer tab without a browser: the data of the viewer, and text generation with tiny models."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,7 @@ from steering.ui.viewer import component as viewer
 from steering.ui.viewer.texts import PageTexts
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::UserWarning:gradio"),  # a toast outside of a page is a warning
+    pytest.mark.filterwarnings("ignore::UserWarning:gradio"),  # outside of a page, Gradio shows a toast as a warning
     pytest.mark.usefixtures("own_cache"),
 ]
 
@@ -41,23 +41,28 @@ def grid(*rows: Row) -> Grid:
 def test_every_row_has_words_and_a_shape() -> None:
     broken = replace(FINE, repeated=0.6, degenerate=True)
     same = replace(FINE, same_as_baseline=True)
-    shown = viewer.show(grid(row(0.3, health=broken), row(-0.3, health=same), row(0.0), row(0.1)), ("happy", "sad"), 12)
-    assert [one["lam"] for one in shown["rows"]] == [-0.3, 0.0, 0.1, 0.3]
-    assert [one["word"] for one in shown["rows"]] == ["identical to baseline", "baseline", "healthy", "falls apart"]
-    assert len({one["mark"] for one in shown["rows"]}) == 4
-    assert shown["labels"] == ["happy", "sad"]
+    data = viewer.show(grid(row(0.3, health=broken), row(-0.3, health=same), row(0.0), row(0.1)), ("happy", "sad"), 12)
+    assert [row_data["lam"] for row_data in data["rows"]] == [-0.3, 0.0, 0.1, 0.3]
+    assert [row_data["word"] for row_data in data["rows"]] == [
+        "identical to baseline",
+        "baseline",
+        "healthy",
+        "falls apart",
+    ]
+    assert len({row_data["mark"] for row_data in data["rows"]}) == 4
+    assert data["labels"] == ["happy", "sad"]
 
 
 def test_empty_viewer_shows_the_default_grid() -> None:
-    shown = viewer.empty(("happy", "sad"), "a note")
-    assert [one["lam"] for one in shown["rows"]] == list(LAMBDAS)
+    data = viewer.empty(("happy", "sad"), "a note")
+    assert [row_data["lam"] for row_data in data["rows"]] == list(LAMBDAS)
     assert len(LAMBDAS) == 13
     assert (LAMBDAS[0], LAMBDAS[6], LAMBDAS[-1]) == (-0.6, 0.0, 0.6)
-    assert shown["note"] == "a note"
+    assert data["note"] == "a note"
 
 
 @pytest.mark.parametrize(
-    ("one", "phase", "expected"),
+    ("text_row", "phase", "expected"),
     [
         (row(0.1, "length"), "done", "cut at 12 tokens"),
         (row(0.1, "end of text"), "done", "ended after 12 tokens"),
@@ -67,8 +72,8 @@ def test_empty_viewer_shows_the_default_grid() -> None:
         (row(0.1), "done", "repeats 0 %"),
     ],
 )
-def test_badges_are_words(one: Row, phase: str, expected: str) -> None:
-    assert expected in [badge["words"] for badge in viewer.badges(one, row(0.0), 48, phase)]
+def test_badges_are_words(text_row: Row, phase: str, expected: str) -> None:
+    assert expected in [badge["words"] for badge in viewer.badges(text_row, row(0.0), 48, phase)]
 
 
 def test_a_degenerate_text_says_why() -> None:
@@ -106,16 +111,20 @@ def test_generate_makes_the_vector_and_then_writes_at_every_strength(
     values = fields(*folders)
     settings = Settings.read(*values)
     assert "Vector missing" in update_cards(steering.workspace, session, settings)["vector"]
-    seen = steer(steering, session, *values)
-    shown = last(seen, "viewer")
-    assert shown["phase"] == "done"
-    assert [one["lam"] for one in shown["rows"]] == list(LAMBDAS)
-    assert all(any("perplexity" in badge["words"] for badge in one["badges"]) for one in shown["rows"] if one["text"])
-    assert "side by side" in last(seen, "status")
+    all_changes = steer(steering, session, *values)
+    data = last(all_changes, "viewer")
+    assert data["phase"] == "done"
+    assert [row_data["lam"] for row_data in data["rows"]] == list(LAMBDAS)
+    assert all(
+        any("perplexity" in badge["words"] for badge in row_data["badges"])
+        for row_data in data["rows"]
+        if row_data["text"]
+    )
+    assert "side by side" in last(all_changes, "status")
     assert "Vector ready" in update_cards(steering.workspace, session, settings)["vector"]
-    assert any("lab-status busy" in change["status"] for change in seen if "status" in change)
-    assert last(seen, "generate")["interactive"]
-    assert not last(seen, "stop")["interactive"]
+    assert any("lab-status busy" in change["status"] for change in all_changes if "status" in change)
+    assert last(all_changes, "generate")["interactive"]
+    assert not last(all_changes, "stop")["interactive"]
     assert set(steering.workspace.loaded()) == set(folders)
 
 
@@ -143,26 +152,26 @@ def test_stop_before_the_turn_comes_runs_nothing(
     run = press(LONG_TASK, steering.steer, session, fields(*folders), "The weather")
     next(run)
     LONG_TASK.request_stop(session)
-    seen = list(run)
-    assert len(seen) == 1
-    assert STOPPED in seen[0]["status"]
+    all_changes = list(run)
+    assert len(all_changes) == 1
+    assert STOPPED in all_changes[0]["status"]
     assert steering.workspace.loaded() == ()
 
 
 def test_stop_while_writing_keeps_what_was_written(
     steering: Steering, session: Session, folders: tuple[str, str]
 ) -> None:
-    seen = []
+    all_changes = []
     values = fields(folders[0], folders[0], max_new_tokens=200)
     for changes in press(LONG_TASK, steering.steer, session, values, "The weather"):
-        seen.append(changes)
+        all_changes.append(changes)
         if changes.get("viewer", {}).get("phase") == "running":
             LONG_TASK.request_stop(session)
-    shown = last(seen, "viewer")
-    assert shown["phase"] == "stopped"
-    assert any(one["text"] for one in shown["rows"])
-    assert STOPPED in last(seen, "status")
-    assert last(seen, "generate")["interactive"]
+    data = last(all_changes, "viewer")
+    assert data["phase"] == "stopped"
+    assert any(row_data["text"] for row_data in data["rows"])
+    assert STOPPED in last(all_changes, "status")
+    assert last(all_changes, "generate")["interactive"]
     assert "done" in [
         change["viewer"]["phase"]
         for change in steer(steering, session, *fields(folders[0], folders[0]))
@@ -170,7 +179,7 @@ def test_stop_while_writing_keeps_what_was_written(
     ]
 
 
-def test_mistakes_are_said_beside_the_button(steering: Steering, session: Session, folders: tuple[str, str]) -> None:
+def test_errors_are_shown_beside_the_button(steering: Steering, session: Session, folders: tuple[str, str]) -> None:
     assert text.EMPTY_PROMPT in last(steer(steering, session, *fields(*folders), prompt="  "), "status")
     assert "no-such-model" in last(steer(steering, session, *fields("no-such-model", folders[1])), "status")
     original = load_concept("sentiment")
@@ -178,14 +187,14 @@ def test_mistakes_are_said_beside_the_button(steering: Steering, session: Sessio
     assert "usable pairs" in last(steer(steering, session, *fields(*folders)), "status")
 
 
-def test_what_nobody_expected_is_logged_and_admitted(
+def test_an_unexpected_error_is_logged_and_shown(
     steering: Steering, session: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(steering.workspace, "vector", lambda *_arguments: 1 / 0)
-    seen = steer(steering, session, *fields())
-    assert UNEXPECTED in last(seen, "status")
+    all_changes = steer(steering, session, *fields())
+    assert UNEXPECTED in last(all_changes, "status")
     assert "ZeroDivisionError" in caplog.text
-    assert last(seen, "generate")["interactive"]
+    assert last(all_changes, "generate")["interactive"]
 
 
 def test_only_the_models_on_the_list_are_loaded(session: Session, folders: tuple[str, str]) -> None:
@@ -199,17 +208,17 @@ def test_only_the_models_on_the_list_are_loaded(session: Session, folders: tuple
 
 @pytest.mark.parametrize("name", bundled_concepts())
 def test_every_bundled_concept_opens_with_finished_texts(name: str) -> None:
-    found = preset(name)
-    assert found is not None
-    assert [row.lam for row in found.grid.rows] == list(LAMBDAS)
-    assert found.grid.prompt == PROMPTS[name]
-    assert all(row.ended and row.text.strip() for row in found.grid.rows)
-    assert all(row.health.perplexity is not None for row in found.grid.rows)
-    assert len({row.text for row in found.grid.rows}) > 3
-    assert set(found.moves) == set(LAMBDAS)
-    assert all(move.before == move.after for move in found.moves[0.0])
-    assert "gemma" in found.source
-    assert "torch" in found.versions
+    bundled = preset(name)
+    assert bundled is not None
+    assert [row.lam for row in bundled.grid.rows] == list(LAMBDAS)
+    assert bundled.grid.prompt == PROMPTS[name]
+    assert all(row.ended and row.text.strip() for row in bundled.grid.rows)
+    assert all(row.health.perplexity is not None for row in bundled.grid.rows)
+    assert len({row.text for row in bundled.grid.rows}) > 3
+    assert set(bundled.moves) == set(LAMBDAS)
+    assert all(move.before == move.after for move in bundled.moves[0.0])
+    assert "gemma" in bundled.source
+    assert "torch" in bundled.versions
 
 
 def test_precomputed_texts_were_made_with_what_the_page_opens_with(steering: Steering, session: Session) -> None:
@@ -227,9 +236,9 @@ def test_each_concept_keeps_its_texts_and_its_prompt(steering: Steering, session
     steering.notices(session, DEFAULT, text.FIRST_PROMPT)
     suggested = steering.suggest(session, "courage", text.FIRST_PROMPT)["prompt"]
     assert suggested == PROMPTS["courage"]
-    other = steering.notices(session, replace(DEFAULT, concept="courage"), suggested)
-    assert other["viewer"]["labels"] == ["brave", "fearful"]
-    assert other["stale"] == ""
+    courage = steering.notices(session, replace(DEFAULT, concept="courage"), suggested)
+    assert courage["viewer"]["labels"] == ["brave", "fearful"]
+    assert courage["stale"] == ""
     assert steering.suggest(session, "sentiment", "My own prompt") == {}
     back = steering.notices(session, DEFAULT, text.FIRST_PROMPT)
     assert back["viewer"]["labels"] == ["happy", "sad"]
@@ -242,32 +251,32 @@ def test_one_exact_strength_joins_the_others(steering: Steering, session: Sessio
     values = fields(folders[0], folders[0])
     steer(steering, session, *values)
     before = session.record(PageTexts).written["sentiment"].grid
-    seen = list(press(LONG_TASK, steering.add_text, session, values, "The weather", 0.25))
-    shown = last(seen, "viewer")
-    assert [one["lam"] for one in shown["rows"]] == sorted([*LAMBDAS, 0.25])
-    assert shown["choose"] == 0.25
+    all_changes = list(press(LONG_TASK, steering.add_text, session, values, "The weather", 0.25))
+    data = last(all_changes, "viewer")
+    assert [row_data["lam"] for row_data in data["rows"]] == sorted([*LAMBDAS, 0.25])
+    assert data["choose"] == 0.25
     after = session.record(PageTexts).written["sentiment"].grid
     assert [row for row in after.rows if row.lam != 0.25] == list(before.rows)
     assert after.at(0.25).health.perplexity is not None
-    assert all(one["moves"] for one in shown["rows"])
+    assert all(row_data["moves"] for row_data in data["rows"])
     assert text.EXACT_NEEDS_GRID in last(
         list(press(LONG_TASK, steering.add_text, session, values, "Another", 0.25)), "status"
     )
 
 
-def test_models_on_this_machine_are_loaded_behind_the_page(
+def test_models_on_this_machine_are_loaded_when_the_page_opens(
     steering: Steering, session: Session, folders: tuple[str, str]
 ) -> None:
-    seen = list(steering.load(session, *folders))
+    all_changes = list(steering.load(session, *folders))
     assert set(steering.workspace.loaded()) == set(folders)
-    assert "are loaded" in last(seen, "status")
+    assert "are loaded" in last(all_changes, "status")
 
 
 def test_a_model_that_would_have_to_be_fetched_is_not_loaded_unasked(steering: Steering, session: Session) -> None:
     assert list(steering.load(session, "someone/large-model", "someone/small-model")) == []
 
 
-def test_loading_behind_the_page_does_not_talk_over_what_a_person_asked_for(
+def test_loading_in_the_background_does_not_replace_the_status_of_another_task(
     folders: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace, session = Workspace(), Session()

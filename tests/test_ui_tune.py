@@ -1,4 +1,4 @@
-"""The Tune λ tab without a browser: a grid that grows, the report, and what is said when the form is wrong."""
+"""The Tune λ tab without a browser: a grid that grows, the report, and the messages when the form is wrong."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def tuning() -> Tune:
 
 @pytest.fixture
 def session(tmp_path: Path) -> Session:
-    """A page that brought a task of 24 questions, 12 a part."""
+    """A session with an uploaded task of 24 questions, 12 per split."""
     rows = [
         {"id": f"{part}-{place}", "question": f"{EVIL} {part} {place}?", "split": part}
         | {"choices": ["a train", "the gardens", "rain"], "answer": place % 3}
@@ -50,17 +50,17 @@ def session(tmp_path: Path) -> Session:
     ]
     path = tmp_path / "own.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
-    made = Session()
-    assert "12 questions for tuning and 12" in upload(made, str(path))["tune_status"]
-    return made
+    page_session = Session()
+    assert "12 questions for tuning and 12" in upload(page_session, str(path))["tune_status"]
+    return page_session
 
 
 def test_the_grid_grows_and_the_best_strength_goes_to_the_slider(
     tuning: Tune, session: Session, folders: tuple[str, str]
 ) -> None:
     values = fields(*folders)
-    seen = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
-    figures = [change["tune_plot"]["value"] for change in seen if "tune_plot" in change]
+    all_changes = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
+    figures = [change["tune_plot"]["value"] for change in all_changes if "tune_plot" in change]
     assert [figure.data[0].customdata[0][2] for figure in figures] == [10, 12], "first ten questions, then all"
     tuning_result = session.record(TuneState).tuning
     assert tuning_result is not None
@@ -68,11 +68,11 @@ def test_the_grid_grows_and_the_best_strength_goes_to_the_slider(
     assert (tuning_result.evaluation.n, tuning_result.evaluation.split) == (12, "validation")
     assert list(send_best_lambda(session))[-1] == {"wanted_lam": tuning_result.best_lam}
     assert not list(send_best_lambda(Session()))
-    assert strength(tuning_result.best_lam) in last(seen, "tune_use")["value"]
-    assert "36 rows, in" in last(seen, "tune_status")
-    assert "12 questions of the test split: at most 120 rows to compute, about" in last(seen, "tune_report_note")
+    assert strength(tuning_result.best_lam) in last(all_changes, "tune_use")["value"]
+    assert "36 rows, in" in last(all_changes, "tune_status")
+    assert "12 questions of the test split: at most 120 rows to compute, about" in last(all_changes, "tune_report_note")
     for piece in ("◆ baseline", "★ most right", f"{sum(tuning_result.evaluation.baseline.correct)} of 12"):
-        assert piece in last(seen, "tune_table")
+        assert piece in last(all_changes, "tune_table")
 
     second_run = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
     assert "36 of them from earlier runs" in last(second_run, "tune_status")
@@ -90,8 +90,8 @@ def test_a_stopped_run_goes_on_where_it_was(
 
     with monkeypatch.context() as patch:
         patch.setattr(handlers, "tuned", stop_behind)
-        seen = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
-    assert STOPPED in last(seen, "tune_status")
+        all_changes = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
+    assert STOPPED in last(all_changes, "tune_status")
     assert session.record(TuneState).tuning.evaluation.n == 10, "what was found before stays"  # type: ignore[union-attr]
     second_run = list(press(LONG_TASK, tuning.tune, session, values, *form(session)))
     assert "of them from earlier runs" in last(second_run, "tune_status")
@@ -102,8 +102,8 @@ def test_the_report_is_made_on_the_other_part_and_can_be_downloaded(
     tuning: Tune, session: Session, folders: tuple[str, str]
 ) -> None:
     values = fields(*folders)
-    seen = list(press(REPORT_TASK, tuning.report, session, values, *form(session)))
-    table = last(seen, "tune_study")
+    all_changes = list(press(REPORT_TASK, tuning.report, session, values, *form(session)))
+    table = last(all_changes, "tune_study")
     for words in (
         "baseline",
         "tuned",
@@ -116,9 +116,9 @@ def test_the_report_is_made_on_the_other_part_and_can_be_downloaded(
         assert f'<th scope="row">{words}' in table
     assert table.index("prompt-only") < table.index(text.EXPLORATION)
     assert "Task own, split test, n = 12" in table
-    assert last(seen, "tune_report_plot")["value"].data[-1].name == "tuned on other questions"
+    assert last(all_changes, "tune_report_plot")["value"].data[-1].name == "tuned on other questions"
     for ending in text.DOWNLOADS:
-        file = Path(last(seen, f"tune_download_{ending[1:]}")["value"])
+        file = Path(last(all_changes, f"tune_download_{ending[1:]}")["value"])
         assert file.suffix == ending
         assert "own" in file.read_text("utf-8")
 
@@ -126,9 +126,9 @@ def test_the_report_is_made_on_the_other_part_and_can_be_downloaded(
 def test_the_first_prompt_is_shown_and_nothing_is_scored(
     tuning: Tune, session: Session, folders: tuple[str, str]
 ) -> None:
-    seen = list(press(LONG_TASK, tuning.preview, session, fields(*folders), *form(session)))
-    assert "Question: &lt;b&gt;2&lt;/b&gt; validation 0?" in last(seen, "tune_prompt")
-    assert text.PROMPT_SHOWN in last(seen, "tune_status")
+    all_changes = list(press(LONG_TASK, tuning.preview, session, fields(*folders), *form(session)))
+    assert "Question: &lt;b&gt;2&lt;/b&gt; validation 0?" in last(all_changes, "tune_prompt")
+    assert text.PROMPT_SHOWN in last(all_changes, "tune_status")
     assert session.record(TuneState).tuning is None
 
 
@@ -140,8 +140,8 @@ def test_figures_are_marked_when_they_are_out_of_date(tuning: Tune, session: Ses
     assert tuning.notices(session, settings, *form(session, limit=5))["tune_stale"] == ""
     for change in ({"limit": 10}, {"lambdas": "0.1"}, {"mode": "generate"}, {"frame": "chat"}):
         assert text.STALE in tuning.notices(session, settings, *form(session, **{"limit": 5} | change))["tune_stale"]
-    other = Settings.read(*fields(*folders, concept="honesty"))
-    assert text.STALE in tuning.notices(session, other, *form(session, limit=5))["tune_stale"]
+    other_settings = Settings.read(*fields(*folders, concept="honesty"))
+    assert text.STALE in tuning.notices(session, other_settings, *form(session, limit=5))["tune_stale"]
     wrong = tuning.notices(session, settings, *form(session, lambdas="0.1 lots"))
     assert wrong["tune_stale"] == render.message(questions_text.BAD_LAMBDAS.format(word="lots"), "warning")
 
@@ -159,7 +159,7 @@ def test_a_file_that_is_no_task_is_refused(tmp_path: Path) -> None:
     assert not session.record(Uploads).files
 
 
-def test_strengths_are_read_as_people_write_them() -> None:
+def test_strengths_are_read_in_several_notations() -> None:
     def read(words: str) -> tuple[float, ...] | None:
         return Form.read((), *form(Session(), lambdas=words)).lambdas
 

@@ -1,4 +1,4 @@
-"""The Vote tab without a browser: one question at every λ, votes on a task, and what is said when a field is wrong."""
+"""The Vote tab without a browser: one question at every λ, votes on a task, and the messages when a field is wrong."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def voting() -> Voting:
 
 @pytest.fixture
 def session(tmp_path: Path) -> Session:
-    """A page that brought a task with choices, six questions a part."""
+    """A session with an uploaded task with choices, six questions per split."""
     rows = [
         {"id": f"{part}-{place}", "question": f"{part} {place}?", "split": part}
         | {"choices": CHOICES, "answer": place % 3}
@@ -53,19 +53,22 @@ def session(tmp_path: Path) -> Session:
 def test_a_question_is_answered_in_writing_at_every_strength(
     voting: Voting, session: Session, folders: tuple[str, str]
 ) -> None:
-    asked = ("How many bowls of soup?", "", "24", "number")
+    question_fields = ("How many bowls of soup?", "", "24", "number")
     values = fields(*folders)
-    seen = list(press(LONG_TASK, voting.ask, session, values, *asked, True, *form(session, most=8)))
-    table = last(seen, "vote_answers")
+    all_changes = list(press(LONG_TASK, voting.ask, session, values, *question_fields, True, *form(session, most=8)))
+    table = last(all_changes, "vote_answers")
     for words in (f"{strength(-0.5)}</th>", "0 ◆ baseline</th>", "+0.5</th>"):
         assert words in table
-    assert "Every λ" in last(seen, "vote_verdict")
-    assert text.SAMPLED.capitalize() in last(seen, "vote_verdict")
-    assert [bar.name for bar in last(seen, "vote_tally")["value"].data] == [text.STEERED, text.SAMPLED]
+    assert "Every λ" in last(all_changes, "vote_verdict")
+    assert text.SAMPLED.capitalize() in last(all_changes, "vote_verdict")
+    assert [bar.name for bar in last(all_changes, "vote_tally")["value"].data] == [text.STEERED, text.SAMPLED]
     settings = Settings.read(*values)
-    assert voting.notices(session, settings, *asked, "validation", *form(session, most=8))["vote_stale"] == ""
-    other = ("How many people?", *asked[1:])
-    assert text.STALE in voting.notices(session, settings, *other, "validation", *form(session, most=8))["vote_stale"]
+    assert voting.notices(session, settings, *question_fields, "validation", *form(session, most=8))["vote_stale"] == ""
+    other_question = ("How many people?", *question_fields[1:])
+    assert (
+        text.STALE
+        in voting.notices(session, settings, *other_question, "validation", *form(session, most=8))["vote_stale"]
+    )
 
 
 def test_a_stopped_question_keeps_what_was_written(
@@ -77,32 +80,36 @@ def test_a_stopped_question_keeps_what_was_written(
         LONG_TASK.request_stop(session)
         yield next(steps)
 
-    asked = ("How many bowls of soup?", "", "", "number")
+    question_fields = ("How many bowls of soup?", "", "", "number")
     with monkeypatch.context() as patch:
         patch.setattr(handlers, "ask", stop_behind)
-        seen = list(press(LONG_TASK, voting.ask, session, fields(*folders), *asked, True, *form(session, most=8)))
-    assert last(seen, "vote_answers").count(f"<td>{text.STOPPED}</td>") == 3
-    assert STOPPED in last(seen, "vote_status")
+        all_changes = list(
+            press(LONG_TASK, voting.ask, session, fields(*folders), *question_fields, True, *form(session, most=8))
+        )
+    assert last(all_changes, "vote_answers").count(f"<td>{text.STOPPED}</td>") == 3
+    assert STOPPED in last(all_changes, "vote_status")
 
 
 def test_choices_are_weighed_and_named(voting: Voting, session: Session, folders: tuple[str, str]) -> None:
-    asked = ("What is good for the gardens?", f"a train\n\n {EVIL}\nrain", "rain", "number")
-    seen = list(press(LONG_TASK, voting.ask, session, fields(*folders), *asked, False, *form(session, shots=3)))
-    assert "C −" in last(seen, "vote_answers")
-    assert EVIL not in last(seen, "vote_answers") + last(seen, "vote_verdict")
-    assert [bar.name for bar in last(seen, "vote_tally")["value"].data] == [text.STEERED]
-    assert sum(last(seen, "vote_tally")["value"].data[0].x) == 3
+    question_fields = ("What is good for the gardens?", f"a train\n\n {EVIL}\nrain", "rain", "number")
+    all_changes = list(
+        press(LONG_TASK, voting.ask, session, fields(*folders), *question_fields, False, *form(session, shots=3))
+    )
+    assert "C −" in last(all_changes, "vote_answers")
+    assert EVIL not in last(all_changes, "vote_answers") + last(all_changes, "vote_verdict")
+    assert [bar.name for bar in last(all_changes, "vote_tally")["value"].data] == [text.STEERED]
+    assert sum(last(all_changes, "vote_tally")["value"].data[0].x) == 3
 
 
 def test_questions_are_taken_from_the_validation_part_one_after_the_other(session: Session) -> None:
-    seen = [fill_question(session, *form(session, most=8)) for _ in range(7)]
-    assert [changes["vote_question"] for changes in seen] == [f"validation {place % 6}?" for place in range(7)]
-    assert seen[1]["vote_choices"].splitlines() == CHOICES
-    assert (seen[1]["vote_answer"], "number 2 of 6" in seen[1]["vote_status"]) == ("B", True)
-    taken = session.record(TaskCursor)
-    assert taken.task is not None
-    assert question_task("validation 1?", "\n".join(CHOICES), "B", "number", taken).pool == taken.task.pool != ()
-    assert question_task("Quite another?", "", "", "number", taken).pool == ()
+    all_changes = [fill_question(session, *form(session, most=8)) for _ in range(7)]
+    assert [changes["vote_question"] for changes in all_changes] == [f"validation {place % 6}?" for place in range(7)]
+    assert all_changes[1]["vote_choices"].splitlines() == CHOICES
+    assert (all_changes[1]["vote_answer"], "number 2 of 6" in all_changes[1]["vote_status"]) == ("B", True)
+    filled = session.record(TaskCursor)
+    assert filled.task is not None
+    assert question_task("validation 1?", "\n".join(CHOICES), "B", "number", filled).pool == filled.task.pool != ()
+    assert question_task("Quite another?", "", "", "number", filled).pool == ()
     assert "There is no task" in fill_question(session, *form(session, source="nowhere"))["vote_status"]
 
 
@@ -112,24 +119,30 @@ def test_a_task_is_voted_on_from_the_rows_of_the_tuning(
     values = fields(*folders)
     tune = tuning.Tune(voting.workspace)
     list(press(tuning.LONG_TASK, tune.tune, session, values, *form(session, most=8)))
-    found = session.record(tuning.TuneState).tuning
-    assert found is not None
-    seen = list(press(COUNT_TASK, voting.count, session, values, "validation", *form(session, most=8)))
-    votes = vote(found.evaluation)
+    tuning_result = session.record(tuning.TuneState).tuning
+    assert tuning_result is not None
+    all_changes = list(press(COUNT_TASK, voting.count, session, values, "validation", *form(session, most=8)))
+    votes = vote(tuning_result.evaluation)
     right = sum(votes.correct)
-    assert f"right on {100 * right / 6:.0f} % of 6 questions" in last(seen, "vote_counted")
-    assert f"{votes.as_json()['ties']} tie" in last(seen, "vote_counted")
-    assert "validation split of own" in last(seen, "vote_counted")
-    assert len(last(seen, "vote_plot")["value"].data[0].y) == 6
+    assert f"right on {100 * right / 6:.0f} % of 6 questions" in last(all_changes, "vote_counted")
+    assert f"{votes.as_json()['ties']} tie" in last(all_changes, "vote_counted")
+    assert "validation split of own" in last(all_changes, "vote_counted")
+    assert len(last(all_changes, "vote_plot")["value"].data[0].y) == 6
     settings = Settings.read(*values)
-    asked = ("?", "", "", "number")
-    assert voting.notices(session, settings, *asked, "validation", *form(session, most=8))["vote_count_stale"] == ""
+    question_fields = ("?", "", "", "number")
     assert (
-        text.TASK_STALE in voting.notices(session, settings, *asked, "test", *form(session, most=8))["vote_count_stale"]
+        voting.notices(session, settings, *question_fields, "validation", *form(session, most=8))["vote_count_stale"]
+        == ""
     )
-    nearest = f"λ = {strength(found.best_lam)}, as tuned there" if found.best_lam else "nearest to λ = 0"
-    assert nearest in voting.notices(session, settings, *asked, "test", *form(session, most=8))["vote_about"]
-    wrong = voting.notices(session, settings, *asked, "test", *form(session, lambdas="x"))
+    assert (
+        text.TASK_STALE
+        in voting.notices(session, settings, *question_fields, "test", *form(session, most=8))["vote_count_stale"]
+    )
+    nearest = (
+        f"λ = {strength(tuning_result.best_lam)}, as tuned there" if tuning_result.best_lam else "nearest to λ = 0"
+    )
+    assert nearest in voting.notices(session, settings, *question_fields, "test", *form(session, most=8))["vote_about"]
+    wrong = voting.notices(session, settings, *question_fields, "test", *form(session, lambdas="x"))
     assert "is not a number" in wrong["vote_about"]
 
 

@@ -47,5 +47,5 @@ PYTHON_STALE = (
 
 def restored(concept: str, prompt: str, texts: int) -> str:
     """The end of loading a session."""
-    shown = f"{texts} texts are shown on the Steer tab" if texts else "It holds no texts"
-    return f"The session is back: {concept}, “{prompt[:60]}”. {shown}; models load on Generate."
+    texts_sentence = f"{texts} texts are shown on the Steer tab" if texts else "It holds no texts"
+    return f"The session is back: {concept}, “{prompt[:60]}”. {texts_sentence}; models load on Generate."

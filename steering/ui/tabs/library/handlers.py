@@ -114,10 +114,10 @@ class SavedVectors:
             ),
         }
 
-    def choose(self, session: Session, name: str, other: str | None) -> Changes:
+    def choose(self, session: Session, name: str, other_name: str | None) -> Changes:
         """Show the details of the vector that was chosen in the table."""
         session.record(LibraryState).name = name
-        return self.table_changes(session) | compare_vectors(session, name, other)
+        return self.table_changes(session) | compare_vectors(session, name, other_name)
 
     def save(self, session: Session, job: Job, settings: Settings, name: str) -> Iterator[Changes]:
         """Save the vector of the sidebar's settings; it is computed if it is missing."""
