@@ -1,4 +1,4 @@
-"""The Concept tab without a browser: drafts, the table, and the messages about the pairs."""
+"""The Concept tab without a browser: the table, the check of the pairs, and the comparison of two designs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +8,10 @@ import pytest
 from pages import fields, last, press
 
 from steering.concepts.concept import ContrastPair
-from steering.concepts.files import load_concept, parse_concept
+from steering.concepts.files import load_concept
 from steering.concepts.lint import Problem, lint
-from steering.errors import SteeringError
 from steering.measure.pair_checks import leave_out
-from steering.ui.state.drafts import Draft, new_draft, read_pairs
+from steering.ui.state.drafts import Draft
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.concept import checking, comparing, render, text, votes
@@ -21,47 +20,9 @@ from steering.ui.tabs.concept.checking import Checking, CheckState
 from steering.ui.tabs.concept.comparing import Comparing
 from steering.ui.text import MODIFIED
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::UserWarning:gradio"
-)  # outside of a page, Gradio shows a toast as a warning
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # without a page, a toast is a warning
 
 EVIL = '<img src=x onerror="document.title=1">'
-
-
-def test_edits_can_be_undone_one_by_one() -> None:
-    original = load_concept("sentiment")
-    start = Draft(original, original)
-    edited = start.with_rows([["a", "b"]]).with_empty_pair().with_labels("up", "down")
-    assert edited.modified
-    assert edited.undone().undone().concept.pairs[0].positive == "a"
-    assert edited.undone().undone().undone() == start
-    assert start.undone() is start
-
-
-def test_the_same_edit_twice_is_one_edit() -> None:
-    original = load_concept("sentiment")
-    start = Draft(original, original)
-    assert start.with_rows(start.rows) is start
-    once = start.with_rows([["a", "b"]])
-    assert once.with_rows([["a", "b"]]) is once
-
-
-def test_a_reset_can_be_undone() -> None:
-    original = load_concept("sentiment")
-    edited = Draft(original, original).without(0)
-    assert not edited.reset().modified
-    assert edited.reset().undone().concept == edited.concept
-    assert edited.without(99) is edited
-
-
-def test_an_uploaded_file_brings_pairs_and_json_brings_labels() -> None:
-    original = load_concept("sentiment")
-    draft = Draft(original, original)
-    assert len(draft.with_concept(parse_concept("positive,negative\na,b\n", "csv", "mine")).concept.pairs) == 1
-    json_file = '{"positive_label": "hot", "negative_label": "cold", "pairs": [{"positive": "a", "negative": "b"}]}'
-    assert draft.with_concept(parse_concept(json_file, "json", "mine")).concept.positive_label == "hot"
-    unlabelled = draft.with_concept(parse_concept("positive,negative\na,b\n", "csv", "mine")).concept
-    assert (unlabelled.positive_label, unlabelled.negative_label) == ("happy", original.negative_label)
 
 
 def test_download_can_be_uploaded_again() -> None:
@@ -125,14 +86,6 @@ def test_an_upload_may_be_any_file_of_pairs_and_what_was_done_to_read_it_is_show
     assert table.upload(Session(), "sentiment", str(tmp_path / "gone.csv"))["pairs_message"]
 
 
-def test_a_line_separator_stays_inside_a_pasted_text() -> None:
-    assert read_pairs("a\u2028b | c\u0085d\r\ne | f\rg | h") == (
-        ContrastPair("a\u2028b", "c\u0085d"),
-        ContrastPair("e", "f"),
-        ContrastPair("g", "h"),
-    )
-
-
 def test_the_bundled_pairs_have_no_problem() -> None:
     assert table.draft_changes(Session(), "sentiment", table=True)["problems"].count("fine") == 1
     assert not [problem for problem in lint(load_concept("sentiment").pairs) if problem.serious]
@@ -145,36 +98,6 @@ def test_text_of_users_is_escaped() -> None:
 
 
 # Pasted pairs and new concepts
-
-
-def test_pasted_lines_are_pairs_apart_by_a_tab_or_a_bar() -> None:
-    pasted = "Positive\tNegative\n\nup we go\tdown we go\n a joy | a pity \r\nyes|no | no|yes\n"
-    assert read_pairs(pasted) == (
-        ContrastPair("up we go", "down we go"), ContrastPair("a joy", "a pity"), ContrastPair("yes|no", "no|yes"),
-    )  # fmt: skip
-    assert read_pairs("  \n") == ()
-
-
-@pytest.mark.parametrize(
-    ("line", "holds"), [("alone", "1 text "), ("a | b | c", "3 texts"), ("a\t", "1 text "), ("a\tb\tc", "3 texts")]
-)
-def test_a_line_without_two_texts_is_named(line: str, holds: str) -> None:
-    with pytest.raises(SteeringError, match=f"Line 2 holds {holds}"):
-        read_pairs(f"up | down\n{line}")
-
-
-def test_pasted_pairs_take_the_place_of_empty_rows_and_can_be_undone() -> None:
-    draft = new_draft("mine", (), ())
-    assert draft.rows == [["", ""]]
-    more = draft.with_pairs(read_pairs("a | b\nc | d"))
-    assert more.rows == [["a", "b"], ["c", "d"]]
-    assert more.undone() == draft
-    assert draft.with_pairs(()) is draft
-
-
-def test_a_new_concept_gets_a_name_that_is_free() -> None:
-    assert new_draft("  my   concept ", (), ("sentiment",)).concept.name == "my concept"
-    assert new_draft("sentiment", (), ("sentiment", "sentiment 2")).concept.name == "sentiment 3"
 
 
 def test_pasting_adds_to_the_table_and_says_what_is_wrong() -> None:

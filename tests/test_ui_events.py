@@ -30,9 +30,7 @@ from steering.ui.tabs.steer import text as steer_text
 from steering.ui.tabs.tune import handlers as tune
 from steering.ui.tabs.vote import handlers as vote
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::UserWarning:gradio"
-)  # outside of a page, Gradio shows a toast as a warning
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # without a page, a toast is a warning
 
 LONG_TASK = LongTask("steer", ("generate",), "stop", "status")
 PAGE = SimpleNamespace(session_hash="page")

@@ -30,9 +30,7 @@ from steering.ui.tabs.steer.handlers import LONG_TASK as STEER
 from steering.ui.tabs.steer.handlers import Steering
 from steering.ui.viewer.texts import PageTexts
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::UserWarning:gradio"
-)  # outside of a page, Gradio shows a toast as a warning
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # without a page, a toast is a warning
 
 EVIL = '<img src=x onerror="document.title=1">'
 PROMPT = "Ask\n'this' \"now\""

@@ -23,7 +23,7 @@ from steering.ui.viewer import component as viewer
 from steering.ui.viewer.texts import PageTexts
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::UserWarning:gradio"),  # outside of a page, Gradio shows a toast as a warning
+    pytest.mark.filterwarnings("ignore::UserWarning:gradio"),  # without a page, a toast is a warning
     pytest.mark.usefixtures("own_cache"),
 ]
 
