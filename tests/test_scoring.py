@@ -114,8 +114,8 @@ def test_what_follows_the_next_question_is_cut(tmp_path: Path) -> None:
 def test_a_text_that_repeats_itself_is_degenerate(tmp_path: Path) -> None:
     child = loaded("llama")
     first = asked(child, tmp_path, False)[0]
-    assert scoring._outcome(child, first, (5, 6, 7) * 6, "length").degenerate
-    assert not scoring._outcome(child, first, tuple(range(20, 38)), "length").degenerate
+    assert scoring.outcome(child, first, (5, 6, 7) * 6, "length").degenerate
+    assert not scoring.outcome(child, first, tuple(range(20, 38)), "length").degenerate
 
 
 def test_a_prompt_that_is_too_long_is_refused(tmp_path: Path) -> None:

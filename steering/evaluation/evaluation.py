@@ -16,7 +16,7 @@ import transformers
 from steering.errors import Progress, SteeringError, silent
 from steering.evaluation.columns import Column, judge
 from steering.evaluation.scorer import Scorer, Setup, digest, strengths
-from steering.evaluation.scoring import Outcome
+from steering.evaluation.scoring import outcome
 from steering.evaluation.store import Store
 from steering.formatting import strength
 from steering.models import LanguageModel
@@ -231,15 +231,14 @@ def ask(scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float]) -> Ite
     for step, grid in enumerate(grids, start=1):
         over = grid.done or all(row.ended or (request.stop and request.stop in row.text) for row in grid.rows)
         if over or step % _LOOK_EVERY == 0:
-            yield _put_together(alone, vector, [_graded(scorer.task.kind, request, row) for row in grid.rows])
+            yield _put_together(alone, vector, [_graded(child, scorer.task.kind, request, row) for row in grid.rows])
         if over:
             return
 
 
-def _graded(kind: str, request: Request, row: Row) -> Column:
-    text = row.text.split(request.stop, 1)[0] if request.stop else row.text
-    outcome = Outcome(text, len(row.token_ids), row.ended or "stop", row.health.degenerate)
-    return Column(row.lam, (judge(kind, request.item, outcome),), (request.item.answer,))
+def _graded(child: LanguageModel, kind: str, request: Request, row: Row) -> Column:
+    written_so_far = outcome(child, request, row.token_ids, row.ended or "stop")
+    return Column(row.lam, (judge(kind, request.item, written_so_far),), (request.item.answer,))
 
 
 def _put_together(scorer: Scorer, vector: SteeringVector, columns: Sequence[Column]) -> Evaluation:

@@ -13,7 +13,7 @@ import torch
 
 from steering.errors import SteeringError
 from steering.models import LanguageModel, token_log_probabilities
-from steering.steer import DOMINANT, REPEATED, Intervention, Sampling, decode, dominant, repeated, steer
+from steering.steer import Intervention, Sampling, decode, degenerate, steer
 from steering.tasks import Request
 
 WRITTEN_TOKENS = 8192
@@ -43,7 +43,7 @@ class Outcome:
         text: what it wrote; "" where choices were weighed.
         n_tokens: how many tokens it wrote.
         ended: "end of text", "length" or "stop"; "" where choices were weighed.
-        degenerate: whether the text repeats itself beyond the limits of `generation`.
+        degenerate: see `steer.degenerate`; no perplexity is known here.
         scores: log-probability of each choice as a whole, in nats; empty where a text was written.
     """
 
@@ -114,19 +114,26 @@ def _write(
                     break
         steps.close()  # type: ignore[attr-defined]  # a generator, which must not run on
         yield [
-            (job, _outcome(child, request, tokens, ended))
+            (job, outcome(child, request, tokens, ended))
             for job, request, tokens, ended in zip(batch, asked, last.tokens, last.ended, strict=True)
         ]
 
 
-def _outcome(child: LanguageModel, request: Request, tokens: tuple[int, ...], ended: str) -> Outcome:
+def outcome(child: LanguageModel, request: Request, tokens: tuple[int, ...], ended: str) -> Outcome:
+    """What a written row is, without what stands behind the end of its answer.
+
+    Args:
+        child: the model that wrote.
+        request: the question.
+        tokens: the new token ids.
+        ended: how writing ended.
+    """
     text = _text(child, tokens)
     if request.stop and request.stop in text:
         # How far the model ran past the end depends on its neighbours in the batch; what stands before does not.
         kept = next(size for size in range(1, len(tokens) + 1) if request.stop in _text(child, tokens[:size]))
         tokens, text, ended = tokens[:kept], text.split(request.stop, 1)[0], "stop"
-    degenerate = repeated(tokens) > REPEATED or dominant(tokens) > DOMINANT
-    return Outcome(text, len(tokens), ended, degenerate)
+    return Outcome(text, len(tokens), ended, degenerate(tokens))
 
 
 def _text(child: LanguageModel, tokens: Sequence[int]) -> str:
