@@ -1,5 +1,6 @@
 """Tasks: what is read, how it is split, and what a prompt looks like."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -148,6 +149,41 @@ def test_a_task_that_cannot_be_had_says_what_to_do(source: str, sentence: str) -
         load_task(source)
     with pytest.raises(SteeringError, match="Unknown split 'dev'"):
         load_task(source, "dev")
+
+
+CHOICES = {"question": "Q", "choices": ["a", "b"]}
+SURROGATE = r'{"question": "\ud800", "answer": 1}'
+HOSTILE = {
+    "deep.jsonl": "[" * 100_000,
+    "deep.json": "[" * 100_000,
+    "deep.csv": "question,answer,choices\nQ,a," + "[" * 100_000 + "\n",
+    "long.csv": f"question,answer\n{'x' * 200_000},1\n",
+    "zero.csv": "question,answer\nQ\x00,1\n",
+    "digits.jsonl": f'{{"question": "Q", "answer": {"9" * 5_000}}}',
+    "surrogate.jsonl": SURROGATE,
+    "surrogate.json": f"[{SURROGATE}]",
+    "surrogate-choice.jsonl": r'{"question": "Q", "answer": 0, "choices": ["\ud800", "b"]}',
+    "surrogate-id.jsonl": r'{"question": "Q", "answer": 0, "id": "\ud800"}',
+    "split-list.jsonl": '{"question": "Q", "answer": 1, "split": ["test"]}',
+    "split-object.jsonl": '{"question": "Q", "answer": 1, "split": {}}\n{"question": "R", "answer": 1, "split": {"a": 1}}',
+    **{
+        f"answer-{number}.jsonl": json.dumps({**CHOICES, "answer": answer})
+        for number, answer in enumerate(["²", "ß", "9" * 5_000, "١", "ﬃ", "-1", 1e300, True, [], {"a": 1}])
+    },
+}
+
+
+@pytest.mark.parametrize("split", ["all", "test"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_file_can_cause_anything_but_an_error_with_a_sentence(tmp_path: Path, name: str, split: str) -> None:
+    with contextlib.suppress(SteeringError):
+        task = load_task(write(tmp_path, HOSTILE[name], name), split)
+        assert task.digest
+
+
+def test_a_line_ends_only_where_json_lines_do(tmp_path: Path) -> None:
+    path = write(tmp_path, '{"question": "one\u2028two\x85", "answer": "4"}\r\n{"question": "Q2", "answer": 5}\n')
+    assert [item.question for item in load_task(path, "all").items] == ["one\u2028two", "Q2"]
 
 
 def test_weighed_choices_follow_a_plain_question(tmp_path: Path) -> None:

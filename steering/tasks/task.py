@@ -4,11 +4,8 @@ Every task has three parts that share no question: `train` gives the examples of
 is tuned on, and `test` is what is reported. Prompts are built in `prompting`, and answers read in `answers`.
 """
 
-import csv
 import hashlib
-import io
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -17,12 +14,16 @@ from typing import Any
 from steering.errors import SteeringError
 from steering.storage import key
 from steering.tasks.answers import letter, number
+from steering.tasks.files import READERS, jsonl
 from steering.tasks.sources import HUB, generated, hub
 
 SPLITS = ("validation", "test", "all")
 """What can be scored: the part for tuning, the part for reporting, or every question of a file."""
 
 PARTS = ("train", "validation", "test")
+
+MOST_CHOICES = 26
+"""Of one question: each has a letter."""
 
 BUNDLED = "questions"
 
@@ -117,7 +118,7 @@ def load_task(source: str | Path, split: str = "test", *, limit: int | None = No
     name = str(source)
     if name == BUNDLED:
         text = (files("steering.tasks") / "questions.jsonl").read_text("utf-8")
-        task = _from_rows(BUNDLED, _jsonl(text, BUNDLED), split, "bundled with Steering Lab")
+        task = _from_rows(BUNDLED, jsonl(text, BUNDLED), split, "bundled with Steering Lab")
     elif name in HUB:
         task = _from_rows(name, hub(name), split, f"{HUB[name].repository} from the Hub")
     elif name.startswith(GENERATED):
@@ -138,45 +139,6 @@ def _from_file(path: Path, split: str) -> Task:
     except (OSError, UnicodeDecodeError) as error:
         raise SteeringError(f"The task file {path} cannot be read: {error}") from error
     return _from_rows(path.stem, READERS[path.suffix](text, path.name), split, f"the file {path.name}")
-
-
-def _jsonl(text: str, name: str) -> list[Any]:
-    rows = []
-    for line, words in enumerate(text.splitlines(), start=1):
-        if words.strip():
-            try:
-                rows.append(json.loads(words))
-            except ValueError as error:
-                raise SteeringError(f"Line {line} of {name} is not JSON: {error}") from error
-    return rows
-
-
-def _json(text: str, name: str) -> list[Any]:
-    try:
-        rows = json.loads(text)
-    except ValueError as error:
-        raise SteeringError(f"{name} is not JSON: {error}") from error
-    if not isinstance(rows, list):
-        raise SteeringError(f"{name} must hold a list of objects with 'question' and 'answer'.")
-    return rows
-
-
-def _csv(text: str, name: str) -> list[Any]:
-    rows = [dict(row) for row in csv.DictReader(io.StringIO(text))]
-    for line, row in enumerate(rows, start=2):
-        choices = row.pop("choices", None)
-        if choices:
-            try:
-                row["choices"] = json.loads(choices) if choices.lstrip().startswith("[") else choices.split("|")
-            except ValueError as error:
-                raise SteeringError(
-                    f"The choices in line {line} of {name} are neither a JSON list nor texts with | between: {error}"
-                ) from error
-    return rows
-
-
-READERS: Mapping[str, Callable[[str, str], list[Any]]] = {".jsonl": _jsonl, ".json": _json, ".csv": _csv}
-"""From a file's text and name to its rows."""
 
 
 def _from_rows(name: str, rows: Sequence[Any], split: str, about: str) -> Task:
@@ -210,11 +172,24 @@ def _item(row: Any, number: int, name: str) -> Item:
     ):
         raise SteeringError(f"The choices of {where.lower()} must be a list of texts, none of them empty.")
     texts = tuple(str(choice).strip() for choice in choices)
-    if len(texts) == 1 or len(texts) > 26 or len(set(texts)) < len(texts):
-        raise SteeringError(f"{where} must have between 2 and 26 choices, all different.")
+    if len(texts) == 1 or len(texts) > MOST_CHOICES or len(set(texts)) < len(texts):
+        raise SteeringError(f"{where} must have between 2 and {MOST_CHOICES} choices, all different.")
     answer = _right(row["answer"], texts, where) if texts else str(row["answer"]).strip()
     identity = str(row.get("id") or f"{name}-{number}")
-    return Item(identity, str(row["question"]).strip(), answer, texts, str(row.get("solution") or "").strip())
+    item = Item(identity, str(row["question"]).strip(), answer, texts, str(row.get("solution") or "").strip())
+    if not _encodable(item):
+        raise SteeringError(
+            f"{where} holds half of a character (a lone surrogate such as \\ud800). Save the file as UTF-8."
+        )
+    return item
+
+
+def _encodable(item: Item) -> bool:
+    try:
+        "".join([item.id, item.question, item.answer, *item.choices, item.solution]).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _right(answer: Any, choices: tuple[str, ...], where: str) -> str:
@@ -222,13 +197,22 @@ def _right(answer: Any, choices: tuple[str, ...], where: str) -> str:
     text = str(answer).strip()
     if text in choices and not isinstance(answer, int):
         return letter(choices.index(text))
-    place = int(text) if text.isdigit() else ord(text.upper()) - ord("A") if len(text) == 1 else -1
+    place = _place(text)
     if not 0 <= place < len(choices):
         raise SteeringError(
-            f"The answer {answer!r} of {where.lower()} is none of its {len(choices)} choices: give an index from 0, a letter, "
-            "or the choice itself."
+            f"The answer {repr(answer)[:60]} of {where.lower()} is none of its {len(choices)} choices: give an index from 0, "
+            "a letter, or the choice itself."
         )
     return letter(place)
+
+
+def _place(text: str) -> int:
+    """The place that a plain index or letter stands for; −1 for anything else."""
+    if not text.isascii() or len(text) > len(str(MOST_CHOICES)):
+        return -1
+    if text.isdigit():
+        return int(text)
+    return ord(text.upper()) - ord("A") if len(text) == 1 else -1
 
 
 def _kind(items: Sequence[Item]) -> str:
@@ -245,9 +229,9 @@ def _parts(items: Sequence[Item], named: Sequence[Any], name: str) -> tuple[dict
     parts: dict[str, list[Item]] = {part: [] for part in PARTS}
     if any(named):
         for item, part in zip(items, named, strict=True):
-            if part not in parts:
+            if not isinstance(part, str) or part not in parts:
                 raise SteeringError(
-                    f"The question {item.id!r} of {name} has the split {part!r}; it must be one of {', '.join(PARTS)}."
+                    f"The question {item.id!r} of {name} has the split {repr(part)[:60]}; it must be one of {', '.join(PARTS)}."
                 )
             parts[part].append(item)
         return parts, "split as its own rows say"

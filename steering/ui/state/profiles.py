@@ -14,6 +14,10 @@ from steering.ui import text
 
 _RUN = re.compile(r"(?:(\d{1,4})x)?(\d{1,6}(?:\.\d{1,6})?)")
 _MOST = 1000
+"""Layers of a profile; more than any model has."""
+
+_SHOWN = 60
+"""Characters of a field that a message repeats."""
 
 
 def read(field: str) -> Profile:
@@ -25,11 +29,18 @@ def read(field: str) -> Profile:
     field = field.strip()
     if field in PROFILES:
         return field
-    runs = [_RUN.fullmatch(part) for part in field.split()]
-    weights = tuple(weight for run in runs if run for weight in [float(run[2])] * int(run[1] or 1))
-    if not all(runs) or not 0 < len(weights) <= _MOST:
-        raise SteeringError(text.UNREADABLE_PROFILE.format(profile=field))
-    return weights
+    runs = [_run(part) for part in field.split(maxsplit=_MOST)]
+    # Counted before it is written out: a short field can ask for millions of layers.
+    if not all(runs) or not 0 < sum(count for count, _ in filter(None, runs)) <= _MOST:
+        shown = field if len(field) <= _SHOWN else f"{field[:_SHOWN]}…"
+        raise SteeringError(text.UNREADABLE_PROFILE.format(profile=shown))
+    return tuple(weight for count, weight in filter(None, runs) for _ in range(count))
+
+
+def _run(part: str) -> tuple[int, float] | None:
+    """How many layers a part is for, and their weight; None where it cannot be read."""
+    run = _RUN.fullmatch(part)
+    return (int(run[1] or 1), float(run[2])) if run else None
 
 
 def write(weights: Sequence[float]) -> str:
