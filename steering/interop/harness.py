@@ -23,7 +23,7 @@ from lm_eval.models.utils import (  # type: ignore[import-not-found]
 from steering.errors import SteeringError
 from steering.evaluation import elect
 from steering.models import load_model
-from steering.steer import Sampling, SteeringSettings, decode, plan, steer
+from steering.steer import Sampling, SteeringSettings, check_strengths, decode, plan, steer
 from steering.tasks import READERS
 from steering.vectors import load_vector
 
@@ -209,11 +209,11 @@ def read_lambdas(lam: float | str | Sequence[float]) -> tuple[float, ...]:
     """
     parts = lam.split("/") if isinstance(lam, str) else [lam] if isinstance(lam, int | float) else list(lam)
     try:
-        numbers = tuple(float(part) for part in parts)
-    except (TypeError, ValueError):
-        numbers = ()
-    if not numbers or len(set(numbers)) < len(numbers) or not torch.tensor(numbers).isfinite().all():
-        raise SteeringError(f"lam is {lam!r}; give a number, or several different ones as 0.1/0/-0.1.")
+        numbers = check_strengths(parts)
+    except SteeringError as error:
+        raise SteeringError(f"lam cannot be read: {error} Give a number, or several as 0.1/0/-0.1.") from error
+    if len(set(numbers)) < len(numbers):
+        raise SteeringError(f"lam is {str(lam)[:60]}; give every λ once, as 0.1/0/-0.1.")
     return numbers
 
 

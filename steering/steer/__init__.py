@@ -6,7 +6,15 @@ from steering.steer.grid_json import grid_from_json, grid_json
 from steering.steer.health import DOMINANT, PERPLEXITY_RATIO, REPEATED, degenerate, dominant, improbable, repeated
 from steering.steer.intervention import Intervention, plan, steer
 from steering.steer.next_tokens import Move, next_tokens
-from steering.steer.settings import DEFAULT_SETTINGS, POSITIONS, PROFILES, SCALES, Profile, SteeringSettings
+from steering.steer.settings import (
+    DEFAULT_SETTINGS,
+    POSITIONS,
+    PROFILES,
+    SCALES,
+    Profile,
+    SteeringSettings,
+    check_strengths,
+)
 
 __all__ = [
     "DEFAULT_SETTINGS",
@@ -24,6 +32,7 @@ __all__ = [
     "Sampling",
     "SteeringSettings",
     "assess",
+    "check_strengths",
     "decode",
     "degenerate",
     "dominant",

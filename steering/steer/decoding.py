@@ -16,8 +16,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from steering.errors import SteeringError
+from steering.errors import SteeringError, check_whole
 from steering.models import LanguageModel, keep_rows, new_cache, next_logits
+from steering.stats import check_seed
 from steering.steer.intervention import Intervention, steer
 
 _REPLACEMENT = "\ufffd"
@@ -49,14 +50,13 @@ class Sampling:
     stop: bool = True
 
     def __post_init__(self) -> None:
-        if self.max_new_tokens < 1:
-            raise SteeringError(f"max_new_tokens is {self.max_new_tokens}; it must be at least 1.")
+        check_whole("max_new_tokens", self.max_new_tokens, 1)
+        check_whole("top_k", self.top_k, 0)
+        check_seed(self.seed)
         if not 0 <= self.temperature <= 10:
             raise SteeringError(f"The temperature is {self.temperature}; it must lie between 0 and 10.")
         if not 0 < self.top_p <= 1:
             raise SteeringError(f"top_p is {self.top_p}; it must lie above 0 and at most at 1.")
-        if self.top_k < 0:
-            raise SteeringError(f"top_k is {self.top_k}; it must be 0 or more.")
         if not 0 < self.repetition_penalty <= 10:
             raise SteeringError(
                 f"The repetition penalty is {self.repetition_penalty}; it must lie above 0 and at most at 10."

@@ -1,6 +1,5 @@
 """Side by side: one prompt, a row for every λ, streamed in step; and how healthy each text is."""
 
-import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ from steering.models import LanguageModel, scoring_batches, token_log_probabilit
 from steering.steer.decoding import Sampling, decode, written_text
 from steering.steer.health import Health, degenerate, dominant, repeated
 from steering.steer.intervention import plan
-from steering.steer.settings import DEFAULT_SETTINGS, Profile, SteeringSettings
+from steering.steer.settings import DEFAULT_SETTINGS, Profile, SteeringSettings, check_strengths
 from steering.vectors import SteeringVector
 
 
@@ -92,9 +91,7 @@ def stream(
     Raises:
         SteeringError: no λ, one that is not finite, not one vector for every λ, or settings that do not fit the child.
     """
-    strengths = [float(lam) for lam in lambdas]
-    if not strengths or not all(map(math.isfinite, strengths)):
-        raise SteeringError(f"λ must be one or more finite numbers, not {list(lambdas)}.")
+    strengths = check_strengths(lambdas)
     chosen = sampling or Sampling()
     if max_new_tokens is not None:
         chosen = replace(chosen, max_new_tokens=max_new_tokens)
@@ -191,8 +188,6 @@ def _with_health(rows: Sequence[Row], perplexity: Sequence[float | None]) -> tup
         )
         judged.append(replace(row, health=health))
     return tuple(judged)
-
-
 
 
 _UNKNOWN = Health(0.0, 0.0, None, False, False)

@@ -11,7 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from steering.errors import SteeringError
+from steering.errors import SteeringError, check_whole
+from steering.stats import check_seed
 from steering.storage import key
 from steering.tasks.answers import letter, number
 from steering.tasks.files import READERS, jsonl
@@ -84,12 +85,12 @@ class Task:
         """A random choice of the items, the same for the same seed; a larger limit holds the smaller one's items.
 
         Raises:
-            SteeringError: the limit is below 1.
+            SteeringError: the limit is no whole number above 0, or the seed cannot be used.
         """
+        check_seed(seed)
         if limit is None:
             return self
-        if limit < 1:
-            raise SteeringError(f"The limit is {limit}; score at least one question.")
+        check_whole("The limit", limit, 1)
         chosen = set(sorted((item.id for item in self.items), key=lambda name: _hash(f"limit {seed}", name))[:limit])
         return replace(self, items=tuple(item for item in self.items if item.id in chosen))
 
@@ -111,8 +112,11 @@ def load_task(source: str | Path, split: str = "test", *, limit: int | None = No
         seed: of that choice. Which question belongs to which part does not depend on it.
 
     Raises:
-        SteeringError: no such task, an unreadable file, no network, or an empty split.
+        SteeringError: no such task, an unreadable file, no network, an empty split, or a limit or seed that cannot be used.
     """
+    check_seed(seed)
+    if limit is not None:
+        check_whole("The limit", limit, 1)
     if split not in SPLITS:
         raise SteeringError(f"Unknown split {split!r}. Choose one of {', '.join(SPLITS)}.")
     name = str(source)
