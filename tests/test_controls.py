@@ -19,6 +19,7 @@ from steering.evaluation.scorer import Setup
 from steering.evaluation.scoring import Outcome
 from steering.evaluation.voting import vote
 from steering.models.language_model import LanguageModel
+from steering.stats import derived_seed
 from steering.tasks.prompting import Style
 from steering.tasks.task import Item
 from steering.vectors.vector import SteeringVector, random_like
@@ -69,7 +70,8 @@ def test_every_control_is_what_it_says(child: LanguageModel, vector: SteeringVec
 
     assert len(found.controls["random"]) == RANDOM_SEEDS
     for seed, control in enumerate(found.controls["random"]):
-        grid = evaluate(child, random_like(vector, seed), task, LAMBDAS, **settings)  # type: ignore[arg-type]
+        random = random_like(vector, derived_seed(0, "random vector", seed))
+        grid = evaluate(child, random, task, LAMBDAS, **settings)  # type: ignore[arg-type]
         assert control.column == grid.at(0.5)
         assert control.vote == vote(grid, 0.5)
 
@@ -119,12 +121,31 @@ def test_a_choice_is_sampled_as_often_as_it_is_likely() -> None:
     item = Item("q", "?", "A", ("four", "of words"))
     # Per character 0.25 apart, so 1.5 nats at the average length of 6, and 1.5 / 0.7 at the temperature.
     answer = judge("choice", item, Outcome(scores=(-4.0, -10.0)))
+    items = [replace(item, id=f"q{place}", question=f"{place}?") for place in range(400)]
     baseline = Column(0.0, (answer,) * 400, ("A",) * 400)
-    drawn = _drawn(baseline, [item] * 400, seed=0)
+    drawn = _drawn(baseline, items, seed=0)
     share = 1 / (1 + math.exp(-1.5 / TEMPERATURE))
     assert drawn.accuracy == pytest.approx(share, abs=0.05)
-    assert drawn == _drawn(baseline, [item] * 400, seed=0)
-    assert drawn != _drawn(baseline, [item] * 400, seed=1)
+    assert drawn == _drawn(baseline, items, seed=0)
+    assert drawn != _drawn(baseline, items, seed=1)
+
+    fewer = Column(0.0, (answer,) * 200, ("A",) * 200)
+    assert _drawn(fewer, items[7:207], seed=0).answers == drawn.answers[7:207], "a sample does not depend on the others"
+
+
+def test_runs_of_different_seeds_share_no_sample_and_no_random_vector(
+    child: LanguageModel, vector: SteeringVector, task: Path
+) -> None:
+    seeds, vectors = set(), set()
+    for seed in range(3):
+        found = run(child, vector, task, setup=replace(SETUP, seed=seed), tune=False, voting=False)
+        with sqlite3.connect(task.with_name("rows.sqlite")) as connection:
+            cells = [json.loads(text) for (text,) in connection.execute("SELECT settings FROM cells")]
+        written = found.evaluation.mode == "generate"
+        seeds |= {cell["sampling"]["seed"] for cell in cells if written and cell["sampling"]["temperature"]}
+        vectors |= {cell["steering"]["vector"] for cell in cells if cell["steering"]}
+    assert len(vectors) == 1 + 3 * RANDOM_SEEDS
+    assert len(seeds) == (3 * len(LAMBDAS) if written else 0)
 
 
 def test_lambda_is_tuned_on_one_part_and_reported_on_the_other(

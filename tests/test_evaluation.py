@@ -21,7 +21,8 @@ from steering.evaluation.voting import vote
 from steering.steer.grid import Row
 from steering.steer.health import Health, degenerate, dominant, repeated
 from steering.steer.settings import SteeringSettings
-from steering.tasks.prompting import NEXT_QUESTION, Request, Style
+from steering.storage import key
+from steering.tasks.prompting import NEXT_QUESTION, Request, Style, requests
 from steering.tasks.task import Item, load_task
 
 LAMBDAS = (-0.5, 0.0, 0.5)
@@ -214,6 +215,22 @@ def test_rows_are_shared_where_the_same_was_computed(tmp_path: Path, vector_for)
     assert len(stored(store)) == 54, "a smaller run is part of a larger one"
     evaluate(child, vector, path, [0.0], setup=Setup(style=Style(instruction="Be brave.")), **settings)
     assert len(stored(store)) == 60
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_rows_that_were_sampled_without_a_seed_for_each_question_are_not_served(
+    tmp_path: Path, vector_for, temperature: float
+) -> None:
+    child, path = loaded("llama"), own(tmp_path, choices=False)
+    scorer = Scorer(child, load_task(path), SETUP, Store(tmp_path / "rows.sqlite"))
+    sampling = replace(scorer.sampling, temperature=temperature)
+    made = {"child": child.fingerprint, "dtype": str(child.dtype), "sampling": vars(sampling), "steering": None}
+    scorer.store.write(
+        (key("row", made), key(request.ids, request.tails, request.stop), request.item.id, Outcome("from before"))
+        for request in requests(child, scorer.task, SETUP.style)
+    )
+    (column,) = scorer.columns(vector_for(child), [0.0], sampling=sampling)
+    assert {answer.text == "from before" for answer in column.answers} == {temperature == 0}
 
 
 def test_a_record_can_be_written(task: Path, tmp_path: Path, vector_for) -> None:

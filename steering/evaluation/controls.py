@@ -15,8 +15,9 @@ from steering.errors import part_of
 from steering.evaluation.columns import Column
 from steering.evaluation.evaluation import Evaluation, written
 from steering.evaluation.scorer import Scorer
+from steering.evaluation.scoring import question_seed
 from steering.evaluation.voting import Vote, poll
-from steering.stats import Comparison, compare, mean_interval, wilson
+from steering.stats import Comparison, compare, derived_seed, mean_interval, wilson
 from steering.tasks import Item, letter, scored
 from steering.vectors import SteeringVector, random_like
 
@@ -87,7 +88,7 @@ class Context:
 def _random(context: Context) -> tuple[Control, ...]:
     found = []
     for number in range(RANDOM_SEEDS):
-        vector = random_like(context.vector, context.evaluation.seed + number)
+        vector = random_like(context.vector, derived_seed(context.evaluation.seed, "random vector", number))
         name = f"random {number + 1}"
         columns = _part(context.scorer, number / RANDOM_SEEDS, 1 / RANDOM_SEEDS).columns(
             vector, context.lambdas, name=f"random vector {number + 1} of {RANDOM_SEEDS}"
@@ -102,14 +103,16 @@ def _flipped(context: Context) -> tuple[Control, ...]:
 
 
 def _self_consistency(context: Context) -> tuple[Control, ...]:
-    count, seed = len(context.lambdas), context.evaluation.seed
+    count = len(context.lambdas)
+    # Derived and not counted up, so that runs of neighbouring seeds share no sample.
+    seeds = [derived_seed(context.evaluation.seed, "sample", number) for number in range(count)]
     if context.evaluation.mode == "likelihood":
         items = scored(context.scorer.task, context.scorer.setup.style.shots)
-        columns = [_drawn(context.evaluation.baseline, items, seed + number) for number in range(count)]
+        columns = [_drawn(context.evaluation.baseline, items, seed) for seed in seeds]
     else:
         columns = []
-        for number in range(count):
-            sampling = replace(context.scorer.sampling, temperature=TEMPERATURE, seed=seed + number)
+        for number, seed in enumerate(seeds):
+            sampling = replace(context.scorer.sampling, temperature=TEMPERATURE, seed=seed)
             part = _part(context.scorer, number / count, 1 / count)
             columns += part.columns(context.vector, [0.0], name=f"sample {number + 1} of {count}", sampling=sampling)
     return (context.control("self-consistency", columns, 0.0, voters=[float(number) for number in range(count)]),)
@@ -177,6 +180,7 @@ def _drawn(baseline: Column, items: Sequence[Item], seed: int) -> Column:
     for answer, item in zip(baseline.answers, items, strict=True):
         lengths = torch.tensor([len(choice) for choice in item.choices], dtype=torch.float64)
         scores = torch.tensor(answer.scores, dtype=torch.float64) / lengths * lengths.mean()
+        generator = torch.Generator().manual_seed(question_seed(seed, item))
         choice = letter(int(torch.multinomial((scores / TEMPERATURE).softmax(dim=0), 1, generator=generator)))
         answers.append(replace(answer, answer=choice, outcome="right" if choice == item.answer else "wrong"))
     return replace(baseline, answers=tuple(answers))

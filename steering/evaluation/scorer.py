@@ -161,7 +161,7 @@ class Scorer:
         found: dict[str, Any] = {
             "child": self.child.fingerprint,
             "dtype": str(self.child.dtype),
-            "sampling": "weighed" if weighed else vars(sampling),
+            "sampling": "weighed" if weighed else _drawn_by(sampling),
             "steering": None,
         }
         if lam != 0 and intervention.active:  # Rows that nothing is added to are the baseline, whatever the vector.
@@ -205,6 +205,11 @@ class _Rows:
     cells: Mapping[float, str]
     known: Mapping[str, dict[str, Outcome]]
     missing: Sequence[Job]
+
+
+def _drawn_by(sampling: Sampling) -> dict[str, Any]:
+    """What a written row depends on. Greedy rows draw nothing, whatever seeds there are."""
+    return vars(sampling) if sampling.temperature == 0 else {**vars(sampling), "seeds": "one a question"}
 
 
 def digest(vector: SteeringVector) -> str:

@@ -13,8 +13,9 @@ import torch
 
 from steering.errors import SteeringError
 from steering.models import LanguageModel, token_log_probabilities
+from steering.stats import derived_seed
 from steering.steer import Intervention, Sampling, decode, degenerate, steer
-from steering.tasks import Request
+from steering.tasks import Item, Request
 
 WRITTEN_TOKENS = 8192
 """Prompt and new tokens in one batch that writes: the key-value cache stays below some hundred megabytes."""
@@ -68,7 +69,7 @@ def score(
         requests: the questions, all to be answered in writing or all to be weighed.
         jobs: which questions at which λ.
         intervention: what one unit of λ adds; None for rows that nothing is added to.
-        sampling: how tokens are chosen in writing.
+        sampling: how tokens are chosen in writing; every question draws by a seed of its own, see `question_seed`.
 
     Yields:
         The rows of one batch, every job once over all batches; and now and then an empty list while a batch is under way,
@@ -88,6 +89,11 @@ def score(
     yield from way(child, requests, jobs, intervention, sampling)
 
 
+def question_seed(seed: int, item: Item) -> int:
+    """The seed of what one question draws: of its own, whatever else is scored, and the same at every λ."""
+    return derived_seed(seed, "question", item.question, *item.choices)
+
+
 def _write(
     child: LanguageModel,
     requests: Sequence[Request],
@@ -103,7 +109,9 @@ def _write(
 
     for batch in _grouped(order, fits):
         asked = [requests[place] for place, _ in batch]
-        steps = decode(child, [request.ids for request in asked], intervention, [lam for _, lam in batch], sampling)
+        prompts, lambdas = [request.ids for request in asked], [lam for _, lam in batch]
+        seeds = [question_seed(sampling.seed, request.item) for request in asked]
+        steps = decode(child, prompts, intervention, lambdas, sampling, seeds)
         for number, last in enumerate(steps, start=1):
             if number % _LOOK_EVERY:
                 continue
