@@ -44,6 +44,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "evaluation",
         "voting",
         "controls",
+        "protocol",
         "report",
         "overview",
     ),

@@ -13,8 +13,9 @@ from conftest import loaded
 from steering.errors import SteeringError
 from steering.evaluation.columns import Column, judge
 from steering.evaluation.controls import RANDOM_SEEDS, TEMPERATURE, Control, _drawn
-from steering.evaluation.evaluation import evaluate
-from steering.evaluation.report import HEADINGS, Study, as_html, as_markdown, most_rows, study, table, write_report
+from steering.evaluation.evaluation import evaluate, tune
+from steering.evaluation.protocol import Study, most_rows, study
+from steering.evaluation.report import HEADINGS, as_html, as_markdown, table, write_report
 from steering.evaluation.scorer import Setup
 from steering.evaluation.scoring import Outcome
 from steering.evaluation.voting import vote
@@ -89,6 +90,40 @@ def test_every_control_is_what_it_says(child: LanguageModel, vector: SteeringVec
     again = evaluate(child, vector, task, [0.0], setup=asked, store=task.with_name("again.sqlite"))
     assert words.column == again.baseline
     assert words.column != found.evaluation.baseline
+
+
+@pytest.mark.parametrize("lambdas", [LAMBDAS, (0.0, 0.25, 0.5)], ids=["both signs", "one sign"])
+def test_every_vector_among_the_controls_has_its_own_tuned_strength(
+    child: LanguageModel, vector: SteeringVector, task: Path, lambdas: tuple[float, ...]
+) -> None:
+    found = study(child, vector, task, lambdas, setup=SETUP, store=task.with_name("rows.sqlite"))
+    settings = {"setup": SETUP, "store": task.with_name("again.sqlite")}
+    assert found.controls is not None
+    assert found.tuning is not None
+    for number, control in enumerate(found.controls["random"]):
+        random = random_like(vector, derived_seed(0, "random vector", number))
+        assert control.column.lam == tune(child, random, task, lambdas, **settings).best_lam  # type: ignore[arg-type]
+        assert control.column == evaluate(child, random, task, lambdas, **settings).at(control.column.lam)  # type: ignore[arg-type]
+        assert control.vote is not None
+        assert control.vote.near == control.column.lam
+        assert len(control.vote.voters) == len(lambdas)
+    side = [lam for lam in lambdas if lam * found.lam > 0 or lam == 0]
+    flipped = only(found, "flipped")
+    assert flipped.column.lam == tune(child, -vector, task, side, **settings).best_lam  # type: ignore[arg-type]
+    data = found.as_json()["controls"]
+    assert [each["best_lam"] for each in data["random"]["each"]] == data["random"]["best_lams"]
+    assert data["flipped"]["best_lam"] == flipped.column.lam
+    assert data["flipped"]["tuned_on"] == 5
+    assert data["prompt_only"]["best_lam"] is None
+
+
+def test_where_nothing_is_tuned_the_controls_stay_at_the_given_strength(
+    child: LanguageModel, vector: SteeringVector, task: Path
+) -> None:
+    found = run(child, vector, task, tune=False, lam=0.5)
+    assert found.controls is not None
+    assert {control.column.lam for name in ("random", "flipped") for control in found.controls[name]} == {0.5}
+    assert only(found, "flipped").as_json()["best_lam"] is None
 
 
 def test_a_vector_of_zeros_has_controls_equal_to_the_baseline(
@@ -169,6 +204,19 @@ def test_a_study_computes_the_rows_that_were_foretold(
     with sqlite3.connect(store) as connection:
         ((rows,),) = connection.execute("SELECT count(*) FROM rows").fetchall()
     assert rows == most_rows(5, lambdas, found.evaluation.mode)
+
+
+@pytest.mark.parametrize("lambdas", [(-0.5, 0.0, 0.5), (0.0, 0.25, 0.5)], ids=["both signs", "one sign"])
+def test_rows_that_tune_the_controls_are_foretold_too(
+    child: LanguageModel, vector_for, task: Path, lambdas: tuple[float, ...]
+) -> None:
+    store, own = task.with_name("rows.sqlite"), vector_for(child, seed=9)
+    study(child, own, task, lambdas, setup=SETUP, store=store)
+    with sqlite3.connect(store) as connection:
+        ((rows,),) = connection.execute("SELECT count(*) FROM rows").fetchall()
+    mode = "likelihood" if "choices" in task.read_text("utf-8") else "generate"
+    most = 5 * len(lambdas) + most_rows(5, lambdas, mode, tuned_on=5)
+    assert rows == most if lambdas[0] < 0 else rows <= most
 
 
 def test_progress_only_grows(child: LanguageModel, vector: SteeringVector, task: Path) -> None:

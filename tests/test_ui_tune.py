@@ -62,7 +62,7 @@ def test_the_grid_grows_and_the_best_strength_goes_to_the_slider(
     assert not list(chosen(Session()))
     assert strength(found.best_lam) in last(seen, "tune_use")["value"]
     assert "36 rows, in" in last(seen, "tune_status")
-    assert "12 questions of the test split: at most 120 rows to compute, about" in last(seen, "tune_report_note")
+    assert "12 questions of the test split: at most 192 rows to compute, about" in last(seen, "tune_report_note")
     for piece in ("◆ baseline", "★ most right", f"{sum(found.evaluation.baseline.correct)} of 12"):
         assert piece in last(seen, "tune_table")
 

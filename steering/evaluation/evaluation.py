@@ -189,9 +189,12 @@ def tune(
 
 def tuned(evaluation: Evaluation) -> Tuning:
     """Choose the best λ of a grid, and say whether it matters."""
-    # Of equally good ones the gentlest, and of two equally gentle ones the positive.
-    best = max(evaluation.columns, key=lambda column: (sum(column.correct), -abs(column.lam), column.lam))
-    return Tuning(evaluation, best.lam, _verdict(evaluation))
+    return Tuning(evaluation, best_lam(evaluation.columns), _verdict(evaluation))
+
+
+def best_lam(columns: Sequence[Column]) -> float:
+    """The λ with the most right answers; of equals the gentlest, and of two equally gentle ones the positive."""
+    return max(columns, key=lambda column: (sum(column.correct), -abs(column.lam), column.lam)).lam
 
 
 def evaluation_of(scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float], name: str = "") -> Evaluation:

@@ -216,7 +216,7 @@ def _foretell(form: Form, settings: Settings, tuning: Tuning, seconds_per_row: f
     except SteeringError as error:
         return str(error)
     n = len(reported.items)
-    rows = most_rows(n, form.strengths(settings), tuning.evaluation.mode)
+    rows = most_rows(n, form.strengths(settings), tuning.evaluation.mode, tuned_on=tuning.evaluation.n)
     return text.estimate(n, rows, seconds_per_row)
 
 
