@@ -240,7 +240,7 @@ def ask(scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float]) -> Ite
 
 
 def _graded(child: LanguageModel, kind: str, request: Request, row: Row) -> Column:
-    written_so_far = outcome(child, request, row.token_ids, row.ended or "stop")
+    written_so_far = outcome(child, request, row.token_ids, row.ended)
     return Column(row.lam, (judge(kind, request.item, written_so_far),), (request.item.answer,))
 
 

@@ -14,7 +14,7 @@ import torch
 from steering.errors import SteeringError
 from steering.models import LanguageModel, token_log_probabilities
 from steering.stats import derived_seed
-from steering.steer import Intervention, Sampling, decode, degenerate, steer
+from steering.steer import Intervention, Sampling, decode, degenerate, steer, written_text
 from steering.tasks import Item, Request
 
 WRITTEN_TOKENS = 8192
@@ -134,9 +134,9 @@ def outcome(child: LanguageModel, request: Request, tokens: tuple[int, ...], end
         child: the model that wrote.
         request: the question.
         tokens: the new token ids.
-        ended: how writing ended.
+        ended: how writing ended; "" while the row is being written.
     """
-    text = _text(child, tokens)
+    text = written_text(child, tokens, ended=bool(ended))
     if request.stop and request.stop in text:
         # How far the model ran past the end depends on its neighbours in the batch; what stands before does not.
         kept = next(size for size in range(1, len(tokens) + 1) if request.stop in _text(child, tokens[:size]))

@@ -1,6 +1,6 @@
 """Steering while a model writes: one strength and one vector a row, the decode loop, and a grid of λ for one prompt."""
 
-from steering.steer.decoding import Sampling, decode
+from steering.steer.decoding import Sampling, decode, written_text
 from steering.steer.grid import Grid, Row, assess, generate, stream
 from steering.steer.grid_json import grid_from_json, grid_json
 from steering.steer.health import DOMINANT, PERPLEXITY_RATIO, REPEATED, degenerate, dominant, improbable, repeated
@@ -45,4 +45,5 @@ __all__ = [
     "repeated",
     "steer",
     "stream",
+    "written_text",
 ]
