@@ -1,9 +1,10 @@
-"""The errors that a user can cause, and the way long work reports how far it is.
+"""The errors that a user can cause, the check of whole numbers, and the way long work reports how far it is.
 
 Every message says what is wrong, with the value, and what to do about it.
 """
 
 from collections.abc import Callable
+from numbers import Integral
 
 
 class SteeringError(Exception):
@@ -16,6 +17,24 @@ class ModelError(SteeringError):
 
 class MismatchError(SteeringError):
     """Two records that belong to different models, or different layouts, were put together."""
+
+
+def check_whole(what: str, value: object, least: int, most: int | None = None) -> None:
+    """Make sure that a value is a whole number within its bounds, before work begins that depends on it.
+
+    Args:
+        what: the beginning of the message, such as "The limit".
+        value: what was given.
+        least: the smallest number that can be used.
+        most: the largest; None for no bound.
+
+    Raises:
+        SteeringError: it is no whole number, or lies outside.
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not least <= value or (most is not None and value > most):  # type: ignore[operator]
+        bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise SteeringError(f"{what} is {str(value)[:60]}; it must be a whole number, {bounds}.")
 
 
 Progress = Callable[[str, float], None]

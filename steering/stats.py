@@ -1,14 +1,45 @@
-"""Intervals and paired tests for shares of right answers; all from statsmodels and scipy.
+"""Intervals and paired tests for shares of right answers, all from statsmodels and scipy; and the seeds of random numbers.
 
-Their imports take seconds, so each function brings its own.
+The imports of both take seconds, so each function brings its own.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from steering.errors import check_whole
+
+LARGEST_SEED = 2**32 - 1
+"""What every generator of random numbers takes, in torch as in numpy."""
+
 CONFIDENCE = 0.95
 RESAMPLES = 4999
+
+
+def check_seed(seed: object) -> None:
+    """Make sure that every generator can be seeded with a number.
+
+    Raises:
+        SteeringError: it is no whole number from 0 to `LARGEST_SEED`.
+    """
+    check_whole("The seed", seed, 0, LARGEST_SEED)
+
+
+def derived_seed(seed: int, *purpose: str | int) -> int:
+    """A seed of its own for one part of a run, so that parts draw independent numbers and each can be repeated alone.
+
+    Args:
+        seed: the run's.
+        purpose: what the numbers are for, such as "question" and the question's text.
+
+    Raises:
+        SteeringError: a seed that no generator takes.
+    """
+    check_seed(seed)
+    digest = hashlib.sha256(json.dumps([int(seed), *purpose]).encode()).digest()
+    return int.from_bytes(digest[:4])
 
 
 @dataclass(frozen=True)
@@ -48,6 +79,9 @@ def compare(one: Sequence[bool], other: Sequence[bool], seed: int = 0) -> Compar
         one: whether each question is answered rightly.
         other: the same for the reference, in the same order.
         seed: of the bootstrap.
+
+    Raises:
+        SteeringError: a seed that no generator takes.
     """
     from statsmodels.stats.contingency_tables import mcnemar
 
@@ -63,10 +97,14 @@ def mean_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]
     """Bootstrap 95 % interval of a mean over questions; one value a question.
 
     Fewer than two questions say nothing about others: the interval is then not a number.
+
+    Raises:
+        SteeringError: a seed that no generator takes.
     """
     import numpy as np
     from scipy.stats import bootstrap
 
+    check_seed(seed)
     if len(values) < 2:
         return math.nan, math.nan
     found = bootstrap(

@@ -131,3 +131,60 @@ def test_formulas_and_words_are_read(kind: str, text: str, answer: str | None) -
 
 def test_letters_count_from_a() -> None:
     assert [letter(place) for place in range(3)] == ["A", "B", "C"]
+
+
+def repeat(text: str, size: int = 100_000) -> str:
+    return text * (size // len(text))
+
+
+HOSTILE = [
+    "9" * 5_000,
+    f"#### {'9' * 5_000}",
+    f"The answer is 1/{'9' * 5_000}",
+    f"\\boxed{{{'9' * 5_000}}}",
+    "9^{9^{9}}",
+    "1e999999999",
+    "²",
+    "١٢٣",
+    "\x00",
+    "\ud800",
+    "nan",
+    "inf",
+    "-",
+    "/",
+    "\\frac{1}{0}",
+    *(
+        repeat(text)
+        for text in (
+            "9", " ", "{", "}", "(", "$", "-", ".", ",", "a", "1 ", "1,", "1,111,", "1/", "1.", "- ", "answer ", "#### ",
+            "\\boxed{", "\\frac{1", "1\n", "answer is\n", "^{9", "=", "1:11", "12/12/12 ", "A", "*A", "option (",
+        )
+    ),
+    *(
+        f"{start}{repeat(' ')}{end}"
+        for start in ("answer", "answer is:", "option", "1", "1.", "####", "\\boxed", "a -", "A")
+        for end in ("", "z", "1")
+    ),
+    f"{repeat('9')} /",
+    f"{repeat('9')}{repeat(' ')}{repeat('9')}",
+    f"answer {repeat('(')}",
+    f"1{repeat(',111')}1",
+]  # fmt: skip
+"""What a model, a task's file or a visitor may send: numbers without end, and runs that a pattern could go through again and
+again."""
+
+
+@pytest.mark.timeout(
+    60
+)  # A pattern whose time grows faster than its text, or a number that is worked out, takes hours.
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:20]))
+def test_every_text_is_read_and_compared_within_a_bound(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("steering.tasks.formulas.LIMIT_S", 1.0)
+    for kind, reader in READERS.items():
+        for choices in ((), (*CHOICES, text[:100])):
+            answer = reader(text, choices)
+            assert answer is None or isinstance(answer, str)
+        for other in ("5", text[:-1], text):
+            assert SAME[kind](text, other) in (True, False)
+            assert SAME[kind](other, text) in (True, False)
+    assert number(text) is None or isinstance(number(text), Fraction)

@@ -73,23 +73,27 @@ def test_evaluate_keeps_its_contract(capsys: pytest.CaptureFixture[str], words: 
 
 def test_many_reports_make_one_table(capsys: pytest.CaptureFixture[str], words: list[str], tmp_path: Path) -> None:
     paths = [str(tmp_path / f"{number}.json") for number in range(2)]
-    arguments = ["evaluate", *words, "--lambdas", "-0.5,0.5", "--max-new-tokens", "4", "--limit", "3", "--resume"]
+    arguments = ["evaluate", *words, "--lambdas", "-0.5,0,0.5", "--max-new-tokens", "4", "--limit", "3", "--resume"]
     reports = [run(capsys, *arguments, "--report", path) for path in paths]
+    for number, report in enumerate(reports):  # Told apart from the first λ, which is not the baseline.
+        report["rows"][1] |= {"accuracy": 0.125, "low": 0.0, "high": 0.25}
+        Path(paths[number]).write_text(json.dumps(report), "utf-8")
     rows = run(capsys, "overview", *paths)["rows"]
     assert len(rows) == 2
     for row, report in zip(rows, reports, strict=True):
         assert (row["task"], row["n"]) == ("own", "3")
-        assert row["baseline"].startswith(f"{report['rows'][0]['accuracy']:.3f} (")
+        assert row["baseline"] == "0.125 (0.00–0.25)"
         assert row["λ = +0.5"].startswith(f"{report['rows'][-1]['accuracy']:.3f} (")
         assert row["λ = +0.5"].endswith(f"p = {report['rows'][-1]['p']:.2f}")
         assert row["vote"].endswith(f"p = {report['vote']['p']:.2f}")
     with pytest.raises(SystemExit):
         main(["overview", *paths])
     assert len(capsys.readouterr().out.splitlines()) == 4
-    (tmp_path / "other.json").write_text("{}")
-    with pytest.raises(SystemExit):
-        main(["overview", str(tmp_path / "other.json")])
-    assert "is no report" in capsys.readouterr().err
+    for text, sentence in (("{}", "is no report"), ("[" * 100_000, "cannot be read")):
+        (tmp_path / "other.json").write_text(text)
+        with pytest.raises(SystemExit):
+            main(["overview", str(tmp_path / "other.json")])
+        assert sentence in capsys.readouterr().err
 
 
 def test_a_prompt_is_shown_before_anything_is_run(

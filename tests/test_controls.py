@@ -13,12 +13,14 @@ from conftest import loaded
 from steering.errors import SteeringError
 from steering.evaluation.columns import Column, judge
 from steering.evaluation.controls import RANDOM_SEEDS, TEMPERATURE, Control, _drawn
-from steering.evaluation.evaluation import evaluate
-from steering.evaluation.report import HEADINGS, Study, as_html, as_markdown, most_rows, study, table, write_report
+from steering.evaluation.evaluation import evaluate, tune
+from steering.evaluation.protocol import Study, most_rows, study
+from steering.evaluation.report import HEADINGS, as_html, as_markdown, table, write_report
 from steering.evaluation.scorer import Setup
 from steering.evaluation.scoring import Outcome
 from steering.evaluation.voting import vote
 from steering.models.language_model import LanguageModel
+from steering.stats import derived_seed
 from steering.tasks.prompting import Style
 from steering.tasks.task import Item
 from steering.vectors.vector import SteeringVector, random_like
@@ -69,7 +71,8 @@ def test_every_control_is_what_it_says(child: LanguageModel, vector: SteeringVec
 
     assert len(found.controls["random"]) == RANDOM_SEEDS
     for seed, control in enumerate(found.controls["random"]):
-        grid = evaluate(child, random_like(vector, seed), task, LAMBDAS, **settings)  # type: ignore[arg-type]
+        random = random_like(vector, derived_seed(0, "random vector", seed))
+        grid = evaluate(child, random, task, LAMBDAS, **settings)  # type: ignore[arg-type]
         assert control.column == grid.at(0.5)
         assert control.vote == vote(grid, 0.5)
 
@@ -87,6 +90,40 @@ def test_every_control_is_what_it_says(child: LanguageModel, vector: SteeringVec
     again = evaluate(child, vector, task, [0.0], setup=asked, store=task.with_name("again.sqlite"))
     assert words.column == again.baseline
     assert words.column != found.evaluation.baseline
+
+
+@pytest.mark.parametrize("lambdas", [LAMBDAS, (0.0, 0.25, 0.5)], ids=["both signs", "one sign"])
+def test_every_vector_among_the_controls_has_its_own_tuned_strength(
+    child: LanguageModel, vector: SteeringVector, task: Path, lambdas: tuple[float, ...]
+) -> None:
+    found = study(child, vector, task, lambdas, setup=SETUP, store=task.with_name("rows.sqlite"))
+    settings = {"setup": SETUP, "store": task.with_name("again.sqlite")}
+    assert found.controls is not None
+    assert found.tuning is not None
+    for number, control in enumerate(found.controls["random"]):
+        random = random_like(vector, derived_seed(0, "random vector", number))
+        assert control.column.lam == tune(child, random, task, lambdas, **settings).best_lam  # type: ignore[arg-type]
+        assert control.column == evaluate(child, random, task, lambdas, **settings).at(control.column.lam)  # type: ignore[arg-type]
+        assert control.vote is not None
+        assert control.vote.near == control.column.lam
+        assert len(control.vote.voters) == len(lambdas)
+    side = [lam for lam in lambdas if lam * found.lam > 0 or lam == 0]
+    flipped = only(found, "flipped")
+    assert flipped.column.lam == tune(child, -vector, task, side, **settings).best_lam  # type: ignore[arg-type]
+    data = found.as_json()["controls"]
+    assert [each["best_lam"] for each in data["random"]["each"]] == data["random"]["best_lams"]
+    assert data["flipped"]["best_lam"] == flipped.column.lam
+    assert data["flipped"]["tuned_on"] == 5
+    assert data["prompt_only"]["best_lam"] is None
+
+
+def test_where_nothing_is_tuned_the_controls_stay_at_the_given_strength(
+    child: LanguageModel, vector: SteeringVector, task: Path
+) -> None:
+    found = run(child, vector, task, tune=False, lam=0.5)
+    assert found.controls is not None
+    assert {control.column.lam for name in ("random", "flipped") for control in found.controls[name]} == {0.5}
+    assert only(found, "flipped").as_json()["best_lam"] is None
 
 
 def test_a_vector_of_zeros_has_controls_equal_to_the_baseline(
@@ -119,12 +156,31 @@ def test_a_choice_is_sampled_as_often_as_it_is_likely() -> None:
     item = Item("q", "?", "A", ("four", "of words"))
     # Per character 0.25 apart, so 1.5 nats at the average length of 6, and 1.5 / 0.7 at the temperature.
     answer = judge("choice", item, Outcome(scores=(-4.0, -10.0)))
+    items = [replace(item, id=f"q{place}", question=f"{place}?") for place in range(400)]
     baseline = Column(0.0, (answer,) * 400, ("A",) * 400)
-    drawn = _drawn(baseline, [item] * 400, seed=0)
+    drawn = _drawn(baseline, items, seed=0)
     share = 1 / (1 + math.exp(-1.5 / TEMPERATURE))
     assert drawn.accuracy == pytest.approx(share, abs=0.05)
-    assert drawn == _drawn(baseline, [item] * 400, seed=0)
-    assert drawn != _drawn(baseline, [item] * 400, seed=1)
+    assert drawn == _drawn(baseline, items, seed=0)
+    assert drawn != _drawn(baseline, items, seed=1)
+
+    fewer = Column(0.0, (answer,) * 200, ("A",) * 200)
+    assert _drawn(fewer, items[7:207], seed=0).answers == drawn.answers[7:207], "a sample does not depend on the others"
+
+
+def test_runs_of_different_seeds_share_no_sample_and_no_random_vector(
+    child: LanguageModel, vector: SteeringVector, task: Path
+) -> None:
+    seeds, vectors = set(), set()
+    for seed in range(3):
+        found = run(child, vector, task, setup=replace(SETUP, seed=seed), tune=False, voting=False)
+        with sqlite3.connect(task.with_name("rows.sqlite")) as connection:
+            cells = [json.loads(text) for (text,) in connection.execute("SELECT settings FROM cells")]
+        written = found.evaluation.mode == "generate"
+        seeds |= {cell["sampling"]["seed"] for cell in cells if written and cell["sampling"]["temperature"]}
+        vectors |= {cell["steering"]["vector"] for cell in cells if cell["steering"]}
+    assert len(vectors) == 1 + 3 * RANDOM_SEEDS
+    assert len(seeds) == (3 * len(LAMBDAS) if written else 0)
 
 
 def test_lambda_is_tuned_on_one_part_and_reported_on_the_other(
@@ -148,6 +204,19 @@ def test_a_study_computes_the_rows_that_were_foretold(
     with sqlite3.connect(store) as connection:
         ((rows,),) = connection.execute("SELECT count(*) FROM rows").fetchall()
     assert rows == most_rows(5, lambdas, found.evaluation.mode)
+
+
+@pytest.mark.parametrize("lambdas", [(-0.5, 0.0, 0.5), (0.0, 0.25, 0.5)], ids=["both signs", "one sign"])
+def test_rows_that_tune_the_controls_are_foretold_too(
+    child: LanguageModel, vector_for, task: Path, lambdas: tuple[float, ...]
+) -> None:
+    store, own = task.with_name("rows.sqlite"), vector_for(child, seed=9)
+    study(child, own, task, lambdas, setup=SETUP, store=store)
+    with sqlite3.connect(store) as connection:
+        ((rows,),) = connection.execute("SELECT count(*) FROM rows").fetchall()
+    mode = "likelihood" if "choices" in task.read_text("utf-8") else "generate"
+    most = 5 * len(lambdas) + most_rows(5, lambdas, mode, tuned_on=5)
+    assert rows == most if lambdas[0] < 0 else rows <= most
 
 
 def test_progress_only_grows(child: LanguageModel, vector: SteeringVector, task: Path) -> None:

@@ -11,15 +11,18 @@ import torch
 from conftest import loaded
 
 from steering.errors import SteeringError
+from steering.evaluation import scoring
 from steering.evaluation.columns import Column, judge
-from steering.evaluation.evaluation import Evaluation, ask, evaluate, tune, tuned
+from steering.evaluation.evaluation import Evaluation, _graded, ask, evaluate, tune, tuned
 from steering.evaluation.scorer import GRIDS, Scorer, Setup, strengths
 from steering.evaluation.scoring import Outcome
 from steering.evaluation.store import Store
 from steering.evaluation.voting import vote
-from steering.steer.grid import Health, Row
+from steering.steer.grid import Row
+from steering.steer.health import Health, degenerate, dominant, repeated
 from steering.steer.settings import SteeringSettings
-from steering.tasks.prompting import NEXT_QUESTION, Style
+from steering.storage import key
+from steering.tasks.prompting import NEXT_QUESTION, Request, Style, requests
 from steering.tasks.task import Item, load_task
 
 LAMBDAS = (-0.5, 0.0, 0.5)
@@ -142,19 +145,34 @@ def test_a_plain_question_ends_where_the_model_asks_its_own(
     task: Path, tmp_path: Path, vector_for, monkeypatch
 ) -> None:
     child, setup = loaded("llama"), Setup(Style("generate", plain=True), max_new_tokens=40)
-    said = iter(["It is", f"It is 4{NEXT_QUESTION} And", "never reached"])
+    texts = iter(["It is", f"It is 4{NEXT_QUESTION} And", "never reached"])
 
     class Rambling:
         done = False
 
         def __init__(self, text: str) -> None:
-            self.rows = [Row(lam, text, (1, 2), "", Health(0, 0, None, False, False)) for lam in LAMBDAS]
+            tokens = tuple(child.tokenizer(text, add_special_tokens=False)["input_ids"])
+            self.rows = [Row(lam, text, tokens, "", Health(0, 0, None, False, False)) for lam in LAMBDAS]
 
-    monkeypatch.setattr("steering.evaluation.evaluation.stream", lambda *_, **__: map(Rambling, said))
+    monkeypatch.setattr("steering.evaluation.evaluation.stream", lambda *_, **__: map(Rambling, texts))
     scorer = Scorer(child, load_task(task), setup, Store(tmp_path / "rows.sqlite"))
     (found,) = ask(scorer, vector_for(child), LAMBDAS)
-    assert {column.answers[0].text for column in found.columns} == {"It is 4"}
-    assert next(said) == "never reached"
+    assert {column.answers[0].text.strip() for column in found.columns} == {"It is 4"}
+    assert next(texts) == "never reached"
+
+
+def test_one_row_has_one_health_in_a_streamed_question_and_in_a_scored_task() -> None:
+    child = loaded("llama")
+    item = Item("q", "?", "4")
+    request = Request(item, "", (1,), stop=NEXT_QUESTION)
+    tokens = tuple(child.tokenizer(f"It is 4{NEXT_QUESTION}{' 5 5 5' * 20}", add_special_tokens=False)["input_ids"])
+    health = Health(repeated(tokens), dominant(tokens), None, same_as_baseline=False, degenerate=degenerate(tokens))
+    assert health.degenerate, "what the child wrote behind its answer repeats itself"
+    row = Row(0.0, child.tokenizer.decode(list(tokens)), tokens, "length", health)
+    streamed = _graded(child, "number", request, row).answers[0]
+    scored = judge("number", item, scoring.outcome(child, request, tokens, "length"))
+    assert streamed == scored
+    assert not scored.degenerate
 
 
 def test_a_run_can_be_stopped_within_a_batch(
@@ -197,6 +215,22 @@ def test_rows_are_shared_where_the_same_was_computed(tmp_path: Path, vector_for)
     assert len(stored(store)) == 54, "a smaller run is part of a larger one"
     evaluate(child, vector, path, [0.0], setup=Setup(style=Style(instruction="Be brave.")), **settings)
     assert len(stored(store)) == 60
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_rows_that_were_sampled_without_a_seed_for_each_question_are_not_served(
+    tmp_path: Path, vector_for, temperature: float
+) -> None:
+    child, path = loaded("llama"), own(tmp_path, choices=False)
+    scorer = Scorer(child, load_task(path), SETUP, Store(tmp_path / "rows.sqlite"))
+    sampling = replace(scorer.sampling, temperature=temperature)
+    made = {"child": child.fingerprint, "dtype": str(child.dtype), "sampling": vars(sampling), "steering": None}
+    scorer.store.write(
+        (key("row", made), key(request.ids, request.tails, request.stop), request.item.id, Outcome("from before"))
+        for request in requests(child, scorer.task, SETUP.style)
+    )
+    (column,) = scorer.columns(vector_for(child), [0.0], sampling=sampling)
+    assert {answer.text == "from before" for answer in column.answers} == {temperature == 0}
 
 
 def test_a_record_can_be_written(task: Path, tmp_path: Path, vector_for) -> None:
@@ -250,7 +284,7 @@ def test_strengths_are_distinct_and_hold_zero() -> None:
             strengths(bad, "residual")
 
 
-def test_weighed_choices_are_judged_per_character() -> None:
+def test_weighed_choices_are_graded_per_character() -> None:
     item = Item("q", "?", "B", ("no", "certainly not"))
     answer = judge("choice", item, Outcome(scores=(-4.0, -6.0)))
     assert (answer.answer, answer.likeliest, answer.outcome) == ("B", "A", "right")

@@ -13,7 +13,8 @@ from steering.errors import MismatchError, SteeringError
 from steering.models.language_model import LanguageModel
 from steering.steer import grid as generation
 from steering.steer.decoding import Sampling, Step
-from steering.steer.grid import DOMINANT, REPEATED, Grid, Health, Row, assess, generate, perplexities, stream
+from steering.steer.grid import Grid, Row, assess, generate, perplexities, stream
+from steering.steer.health import DOMINANT, REPEATED, Health
 from steering.vectors.vector import SteeringVector
 
 Make = Callable[..., SteeringVector]

@@ -1,5 +1,7 @@
 """Layer profiles as the page writes them."""
 
+import tracemalloc
+
 import pytest
 from pages import fields
 
@@ -27,12 +29,27 @@ def test_one_layer_alone_is_short() -> None:
     assert profiles.label(profiles.read(profiles.one_layer(14, 30))) == "layer 14"
 
 
-@pytest.mark.parametrize("field", ["", "loud", "1 x", "-1 0", "nan", "9999x1 9999x1", "0x1"])
+@pytest.mark.parametrize(
+    "field", ["", "loud", "1 x", "-1 0", "nan", "9999x1 9999x1", "0x1", "x1", "1x", "²x1", "1 " * 2_000]
+)
 def test_what_cannot_be_read_is_named(field: str) -> None:
     with pytest.raises(SteeringError, match="cannot be read"):
         profiles.read(field)
     with pytest.raises(SteeringError, match="cannot be read"):
         Settings.read(*fields(profile=field))
+
+
+@pytest.mark.parametrize("field", ["9999x1 " * 4_000, "x" * 100_000, "1 " * 100_000, "9999x1." + "9" * 100_000])
+def test_a_long_field_costs_no_memory_and_is_not_repeated_whole(field: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(SteeringError, match="cannot be read") as raised:
+            profiles.read(field)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100 * len(field)
+    assert len(str(raised.value)) < 400
 
 
 def test_settings_take_one_pair_of_layers_and_bars() -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import loaded
+from tiny import tiny_model
 
 from steering.errors import SteeringError
 from steering.evaluation import scoring
-from steering.evaluation.scoring import Outcome, score
+from steering.evaluation.scoring import Job, Outcome, score
 from steering.models.language_model import LanguageModel
 from steering.steer.decoding import Sampling
 from steering.steer.intervention import plan, steer
@@ -114,8 +115,8 @@ def test_what_follows_the_next_question_is_cut(tmp_path: Path) -> None:
 def test_a_text_that_repeats_itself_is_degenerate(tmp_path: Path) -> None:
     child = loaded("llama")
     first = asked(child, tmp_path, False)[0]
-    assert scoring._outcome(child, first, (5, 6, 7) * 6, "length").degenerate
-    assert not scoring._outcome(child, first, tuple(range(20, 38)), "length").degenerate
+    assert scoring.outcome(child, first, (5, 6, 7) * 6, "length").degenerate
+    assert not scoring.outcome(child, first, tuple(range(20, 38)), "length").degenerate
 
 
 def test_a_prompt_that_is_too_long_is_refused(tmp_path: Path) -> None:
@@ -127,3 +128,46 @@ def test_a_prompt_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 def test_nothing_to_do_is_nothing_done() -> None:
     assert list(score(loaded("llama"), [], [], None, Sampling())) == []
+
+
+def even(child: LanguageModel) -> LanguageModel:
+    """A copy of a model that finds every token equally likely, so that what it samples is its random numbers alone."""
+    even = LanguageModel(tiny_model("llama", tokenizer=child.tokenizer), child.tokenizer, "even")
+    with torch.no_grad():
+        even.model.get_output_embeddings().weight.zero_()
+    return even
+
+
+def sampled(
+    child: LanguageModel, wanted: tuple[Request, ...], vector: object, jobs: list[Job], seed: int = 0
+) -> dict[Job, str]:
+    sampling = Sampling(max_new_tokens=8, temperature=1.0, seed=seed, stop=False)
+    return {
+        job: outcome.text
+        for batch in score(child, wanted, jobs, plan(child, vector), sampling)  # type: ignore[arg-type]
+        for job, outcome in batch
+    }
+
+
+def test_every_question_draws_its_own_numbers_and_its_strengths_share_them(tmp_path: Path, vector_for) -> None:
+    child = even(loaded("llama"))
+    wanted, vector = asked(child, tmp_path, False), vector_for(child)
+    jobs = [(place, lam) for place in range(len(wanted)) for lam in LAMBDAS]
+    texts = sampled(child, wanted, vector, jobs)
+    assert len({texts[place, 0.0] for place in range(len(wanted))}) == len(wanted)
+    assert all(texts[place, lam] == texts[place, 0.0] for place, lam in jobs)
+    assert sampled(child, wanted, vector, jobs) == texts
+    assert not set(sampled(child, wanted, vector, jobs, seed=1).values()) & set(texts.values())
+
+
+def test_what_a_question_samples_does_not_depend_on_the_others(
+    tmp_path: Path, vector_for, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = even(loaded("llama"))
+    wanted, vector = asked(child, tmp_path, False), vector_for(child)
+    jobs = [(place, lam) for place in range(len(wanted)) for lam in LAMBDAS]
+    texts = sampled(child, wanted, vector, jobs)
+    assert sampled(child, wanted, vector, jobs[::-1][:4]) == {job: texts[job] for job in jobs[::-1][:4]}
+    monkeypatch.setattr(scoring, "WRITTEN_ROWS", 2)
+    assert sampled(child, wanted[2:5], vector, [(1, 0.5)]) == {(1, 0.5): texts[3, 0.5]}
+    assert sampled(child, wanted, vector, jobs) == texts

@@ -1,5 +1,6 @@
 """Tasks: what is read, how it is split, and what a prompt looks like."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tiny import byte_tokenizer, piece_tokenizer, tiny_model
 from steering.errors import SteeringError
 from steering.models.language_model import LanguageModel
 from steering.tasks.prompting import Style, examples, preview, requests, scored
+from steering.tasks.sources import generated
 from steering.tasks.task import Task, load_task
 
 CHOOSE = {"question": "Which is a metal?", "choices": ["copper", "wood", "wool"], "answer": 0}
@@ -94,6 +96,20 @@ def test_a_files_own_split_is_kept_and_training_part_serves_for_validation(tmp_p
     assert not set(validation.items) & set(validation.pool)
 
 
+def test_a_question_that_a_file_puts_into_two_parts_is_kept_for_the_later_one(tmp_path: Path) -> None:
+    rows = [
+        {"question": question, "answer": 1, "split": split}
+        for split, questions in {"train": "abc", "validation": "bde", "test": "cdf"}.items()
+        for question in questions
+    ]
+    parts = {split: load_task(write(tmp_path, rows), split) for split in ("validation", "test")}
+    assert [[item.question for item in parts[split].items] for split in parts] == [["b", "e"], ["c", "d", "f"]]
+    assert [item.question for item in parts["test"].pool] == ["a"]
+    assert "3 that stand in several parts are kept in the last of them" in parts["test"].about
+    whole = load_task(write(tmp_path, rows), "all")
+    assert len(whole.items) == 9
+
+
 def test_a_limit_is_a_fixed_random_choice(tmp_path: Path) -> None:
     path = write(tmp_path, sums(40))
     few, more, other = (set(load_task(path, "all", limit=n, seed=s).items) for n, s in ((5, 0), (10, 0), (5, 1)))
@@ -102,13 +118,64 @@ def test_a_limit_is_a_fixed_random_choice(tmp_path: Path) -> None:
     assert few != other
 
 
-def test_generated_tasks_come_from_a_seed_for_each_part() -> None:
-    parts = [load_task("reasoning-gym:chain_sum", split, limit=20) for split in ("validation", "test")]
-    assert parts == [load_task("reasoning-gym:chain_sum", split, limit=20) for split in ("validation", "test")]
-    assert not {item.question for item in parts[0].items} & {item.question for item in parts[1].items}
-    assert parts[0].kind == "number"
-    for item in parts[0].items:
+GENERATORS = ("chain_sum", "products", "leg_counting", "letter_counting", "gcd", "gsm_symbolic", "basic_arithmetic")
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_generated_parts_have_their_sizes_and_share_no_question(name: str) -> None:
+    parts = {split: load_task(f"reasoning-gym:{name}", split) for split in ("validation", "test")}
+    train = parts["test"].pool
+    questions = [item.question for item in (*train, *parts["validation"].items, *parts["test"].items)]
+    assert (len(train), len(parts["validation"].items), len(parts["test"].items)) == (20, 200, 500)
+    assert len(set(questions)) == 720
+    assert parts["validation"].pool == train
+    generated.cache_clear()
+    assert parts == {split: load_task(f"reasoning-gym:{name}", split) for split in parts}
+
+
+def test_generated_answers_are_right() -> None:
+    task = load_task("reasoning-gym:chain_sum", "validation", limit=20)
+    assert task.kind == "number"
+    for item in task.items:
         assert eval(item.question.split(":")[1].rstrip("= ")) == int(item.answer)
+
+
+class Few:
+    """A generator that knows a handful of questions, some without an answer, and repeats them."""
+
+    def __init__(self, known: int, size: int, seed: int) -> None:
+        self.known, self.size, self.seed = known, size, seed
+
+    def __iter__(self):
+        for place in range(self.size):
+            number = (self.seed + 7 * place) % self.known
+            yield {"question": f" {number}?" + " " * (place % 2), "answer": [str(number), None, ""][number % 3]}
+
+
+def test_an_exhausted_generator_says_so_and_fills_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reasoning_gym.create_dataset", lambda _, size, seed: Few(216, size, seed))
+    generated.cache_clear()
+    parts = {split: load_task("reasoning-gym:chain_sum", split) for split in ("validation", "test")}
+    generated.cache_clear()
+    sizes = {split: len(part.items) for split, part in parts.items()}
+    assert (len(parts["test"].pool), sizes) == (2, {"validation": 20, "test": 50})
+    assert "only 72 different questions" in parts["test"].about
+
+
+def test_a_generator_that_runs_programs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reasoning_gym.create_dataset", lambda *_, **__: pytest.fail("it was asked"))
+    with pytest.raises(SteeringError, match=r"codeio.*runs programs"):
+        load_task("reasoning-gym:codeio")
+
+
+def test_a_generator_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise AssertionError("no datasets")
+
+    monkeypatch.setattr("reasoning_gym.create_dataset", fails)
+    generated.cache_clear()
+    with pytest.raises(SteeringError, match=r"cannot generate 'chain_sum'.*no datasets"):
+        load_task("reasoning-gym:chain_sum")
 
 
 @pytest.mark.parametrize(
@@ -148,6 +215,41 @@ def test_a_task_that_cannot_be_had_says_what_to_do(source: str, sentence: str) -
         load_task(source)
     with pytest.raises(SteeringError, match="Unknown split 'dev'"):
         load_task(source, "dev")
+
+
+CHOICES = {"question": "Q", "choices": ["a", "b"]}
+SURROGATE = r'{"question": "\ud800", "answer": 1}'
+HOSTILE = {
+    "deep.jsonl": "[" * 100_000,
+    "deep.json": "[" * 100_000,
+    "deep.csv": "question,answer,choices\nQ,a," + "[" * 100_000 + "\n",
+    "long.csv": f"question,answer\n{'x' * 200_000},1\n",
+    "zero.csv": "question,answer\nQ\x00,1\n",
+    "digits.jsonl": f'{{"question": "Q", "answer": {"9" * 5_000}}}',
+    "surrogate.jsonl": SURROGATE,
+    "surrogate.json": f"[{SURROGATE}]",
+    "surrogate-choice.jsonl": r'{"question": "Q", "answer": 0, "choices": ["\ud800", "b"]}',
+    "surrogate-id.jsonl": r'{"question": "Q", "answer": 0, "id": "\ud800"}',
+    "split-list.jsonl": '{"question": "Q", "answer": 1, "split": ["test"]}',
+    "split-object.jsonl": '{"question": "Q", "answer": 1, "split": {}}\n{"question": "R", "answer": 1, "split": {"a": 1}}',
+    **{
+        f"answer-{number}.jsonl": json.dumps({**CHOICES, "answer": answer})
+        for number, answer in enumerate(["²", "ß", "9" * 5_000, "١", "ﬃ", "-1", 1e300, True, [], {"a": 1}])
+    },
+}
+
+
+@pytest.mark.parametrize("split", ["all", "test"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_file_can_cause_anything_but_an_error_with_a_sentence(tmp_path: Path, name: str, split: str) -> None:
+    with contextlib.suppress(SteeringError):
+        task = load_task(write(tmp_path, HOSTILE[name], name), split)
+        assert task.digest
+
+
+def test_a_line_ends_only_where_json_lines_do(tmp_path: Path) -> None:
+    path = write(tmp_path, '{"question": "one\u2028two\x85", "answer": "4"}\r\n{"question": "Q2", "answer": 5}\n')
+    assert [item.question for item in load_task(path, "all").items] == ["one\u2028two", "Q2"]
 
 
 def test_weighed_choices_follow_a_plain_question(tmp_path: Path) -> None:

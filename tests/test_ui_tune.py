@@ -70,7 +70,7 @@ def test_the_grid_grows_and_the_best_strength_goes_to_the_slider(
     assert not list(send_best_lambda(Session()))
     assert strength(tuning_result.best_lam) in last(all_changes, "tune_use")["value"]
     assert "36 rows, in" in last(all_changes, "tune_status")
-    assert "12 questions of the test split: at most 120 rows to compute, about" in last(all_changes, "tune_report_note")
+    assert "12 questions of the test split: at most 192 rows to compute, about" in last(all_changes, "tune_report_note")
     for piece in ("◆ baseline", "★ most right", f"{sum(tuning_result.evaluation.baseline.correct)} of 12"):
         assert piece in last(all_changes, "tune_table")
 

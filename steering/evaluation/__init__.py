@@ -4,17 +4,8 @@ from steering.evaluation.columns import Answer, Column
 from steering.evaluation.controls import CONTROLS, RANDOM_SEEDS, Context, Control
 from steering.evaluation.evaluation import Evaluation, Tuning, ask, evaluate, evaluation_of, tune, tuned
 from steering.evaluation.overview import overview, overview_markdown, read_reports
-from steering.evaluation.report import (
-    HEADINGS,
-    Study,
-    as_markdown,
-    check_report,
-    most_rows,
-    notes,
-    study,
-    table,
-    write_report,
-)
+from steering.evaluation.protocol import Study, most_rows, study
+from steering.evaluation.report import HEADINGS, as_markdown, check_report, notes, table, write_report
 from steering.evaluation.scorer import GRIDS, NEW_TOKENS, Scorer, Setup, strengths
 from steering.evaluation.scoring import score
 from steering.evaluation.store import Store

@@ -16,7 +16,7 @@ import transformers
 from steering.errors import Progress, SteeringError, silent
 from steering.evaluation.columns import Column, judge
 from steering.evaluation.scorer import Scorer, Setup, digest, strengths
-from steering.evaluation.scoring import Outcome
+from steering.evaluation.scoring import outcome
 from steering.evaluation.store import Store
 from steering.formatting import strength
 from steering.models import LanguageModel
@@ -189,9 +189,12 @@ def tune(
 
 def tuned(evaluation: Evaluation) -> Tuning:
     """Choose the best λ of a grid, and say whether it matters."""
-    # Of equally good ones the gentlest, and of two equally gentle ones the positive.
-    best = max(evaluation.columns, key=lambda column: (sum(column.correct), -abs(column.lam), column.lam))
-    return Tuning(evaluation, best.lam, _verdict(evaluation))
+    return Tuning(evaluation, best_lam(evaluation.columns), _verdict(evaluation))
+
+
+def best_lam(columns: Sequence[Column]) -> float:
+    """The λ with the most right answers; of equals the gentlest, and of two equally gentle ones the positive."""
+    return max(columns, key=lambda column: (sum(column.correct), -abs(column.lam), column.lam)).lam
 
 
 def evaluation_of(scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float], name: str = "") -> Evaluation:
@@ -231,15 +234,14 @@ def ask(scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float]) -> Ite
     for step, grid in enumerate(grids, start=1):
         over = grid.done or all(row.ended or (request.stop and request.stop in row.text) for row in grid.rows)
         if over or step % _LOOK_EVERY == 0:
-            yield _put_together(alone, vector, [_graded(scorer.task.kind, request, row) for row in grid.rows])
+            yield _put_together(alone, vector, [_graded(child, scorer.task.kind, request, row) for row in grid.rows])
         if over:
             return
 
 
-def _graded(kind: str, request: Request, row: Row) -> Column:
-    text = row.text.split(request.stop, 1)[0] if request.stop else row.text
-    outcome = Outcome(text, len(row.token_ids), row.ended or "stop", row.health.degenerate)
-    return Column(row.lam, (judge(kind, request.item, outcome),), (request.item.answer,))
+def _graded(child: LanguageModel, kind: str, request: Request, row: Row) -> Column:
+    written_so_far = outcome(child, request, row.token_ids, row.ended)
+    return Column(row.lam, (judge(kind, request.item, written_so_far),), (request.item.answer,))
 
 
 def _put_together(scorer: Scorer, vector: SteeringVector, columns: Sequence[Column]) -> Evaluation:

@@ -24,7 +24,7 @@ def read_reports(paths: Sequence[Path]) -> list[Report]:
     for path in paths:
         try:
             data = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SteeringError(f"{path} cannot be read as JSON: {error}") from error
         if not (isinstance(data, dict) and {"task", "rows", "tuned", "vote", "controls"} <= data.keys()):
             raise SteeringError(f"{path} is no report of evaluate --report with a tuned λ, a vote and controls.")
@@ -57,7 +57,7 @@ def _row(report: Report) -> Iterator[tuple[str, str]]:
     yield "vector from", str(made.get("parent", made["from"]))
     yield "concept", str(made["concept"])
     yield "n", str(report["n"])
-    yield "baseline", _accuracy(report["rows"][0])
+    yield "baseline", _accuracy(next(row for row in report["rows"] if row["lam"] == 0))
     for row in sorted(report["rows"], key=lambda row: row["lam"]):
         if row["lam"]:
             yield f"λ = {strength(row['lam'])}", _accuracy(row) + _p(row)

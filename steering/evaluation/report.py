@@ -1,137 +1,22 @@
-"""One table of everything: baseline, tuned λ, vote and controls on questions that λ was not tuned on.
+"""A study in one table: baseline, tuned λ, vote and controls on questions that λ was not tuned on.
 
-`study` runs it; the rest writes the record as Markdown, HTML or JSON.
+As Markdown, HTML or JSON.
 """
 
 import html
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from steering.errors import Progress, SteeringError, part_of, silent
+from steering.errors import SteeringError
 from steering.evaluation.columns import Column
-from steering.evaluation.controls import RANDOM_SEEDS, Context, Control, controls_json, run_controls
-from steering.evaluation.evaluation import Evaluation, Tuning, evaluation_of, tuned
-from steering.evaluation.scorer import Scorer, Setup, strengths
-from steering.evaluation.store import Store
-from steering.evaluation.voting import Vote, vote
+from steering.evaluation.controls import Control, controls_json
+from steering.evaluation.protocol import Study
+from steering.evaluation.voting import Vote
 from steering.formatting import signed, strength
-from steering.models import LanguageModel
 from steering.stats import Comparison
 from steering.storage import atomic
-from steering.tasks import load_task
-from steering.vectors import SteeringVector
-
-
-@dataclass(frozen=True)
-class Study:
-    """A λ grid with all that it has to be compared with.
-
-    Attributes:
-        evaluation: the grid on the reported part.
-        tuning: the grid on the validation part; None where nothing was tuned.
-        lam: the tuned λ, or the one at which controls are shown.
-        vote: the vote over λ; None where it was not asked for.
-        controls: the controls by kind; empty where they were not asked for.
-    """
-
-    evaluation: Evaluation
-    tuning: Tuning | None = None
-    lam: float = 0.0
-    vote: Vote | None = None
-    controls: Mapping[str, tuple[Control, ...]] | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The record as JSON can write it."""
-        found = self.evaluation.as_json()
-        if self.tuning is not None:
-            found["tuned"] = {**self.evaluation.at(self.lam).as_json(), "chosen_on": self.tuning.as_json()}
-        if self.vote is not None:
-            found["vote"] = self.vote.as_json()
-        found["controls"] = controls_json(self.controls or {}, self.evaluation.seed)
-        return found
-
-
-def study(
-    child: LanguageModel,
-    vector: SteeringVector,
-    task: str | Path,
-    lambdas: Sequence[float] | None = None,
-    *,
-    split: str = "test",
-    limit: int | None = None,
-    setup: Setup | None = None,
-    tune: bool = True,
-    lam: float | None = None,
-    voting: bool = True,
-    controls: bool = True,
-    store: Path | None = None,
-    resume: bool = False,
-    progress: Progress = silent,
-) -> Study:
-    """Tune λ on one part of a task, and report it on another, beside the vote and the controls.
-
-    Args:
-        child: the model that answers.
-        vector: a vector in its space.
-        task: a name or file for `tasks.load_task`.
-        lambdas: strengths; see `evaluation.evaluate`.
-        split: the part that is reported.
-        limit: at most so many questions of each part.
-        setup: prompts, sampling and steering.
-        tune: choose λ on the validation part.
-        lam: the λ that decides ties and at which controls are shown, where it is not tuned here; by default the largest.
-        voting: let the λ vote.
-        controls: run the controls.
-        store: see `evaluation.evaluate`.
-        resume: see `evaluation.evaluate`.
-        progress: see `evaluation.evaluate`.
-
-    Raises:
-        SteeringError: see `evaluation.evaluate`; or λ is to be tuned on the questions that are reported.
-    """
-    if tune and split != "test":
-        raise SteeringError(f"λ is tuned on the validation split, so the split {split!r} cannot report it. Use test.")
-    chosen = setup or Setup()
-    tried = strengths(lambdas, chosen.steering.scale)
-    if lam is not None:
-        tried = strengths([*tried, lam], chosen.steering.scale)
-    opened = Store.open(store, resume=resume)
-    first, second = (0.15 if tune else 0.0), (0.35 if controls else 1.0)
-
-    def scorer(part: str, low: float, high: float) -> Scorer:
-        loaded = load_task(task, part, limit=limit, seed=chosen.seed)
-        return Scorer(child, loaded, chosen, opened, part_of(progress, low, high))
-
-    reported = scorer(split, first, second)
-    tuning = tuned(evaluation_of(scorer("validation", 0.0, first), vector, tried, "tuning")) if tune else None
-    found = evaluation_of(reported, vector, tried)
-    place = tuning.best_lam if tuning else max(tried, key=abs) if lam is None else lam
-    rest = replace(reported, progress=part_of(progress, second, 1.0))
-    return Study(
-        evaluation=found,
-        tuning=tuning,
-        lam=place,
-        vote=vote(found, 0.0 if tuning is None and lam is None else place) if voting else None,
-        controls=run_controls(Context(rest, vector, found, place)) if controls else None,
-    )
-
-
-def most_rows(n: int, lambdas: Sequence[float], mode: str) -> int:
-    """Rows that a study with vote and controls computes at most, once λ is tuned.
-
-    Args:
-        n: number of questions in the reported part.
-        lambdas: strengths, 0 among them.
-        mode: "generate" or "likelihood".
-    """
-    steered = [lam for lam in lambdas if lam != 0]
-    flipped = [lam for lam in steered if -lam not in steered]  # −v at λ is v at −λ.
-    samples = len(lambdas) if mode == "generate" else 0  # Weighed choices are sampled from the baseline's own scores.
-    return n * (len(lambdas) + RANDOM_SEEDS * len(steered) + len(flipped) + samples + 1)
-
 
 HEADINGS = (
     "what", "λ", "accuracy", "95 % interval", "change", "its 95 % interval", "p", "no answer", "degenerate", "mean tokens"
@@ -174,6 +59,11 @@ def notes(study: Study) -> list[str]:
         found.append(
             f"λ = {strength(study.lam)} was chosen on {n} questions of the {split} split. {study.tuning.verdict}"
         )
+        if study.controls:
+            found.append(
+                "Every random vector and the flipped one are shown at the λ that was chosen for it on the same questions; "
+                "the flipped one's is 0 or on the side of the tuned λ, because on the other side it is the vector itself."
+            )
     else:
         found.append(f"No λ was tuned; controls are shown at λ = {strength(study.lam)}.")
     if study.vote is not None:
@@ -270,7 +160,8 @@ def _controls(several: Sequence[Control], seed: int) -> Iterator[tuple[str, ...]
     if len(several) > 1:
         mean = controls_json({"": several}, seed)[""]
         kind = several[0].name.rsplit(" ", 1)[0]
-        yield (f"{kind}, mean of {len(several)}", strength(several[0].column.lam), *_accuracy(mean), *[""] * 6)
+        lambdas = ", ".join(strength(lam) for lam in dict.fromkeys(control.column.lam for control in several))
+        yield (f"{kind}, mean of {len(several)}", lambdas, *_accuracy(mean), *[""] * 6)
         if "vote" in mean:
             yield (f"{kind}, mean vote of {len(several)}", "", *_accuracy(mean["vote"]), *[""] * 6)
     for control in several:

@@ -1,19 +1,19 @@
 """A λ grid on a task: rows from the store where they are, else computed and kept there batch by batch."""
 
 import hashlib
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from steering.errors import Progress, SteeringError, silent
+from steering.errors import Progress, check_whole, silent
 from steering.evaluation.columns import Column, judge
 from steering.evaluation.scoring import Job, Outcome, score
 from steering.evaluation.store import Store
 from steering.formatting import duration
 from steering.models import LanguageModel
-from steering.steer import DEFAULT_SETTINGS, Intervention, Sampling, SteeringSettings, plan
+from steering.stats import check_seed
+from steering.steer import DEFAULT_SETTINGS, Intervention, Sampling, SteeringSettings, check_strengths, plan
 from steering.storage import key
 from steering.tasks import Request, Style, Task, requests
 from steering.vectors import SteeringVector
@@ -41,6 +41,9 @@ class Setup:
         max_new_tokens: most tokens of an answer; None takes `NEW_TOKENS`.
         steering: scale, layer profile and positions.
         seed: of samples, random vectors and bootstraps.
+
+    Raises:
+        SteeringError: a seed or a number of tokens that cannot be used.
     """
 
     style: Style = field(default_factory=Style)
@@ -48,16 +51,19 @@ class Setup:
     steering: SteeringSettings = DEFAULT_SETTINGS
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        if self.max_new_tokens is not None:
+            check_whole("max_new_tokens", self.max_new_tokens, 1)
+
 
 def strengths(lambdas: Sequence[float] | None, scale: str) -> tuple[float, ...]:
     """The λ to try, each once, and 0 in front where it is not among them.
 
     Raises:
-        SteeringError: one is not a finite number.
+        SteeringError: see `steer.check_strengths`.
     """
-    wanted = [float(lam) for lam in (GRIDS.get(scale, GRIDS["residual"]) if lambdas is None else lambdas)]
-    if not wanted or not all(map(math.isfinite, wanted)):
-        raise SteeringError(f"λ must be one or more finite numbers, not {wanted}.")
+    wanted = check_strengths(GRIDS.get(scale, GRIDS["residual"]) if lambdas is None else lambdas)
     # Adding 0.0 turns -0.0 into 0.0.
     distinct = list(dict.fromkeys(lam + 0.0 for lam in wanted))
     return tuple(distinct if 0.0 in distinct else [0.0, *distinct])
@@ -155,7 +161,7 @@ class Scorer:
         found: dict[str, Any] = {
             "child": self.child.fingerprint,
             "dtype": str(self.child.dtype),
-            "sampling": "weighed" if weighed else vars(sampling),
+            "sampling": "weighed" if weighed else _drawn_by(sampling),
             "steering": None,
         }
         if lam != 0 and intervention.active:  # Rows that nothing is added to are the baseline, whatever the vector.
@@ -199,6 +205,11 @@ class _Rows:
     cells: Mapping[float, str]
     known: Mapping[str, dict[str, Outcome]]
     missing: Sequence[Job]
+
+
+def _drawn_by(sampling: Sampling) -> dict[str, Any]:
+    """What a written row depends on. Greedy rows draw nothing, whatever seeds there are."""
+    return vars(sampling) if sampling.temperature == 0 else {**vars(sampling), "seeds": "one a question"}
 
 
 def digest(vector: SteeringVector) -> str:

@@ -13,8 +13,9 @@ import torch
 
 from steering.errors import SteeringError
 from steering.models import LanguageModel, token_log_probabilities
-from steering.steer import DOMINANT, REPEATED, Intervention, Sampling, decode, dominant, repeated, steer
-from steering.tasks import Request
+from steering.stats import derived_seed
+from steering.steer import Intervention, Sampling, decode, degenerate, steer, written_text
+from steering.tasks import Item, Request
 
 WRITTEN_TOKENS = 8192
 """Prompt and new tokens in one batch that writes: the key-value cache stays below some hundred megabytes."""
@@ -43,7 +44,7 @@ class Outcome:
         text: what it wrote; "" where choices were weighed.
         n_tokens: how many tokens it wrote.
         ended: "end of text", "length" or "stop"; "" where choices were weighed.
-        degenerate: whether the text repeats itself beyond the limits of `generation`.
+        degenerate: see `steer.degenerate`; no perplexity is known here.
         scores: log-probability of each choice as a whole, in nats; empty where a text was written.
     """
 
@@ -68,7 +69,7 @@ def score(
         requests: the questions, all to be answered in writing or all to be weighed.
         jobs: which questions at which λ.
         intervention: what one unit of λ adds; None for rows that nothing is added to.
-        sampling: how tokens are chosen in writing.
+        sampling: how tokens are chosen in writing; every question draws by a seed of its own, see `question_seed`.
 
     Yields:
         The rows of one batch, every job once over all batches; and now and then an empty list while a batch is under way,
@@ -88,6 +89,11 @@ def score(
     yield from way(child, requests, jobs, intervention, sampling)
 
 
+def question_seed(seed: int, item: Item) -> int:
+    """The seed of what one question draws: of its own, whatever else is scored, and the same at every λ."""
+    return derived_seed(seed, "question", item.question, *item.choices)
+
+
 def _write(
     child: LanguageModel,
     requests: Sequence[Request],
@@ -103,7 +109,9 @@ def _write(
 
     for batch in _grouped(order, fits):
         asked = [requests[place] for place, _ in batch]
-        steps = decode(child, [request.ids for request in asked], intervention, [lam for _, lam in batch], sampling)
+        prompts, lambdas = [request.ids for request in asked], [lam for _, lam in batch]
+        seeds = [question_seed(sampling.seed, request.item) for request in asked]
+        steps = decode(child, prompts, intervention, lambdas, sampling, seeds)
         for number, last in enumerate(steps, start=1):
             if number % _LOOK_EVERY:
                 continue
@@ -114,19 +122,26 @@ def _write(
                     break
         steps.close()  # type: ignore[attr-defined]  # a generator, which must not run on
         yield [
-            (job, _outcome(child, request, tokens, ended))
+            (job, outcome(child, request, tokens, ended))
             for job, request, tokens, ended in zip(batch, asked, last.tokens, last.ended, strict=True)
         ]
 
 
-def _outcome(child: LanguageModel, request: Request, tokens: tuple[int, ...], ended: str) -> Outcome:
-    text = _text(child, tokens)
+def outcome(child: LanguageModel, request: Request, tokens: tuple[int, ...], ended: str) -> Outcome:
+    """What a written row is, without what stands behind the end of its answer.
+
+    Args:
+        child: the model that wrote.
+        request: the question.
+        tokens: the new token ids.
+        ended: how writing ended; "" while the row is being written.
+    """
+    text = written_text(child, tokens, ended=bool(ended))
     if request.stop and request.stop in text:
         # How far the model ran past the end depends on its neighbours in the batch; what stands before does not.
         kept = next(size for size in range(1, len(tokens) + 1) if request.stop in _text(child, tokens[:size]))
         tokens, text, ended = tokens[:kept], text.split(request.stop, 1)[0], "stop"
-    degenerate = repeated(tokens) > REPEATED or dominant(tokens) > DOMINANT
-    return Outcome(text, len(tokens), ended, degenerate)
+    return Outcome(text, len(tokens), ended, degenerate(tokens))
 
 
 def _text(child: LanguageModel, tokens: Sequence[int]) -> str:

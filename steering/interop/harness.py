@@ -23,7 +23,8 @@ from lm_eval.models.utils import (  # type: ignore[import-not-found]
 from steering.errors import SteeringError
 from steering.evaluation import elect
 from steering.models import load_model
-from steering.steer import Sampling, SteeringSettings, decode, plan, steer
+from steering.stats import derived_seed
+from steering.steer import Sampling, SteeringSettings, check_strengths, decode, plan, steer
 from steering.tasks import READERS
 from steering.vectors import load_vector
 
@@ -170,21 +171,31 @@ class SteeringLM(HFLM):  # type: ignore[misc]
         lambdas = list(self.lambdas)
         rounds = 1 if repeats == 1 else -(-repeats // len(lambdas))
         texts: list[list[str]] = [[] for _ in contexts]
-        for seed in range(rounds if sampled else 1):
-            fresh = self._write(ids, lambdas, Sampling(max_new_tokens=limit, seed=seed, **sampling), stops)
+        for number in range(rounds if sampled else 1):
+            seeds = [derived_seed(number, "question", context) for context in contexts]
+            fresh = self._write(ids, lambdas, Sampling(max_new_tokens=limit, **sampling), seeds, stops)
             for place, row in enumerate(fresh):
                 texts[place] += row
         # Without sampling a second round would write the same once more.
         return [(row * rounds)[:repeats] if repeats > 1 else row for row in texts]
 
     def _write(
-        self, ids: Sequence[list[int]], lambdas: list[float], sampling: Sampling, stops: list[str]
+        self,
+        ids: Sequence[list[int]],
+        lambdas: list[float],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        stops: list[str],
     ) -> list[list[str]]:
-        """Decode every context at every λ as one batch, until each row has ended or reached a stop string."""
+        """Decode every context at every λ as one batch, until each row has ended or reached a stop string.
+
+        Every context has a seed, which its λ share.
+        """
         prompts = [prompt for prompt in ids for _ in lambdas]
         texts = [""] * len(prompts)
         open_rows = set(range(len(prompts)))
-        for step in decode(self.child, prompts, self.intervention, lambdas * len(ids), sampling):
+        own = [seed for seed in seeds for _ in lambdas]
+        for step in decode(self.child, prompts, self.intervention, lambdas * len(ids), sampling, own):
             for row in list(open_rows):
                 texts[row] = self.tok_decode(list(step.tokens[row]))
                 if step.ended[row] or any(stop in texts[row] for stop in stops):
@@ -209,11 +220,11 @@ def read_lambdas(lam: float | str | Sequence[float]) -> tuple[float, ...]:
     """
     parts = lam.split("/") if isinstance(lam, str) else [lam] if isinstance(lam, int | float) else list(lam)
     try:
-        numbers = tuple(float(part) for part in parts)
-    except (TypeError, ValueError):
-        numbers = ()
-    if not numbers or len(set(numbers)) < len(numbers) or not torch.tensor(numbers).isfinite().all():
-        raise SteeringError(f"lam is {lam!r}; give a number, or several different ones as 0.1/0/-0.1.")
+        numbers = check_strengths(parts)
+    except SteeringError as error:
+        raise SteeringError(f"lam cannot be read: {error} Give a number, or several as 0.1/0/-0.1.") from error
+    if len(set(numbers)) < len(numbers):
+        raise SteeringError(f"lam is {str(lam)[:60]}; give every λ once, as 0.1/0/-0.1.")
     return numbers
 
 

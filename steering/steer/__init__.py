@@ -1,22 +1,20 @@
 """Steering while a model writes: one strength and one vector a row, the decode loop, and a grid of λ for one prompt."""
 
-from steering.steer.decoding import Sampling, decode
-from steering.steer.grid import (
-    DOMINANT,
-    PERPLEXITY_RATIO,
-    REPEATED,
-    Grid,
-    Row,
-    assess,
-    dominant,
-    generate,
-    repeated,
-    stream,
-)
+from steering.steer.decoding import Sampling, decode, written_text
+from steering.steer.grid import Grid, Row, assess, generate, stream
 from steering.steer.grid_json import grid_from_json, grid_json
+from steering.steer.health import DOMINANT, PERPLEXITY_RATIO, REPEATED, degenerate, dominant, improbable, repeated
 from steering.steer.intervention import Intervention, plan, steer
 from steering.steer.next_tokens import Move, next_tokens
-from steering.steer.settings import DEFAULT_SETTINGS, POSITIONS, PROFILES, SCALES, Profile, SteeringSettings
+from steering.steer.settings import (
+    DEFAULT_SETTINGS,
+    POSITIONS,
+    PROFILES,
+    SCALES,
+    Profile,
+    SteeringSettings,
+    check_strengths,
+)
 
 __all__ = [
     "DEFAULT_SETTINGS",
@@ -34,14 +32,18 @@ __all__ = [
     "Sampling",
     "SteeringSettings",
     "assess",
+    "check_strengths",
     "decode",
+    "degenerate",
     "dominant",
     "generate",
     "grid_from_json",
     "grid_json",
+    "improbable",
     "next_tokens",
     "plan",
     "repeated",
     "steer",
     "stream",
+    "written_text",
 ]

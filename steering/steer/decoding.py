@@ -16,8 +16,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from steering.errors import SteeringError
+from steering.errors import SteeringError, check_whole
 from steering.models import LanguageModel, keep_rows, new_cache, next_logits
+from steering.stats import check_seed
 from steering.steer.intervention import Intervention, steer
 
 _REPLACEMENT = "\ufffd"
@@ -36,7 +37,8 @@ class Sampling:
         top_p: smallest set of tokens whose probability exceeds this; 1 keeps all.
         top_k: only the k likeliest tokens; 0 keeps all.
         repetition_penalty: above 1 makes tokens that were used before less likely.
-        seed: of the random numbers. Every row draws the same numbers, so rows differ by their strength and not by luck.
+        seed: of the random numbers. Rows without a seed of their own all draw the same numbers, so that the rows of one
+            prompt differ by their strength and not by luck.
         stop: end a row at the model's end-of-text tokens. Switched off where two runs must do equal work.
     """
 
@@ -49,14 +51,13 @@ class Sampling:
     stop: bool = True
 
     def __post_init__(self) -> None:
-        if self.max_new_tokens < 1:
-            raise SteeringError(f"max_new_tokens is {self.max_new_tokens}; it must be at least 1.")
+        check_whole("max_new_tokens", self.max_new_tokens, 1)
+        check_whole("top_k", self.top_k, 0)
+        check_seed(self.seed)
         if not 0 <= self.temperature <= 10:
             raise SteeringError(f"The temperature is {self.temperature}; it must lie between 0 and 10.")
         if not 0 < self.top_p <= 1:
             raise SteeringError(f"top_p is {self.top_p}; it must lie above 0 and at most at 1.")
-        if self.top_k < 0:
-            raise SteeringError(f"top_k is {self.top_k}; it must be 0 or more.")
         if not 0 < self.repetition_penalty <= 10:
             raise SteeringError(
                 f"The repetition penalty is {self.repetition_penalty}; it must lie above 0 and at most at 10."
@@ -82,6 +83,7 @@ def decode(
     intervention: Intervention | Sequence[Intervention] | None,
     lambdas: Sequence[float],
     sampling: Sampling,
+    seeds: Sequence[int] | None = None,
 ) -> Iterator[Step]:
     """Continue every prompt under its own strength.
 
@@ -91,11 +93,13 @@ def decode(
         intervention: what one unit of λ adds, one for all rows or one a row; None decodes without hooks.
         lambdas: one strength a row.
         sampling: how tokens are chosen.
+        seeds: one a row, of its random numbers; the sampling's for all rows where it is None. Rows of different questions
+            need different ones: with the same numbers, chance would strike all questions alike.
 
     Yields:
         The rows after every step. The last step has no running row.
     """
-    rows = _Rows(model, prompts, sampling)
+    rows = _Rows(model, prompts, sampling, seeds)
     strengths = list(lambdas)
     while rows.running:
         here = [strengths[row] for row in rows.running]
@@ -135,7 +139,13 @@ def written_text(model: LanguageModel, tokens: Sequence[int], *, ended: bool) ->
 class _Rows:
     """The batch: what is still running, its cache, and what every row has written."""
 
-    def __init__(self, model: LanguageModel, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
+    def __init__(
+        self,
+        model: LanguageModel,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        seeds: Sequence[int] | None = None,
+    ) -> None:
         self.model = model
         self.sampling = sampling
         self.running = list(range(len(prompts)))
@@ -154,7 +164,8 @@ class _Rows:
         self.history, self.mask = self.history.to(model.device), self.mask.to(model.device)
         self.padded = not bool(self.mask.all())
         self.inputs = self.history
-        self.generators = [torch.Generator().manual_seed(sampling.seed) for _ in prompts]
+        own = seeds or [sampling.seed] * len(prompts)
+        self.generators = [torch.Generator().manual_seed(seed) for seed in own]
         self.processors = _processors(sampling)
 
     def forward(self) -> torch.Tensor:

@@ -1,7 +1,6 @@
 """Side by side: one prompt, a row for every λ, streamed in step; and how healthy each text is."""
 
-import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,34 +11,10 @@ import transformers
 from steering.errors import SteeringError
 from steering.models import LanguageModel, scoring_batches, token_log_probabilities
 from steering.steer.decoding import Sampling, decode, written_text
+from steering.steer.health import Health, degenerate, dominant, repeated
 from steering.steer.intervention import plan
-from steering.steer.settings import DEFAULT_SETTINGS, Profile, SteeringSettings
+from steering.steer.settings import DEFAULT_SETTINGS, Profile, SteeringSettings, check_strengths
 from steering.vectors import SteeringVector
-
-REPEATED = 0.30
-DOMINANT = 0.40
-PERPLEXITY_RATIO = 5.0
-"""A text is degenerate above any of these: share of repeated 3-grams, share of its commonest token, perplexity over the
-baseline's."""
-
-
-@dataclass(frozen=True)
-class Health:
-    """Signs that a text has fallen apart.
-
-    Attributes:
-        repeated: share of its 3-grams of tokens that occurred before in it.
-        dominant: share of its commonest token.
-        perplexity: under the unsteered child, given the prompt; None until `assess` measured it.
-        same_as_baseline: whether it is the λ = 0 text, token for token.
-        degenerate: whether a limit is passed.
-    """
-
-    repeated: float
-    dominant: float
-    perplexity: float | None
-    same_as_baseline: bool
-    degenerate: bool
 
 
 @dataclass(frozen=True)
@@ -116,9 +91,7 @@ def stream(
     Raises:
         SteeringError: no λ, one that is not finite, not one vector for every λ, or settings that do not fit the child.
     """
-    strengths = [float(lam) for lam in lambdas]
-    if not strengths or not all(map(math.isfinite, strengths)):
-        raise SteeringError(f"λ must be one or more finite numbers, not {list(lambdas)}.")
+    strengths = check_strengths(lambdas)
     chosen = sampling or Sampling()
     if max_new_tokens is not None:
         chosen = replace(chosen, max_new_tokens=max_new_tokens)
@@ -206,28 +179,15 @@ def _with_health(rows: Sequence[Row], perplexity: Sequence[float | None]) -> tup
     reference = None if zero is None else perplexity[zero]
     judged = []
     for row, own in zip(rows, perplexity, strict=True):
-        again, most = repeated(row.token_ids), dominant(row.token_ids)
-        strange = own is not None and reference is not None and own > PERPLEXITY_RATIO * reference
         health = Health(
-            repeated=again,
-            dominant=most,
+            repeated=repeated(row.token_ids),
+            dominant=dominant(row.token_ids),
             perplexity=own,
             same_as_baseline=row.lam != 0 and row.token_ids == baseline,
-            degenerate=again > REPEATED or most > DOMINANT or strange,
+            degenerate=degenerate(row.token_ids, own, reference),
         )
         judged.append(replace(row, health=health))
     return tuple(judged)
-
-
-def repeated(tokens: Sequence[int]) -> float:
-    """Share of a text's 3-grams of tokens that occurred before in it."""
-    grams = list(zip(tokens, tokens[1:], tokens[2:], strict=False))
-    return 1 - len(set(grams)) / len(grams) if grams else 0.0
-
-
-def dominant(tokens: Sequence[int]) -> float:
-    """Share of a text's commonest token; 0 in a handful of tokens, where one of them is always common."""
-    return Counter(tokens).most_common(1)[0][1] / len(tokens) if len(tokens) >= 10 else 0.0
 
 
 _UNKNOWN = Health(0.0, 0.0, None, False, False)

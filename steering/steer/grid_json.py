@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from steering.errors import SteeringError
-from steering.steer.grid import Grid, Health, Row
+from steering.steer.grid import Grid, Row
+from steering.steer.health import Health
 
 FORMAT = 1
 """Of the JSON object; older ones stay readable."""

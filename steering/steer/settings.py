@@ -19,6 +19,10 @@ PROFILES: dict[str, Callable[[float], float]] = {
 
 Profile = str | Sequence[float]
 
+LARGEST_STRENGTH = 1e6
+"""Of λ, either way: thirty times the largest median residual norm of the models at hand, so that no use of the scale "unit" is
+refused, and small enough that squares of activations stay finite."""
+
 
 @dataclass(frozen=True)
 class SteeringSettings:
@@ -48,8 +52,35 @@ class SteeringSettings:
                 raise SteeringError(
                     f"Unknown layer profile {self.profile!r}. Choose one of {', '.join(PROFILES)}, or give weights."
                 )
-        elif any(weight < 0 or not math.isfinite(weight) for weight in self.profile):
-            raise SteeringError("The weights of a layer profile must be finite and not negative.")
+            return
+        weights = _numbers(self.profile)
+        if not weights or min(weights) < 0 or not math.isfinite(sum(weights)):
+            raise SteeringError(
+                "The weights of a layer profile must be finite and not negative, and so must their sum."
+            )
 
 
 DEFAULT_SETTINGS = SteeringSettings()
+
+
+def check_strengths(lambdas: Sequence[float | str]) -> tuple[float, ...]:
+    """The strengths as numbers, in their order.
+
+    Raises:
+        SteeringError: there is none, or one is not finite or beyond `LARGEST_STRENGTH`.
+    """
+    numbers = _numbers(lambdas)
+    if not numbers or not all(abs(number) <= LARGEST_STRENGTH for number in numbers):  # False for NaN, too.
+        raise SteeringError(
+            f"λ must be one or more finite numbers from −{LARGEST_STRENGTH:,.0f} to {LARGEST_STRENGTH:,.0f}, "
+            f"not {str(lambdas)[:60]}."
+        )
+    return numbers
+
+
+def _numbers(values: object) -> tuple[float, ...]:
+    """Some values as numbers; none at all where one of them is no number."""
+    try:
+        return tuple(float(value) for value in values)  # type: ignore[attr-defined]
+    except (TypeError, ValueError, OverflowError):
+        return ()

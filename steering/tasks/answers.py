@@ -1,14 +1,19 @@
 """Reading an answer out of a text, and comparing two answers by value.
 
 No answer is an outcome of its own: a reader returns None rather than a guess. A plain number is the last one in the text
-unless something marks the answer; formulas are left to math-verify.
+unless something marks the answer; formulas are left to `formulas`. Texts come from models and files: every pattern takes
+time in proportion to a text's length, and numbers beyond `MOST_DIGITS` are not worked out.
 """
 
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+
+from steering.tasks.formulas import read_formula, same_formula
+
+MOST_DIGITS = 1000
+"""Characters of a number that is read. Python itself refuses to convert more than 4,300 digits; a longer run of them is a model
+that repeats itself, and no answer."""
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
 
@@ -37,7 +42,7 @@ def letter(place: int) -> str:
 
 
 def number(text: str) -> Fraction | None:
-    """The value of a text that is one number and nothing else but its unit sign; None for anything else."""
+    """The value of a text that is one number and nothing else but its unit sign; None for anything else, or too many digits."""
     found = _SIGNED.fullmatch(text.strip().rstrip(".").replace("\\$", "$").strip("$ ") or " ")
     return _value(found) if found else None
 
@@ -70,7 +75,8 @@ def read_letter(text: str, choices: Sequence[str] = ()) -> str | None:
     # Letters keep their case, and "A dog barks" is no answer A.
     option = rf"[(*\[\"']*([A-{last}])(?![\w'’])(?<!A(?=[^\S\n][a-z])(?![^\S\n](?:because|since|as)\b))"
     patterns = (
-        rf"(?i:\banswer\b[^\S\n]*(?:is|=|:)?[^\S\n]*:?[^\S\n]*(?:option|choice)?)[^\S\n]*{option}",
+        # Possessive: three runs of spaces side by side could be divided in very many ways.
+        rf"(?i:\banswer\b[^\S\n]*+(?:is|=|:)?[^\S\n]*+:?[^\S\n]*+(?:option|choice)?)[^\S\n]*+{option}",
         rf"^\W*([A-{last}])(?=\s*[).:,\]*]|[^\S\n]*\n|\s*$)",
         rf"(?i:\b(?:option|choice))[^\S\n]+{option}",
         rf"\(([A-{last}])\)",
@@ -89,8 +95,7 @@ def read_math(text: str, choices: Sequence[str] = ()) -> str | None:
         return boxed.strip()
     if marked := [line.strip() for line in _MARK.findall(text) if line.strip()]:
         return marked[0].strip("$ .") or None
-    parsed = _parse(text)
-    return str(parsed[-1]) if parsed else None
+    return read_formula(text)
 
 
 def read_text(text: str, choices: Sequence[str] = ()) -> str | None:
@@ -125,20 +130,10 @@ def same_text(left: str, right: str) -> bool:
     return _plain(left) == _plain(right) or same_number(left, right)
 
 
-def same_math(left: str, right: str) -> bool:
-    """Whether two formulas are equal, as math-verify sees it."""
-    if left == right:
-        return True
-    from math_verify import verify
-
-    sides = [_parse(f"${text}$") or _parse(text) for text in (left, right)]
-    return all(sides) and bool(verify(*sides, timeout_seconds=_timeout()))
-
-
 SAME: Mapping[str, Callable[[str, str], bool]] = {
     "choice": lambda left, right: left == right,
     "number": same_number,
-    "math": same_math,
+    "math": same_formula,
     "text": same_text,
 }
 """How two answers are compared, by the kind of task."""
@@ -169,6 +164,8 @@ def _numbers(text: str) -> list[str]:
 
 
 def _value(found: re.Match[str]) -> Fraction | None:
+    if len(found.group()) > MOST_DIGITS:
+        return None
     parts = found.groupdict()
     top, bottom = parts["top"] or parts["over"], parts["bottom"] or parts["under"]
     if bottom is not None:
@@ -189,14 +186,3 @@ def _readings(text: str) -> set[Fraction]:
 
 def _plain(text: str) -> str:
     return " ".join(text.casefold().split()).strip(" .!\"'*`")
-
-
-def _parse(text: str) -> list[Any]:
-    from math_verify import parse
-
-    return list(parse(text, parsing_timeout=_timeout()))
-
-
-def _timeout() -> int | None:
-    # math-verify stops a formula that takes too long by a signal, which only the main thread can receive.
-    return 5 if threading.current_thread() is threading.main_thread() else None

@@ -6,7 +6,7 @@ Nothing here runs the model; it only uses its tokenizer. `preview` shows a promp
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from steering.errors import SteeringError
+from steering.errors import SteeringError, check_whole
 from steering.models import LanguageModel
 from steering.tasks.answers import letter
 from steering.tasks.task import Item, Task
@@ -47,8 +47,7 @@ class Style:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise SteeringError(f"Unknown mode {self.mode!r}. Choose one of {', '.join(MODES)}.")
-        if self.shots < 0:
-            raise SteeringError(f"The number of shots is {self.shots}; it must be 0 or more.")
+        check_whole("The number of shots", self.shots, 0)
 
     def mode_for(self, task: Task) -> str:
         """The mode that "auto" means for a task.

@@ -11,6 +11,7 @@ import torch
 
 from steering.errors import MismatchError, SteeringError
 from steering.models import LanguageModel
+from steering.stats import check_seed
 from steering.storage import read_tensors, write_tensors
 from steering.vectors.directions import LayerQuality
 
@@ -172,7 +173,11 @@ def random_like(vector: SteeringVector, seed: int) -> SteeringVector:
     """A control: random directions of the same lengths at the same layers, for the same model.
 
     Vectors of equal lengths get the same control from the same seed, so that what it does has to be computed only once.
+
+    Raises:
+        SteeringError: a seed that no generator takes.
     """
+    check_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(vector.directions.shape, generator=generator)
     return replace(

@@ -14,6 +14,10 @@ from steering.ui import text
 
 _REPEATED_WEIGHT = re.compile(r"(?:(\d{1,4})x)?(\d{1,6}(?:\.\d{1,6})?)")
 _MAX_WEIGHTS = 1000
+"""Layers of a profile; more than any model has."""
+
+_QUOTED_CHARACTERS = 60
+"""Characters of a field that a message repeats."""
 
 
 def read(field: str) -> Profile:
@@ -25,11 +29,18 @@ def read(field: str) -> Profile:
     field = field.strip()
     if field in PROFILES:
         return field
-    parts = [_REPEATED_WEIGHT.fullmatch(word) for word in field.split()]
-    weights = tuple(weight for part in parts if part for weight in [float(part[2])] * int(part[1] or 1))
-    if not all(parts) or not 0 < len(weights) <= _MAX_WEIGHTS:
-        raise SteeringError(text.UNREADABLE_PROFILE.format(profile=field))
-    return weights
+    parts = [_repeated_weight(part) for part in field.split(maxsplit=_MAX_WEIGHTS)]
+    # Counted before it is written out: a short field can ask for millions of layers.
+    if not all(parts) or not 0 < sum(count for count, _ in filter(None, parts)) <= _MAX_WEIGHTS:
+        quoted = field if len(field) <= _QUOTED_CHARACTERS else f"{field[:_QUOTED_CHARACTERS]}…"
+        raise SteeringError(text.UNREADABLE_PROFILE.format(profile=quoted))
+    return tuple(weight for count, weight in filter(None, parts) for _ in range(count))
+
+
+def _repeated_weight(part: str) -> tuple[int, float] | None:
+    """How many layers a part is for, and their weight; None where it cannot be read."""
+    match = _REPEATED_WEIGHT.fullmatch(part)
+    return (int(match[1] or 1), float(match[2])) if match else None
 
 
 def write(weights: Sequence[float]) -> str:

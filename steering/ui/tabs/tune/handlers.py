@@ -220,7 +220,7 @@ def _estimate_report(form: Form, settings: Settings, tuning: Tuning, seconds_per
     except SteeringError as error:
         return str(error)
     n = len(task.items)
-    rows = most_rows(n, form.strengths(settings), tuning.evaluation.mode)
+    rows = most_rows(n, form.strengths(settings), tuning.evaluation.mode, tuned_on=tuning.evaluation.n)
     return text.estimate(n, rows, seconds_per_row)
 
 
