@@ -178,7 +178,7 @@ def test_one_row_has_one_health_in_a_streamed_question_and_in_a_scored_task() ->
 def test_a_run_can_be_stopped_within_a_batch(
     tmp_path: Path, vector_for, hooks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("steering.evaluation.scorer.TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("steering.evaluation.scorer.REPORT_EVERY_S", 0.0)
     child, store = loaded("llama"), tmp_path / "rows.sqlite"
 
     def stop(what: str, fraction: float) -> None:

@@ -53,8 +53,8 @@ class Control:
     def as_json(self) -> dict[str, Any]:
         """The record as JSON can write it; `best_lam` is the λ that was tuned for it, None where none was."""
         best = self.column.lam if self.tuned_on else None
-        found = {**self.column.as_json(), **written(self.comparison), "best_lam": best, "tuned_on": self.tuned_on}
-        return found if self.vote is None else {**found, "vote": self.vote.as_json()}
+        data = {**self.column.as_json(), **written(self.comparison), "best_lam": best, "tuned_on": self.tuned_on}
+        return data if self.vote is None else {**data, "vote": self.vote.as_json()}
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,12 @@ class Context:
     ) -> Control:
         """Put several columns together: the one at `lam`, and the vote of all."""
         places = [column.lam for column in columns] if voters is None else list(voters)
-        one = columns[places.index(lam)]
+        chosen = columns[places.index(lam)]
         seed, baseline = self.evaluation.seed, self.evaluation.baseline
         ballot = (
             poll(self.evaluation.kind, columns, baseline, lam, voters=places, seed=seed) if len(columns) > 1 else None
         )
-        return Control(name, one, ballot, compare(one.correct, baseline.correct, seed), tuned_on)
+        return Control(name, chosen, ballot, compare(chosen.correct, baseline.correct, seed), tuned_on)
 
     def steered(self, name: str, vector: SteeringVector, candidates: Sequence[float], words: str) -> Control:
         """A vector's answers at every λ, shown at the candidate that does best on the questions for tuning.
@@ -121,13 +121,13 @@ class Context:
 
 
 def _random(context: Context) -> tuple[Control, ...]:
-    found = []
+    controls = []
     for number in range(RANDOM_SEEDS):
         vector = random_like(context.vector, derived_seed(context.evaluation.seed, "random vector", number))
         words = f"random vector {number + 1} of {RANDOM_SEEDS}"
         stage = context.stage(number / RANDOM_SEEDS, 1 / RANDOM_SEEDS)
-        found.append(stage.steered(f"random {number + 1}", vector, context.lambdas, words))
-    return tuple(found)
+        controls.append(stage.steered(f"random {number + 1}", vector, context.lambdas, words))
+    return tuple(controls)
 
 
 def _flipped(context: Context) -> tuple[Control, ...]:
@@ -188,12 +188,12 @@ def controls_json(controls: Mapping[str, Sequence[Control]], seed: int = 0) -> d
 
 def _mean(several: Sequence[Control], seed: int) -> dict[str, Any]:
     """The mean of a kind. Its interval is over the questions, each with its mean over the controls."""
-    found = {**_average([control.column.correct for control in several], seed)}
+    data = {**_average([control.column.correct for control in several], seed)}
     votes = [control.vote.correct for control in several if control.vote is not None]
     if votes:
-        found["vote"] = _average(votes, seed)
+        data["vote"] = _average(votes, seed)
     each = [control.as_json() for control in several]
-    return {**found, "best_lams": [one["best_lam"] for one in each], "each": each}
+    return {**data, "best_lams": [control["best_lam"] for control in each], "each": each}
 
 
 def _average(columns: Sequence[Sequence[bool]], seed: int) -> dict[str, Any]:

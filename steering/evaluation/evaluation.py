@@ -273,14 +273,14 @@ def written(comparison: Comparison) -> dict[str, Any]:
 
 
 def _verdict(evaluation: Evaluation) -> str:
-    found = [
+    changes = [
         (p, column.lam, against.change)
         for column, against, p in zip(evaluation.columns, evaluation.comparisons, evaluation.adjusted, strict=True)
         if column.lam != 0
     ]
-    count = f"n = {evaluation.n}, p corrected for {len(found)} λ"
-    better = [entry for entry in found if entry[0] < SIGNIFICANT and entry[2] > 0]
-    worse = [entry for entry in found if entry[0] < SIGNIFICANT and entry[2] < 0]
+    count = f"n = {evaluation.n}, p corrected for {len(changes)} λ"
+    better = [entry for entry in changes if entry[0] < SIGNIFICANT and entry[2] > 0]
+    worse = [entry for entry in changes if entry[0] < SIGNIFICANT and entry[2] < 0]
     if better:
         p, lam, change = max(better, key=lambda entry: entry[2])
         return f"λ = {strength(lam)} is better than the baseline by {change:.3f} (p = {p:.2g}; {count})."

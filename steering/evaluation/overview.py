@@ -20,7 +20,7 @@ def read_reports(paths: Sequence[Path]) -> list[Report]:
     Raises:
         SteeringError: one cannot be read, or holds something else.
     """
-    found: list[Report] = []
+    reports: list[Report] = []
     for path in paths:
         try:
             data = json.loads(path.read_text("utf-8"))
@@ -28,8 +28,8 @@ def read_reports(paths: Sequence[Path]) -> list[Report]:
             raise SteeringError(f"{path} cannot be read as JSON: {error}") from error
         if not (isinstance(data, dict) and {"task", "rows", "tuned", "vote", "controls"} <= data.keys()):
             raise SteeringError(f"{path} is no report of evaluate --report with a tuned λ, a vote and controls.")
-        found.append(data)
-    return found
+        reports.append(data)
+    return reports
 
 
 def overview(reports: Sequence[Report]) -> pd.DataFrame:
@@ -52,17 +52,17 @@ def overview_markdown(table: pd.DataFrame) -> str:
 
 def _row(report: Report) -> Iterator[tuple[str, str]]:
     vector, tuned, vote, controls = (report[key] for key in ("provenance", "tuned", "vote", "controls"))
-    made = vector["vector"]
+    origin = vector["vector"]
     yield "task", str(report["task"])
-    yield "vector from", str(made.get("parent", made["from"]))
-    yield "concept", str(made["concept"])
+    yield "vector from", str(origin.get("parent", origin["from"]))
+    yield "concept", str(origin["concept"])
     yield "n", str(report["n"])
     yield "baseline", _accuracy(next(row for row in report["rows"] if row["lam"] == 0))
     for row in sorted(report["rows"], key=lambda row: row["lam"]):
         if row["lam"]:
             yield f"λ = {strength(row['lam'])}", _accuracy(row) + _p(row)
-    again = next(row for row in report["rows"] if row["lam"] == tuned["lam"])
-    yield "tuned λ", f"{strength(tuned['lam'])}: {_accuracy(tuned)}{_change(again)}"
+    tuned_row = next(row for row in report["rows"] if row["lam"] == tuned["lam"])
+    yield "tuned λ", f"{strength(tuned['lam'])}: {_accuracy(tuned)}{_change(tuned_row)}"
     yield "vote", _accuracy(vote) + _change(vote)
     random, flipped = controls["random"], controls["flipped"]
     yield "random vectors: at tuned λ; vote", f"{_accuracy(random)}; {_accuracy(random['vote'])}"
@@ -70,8 +70,8 @@ def _row(report: Report) -> Iterator[tuple[str, str]]:
         "flipped vector: at tuned λ; vote",
         f"{_accuracy(flipped)}{_p(flipped)}; {_accuracy(flipped['vote'])}{_p(flipped['vote'])}",
     )
-    again = controls["self_consistency"]["vote"]
-    yield "self-consistency, vote", _accuracy(again) + _p(again)
+    voted = controls["self_consistency"]["vote"]
+    yield "self-consistency, vote", _accuracy(voted) + _p(voted)
     yield "asked in words", _accuracy(controls["prompt_only"]) + _p(controls["prompt_only"])
 
 

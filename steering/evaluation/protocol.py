@@ -44,13 +44,13 @@ class Study:
 
     def as_json(self) -> dict[str, Any]:
         """The record as JSON can write it."""
-        found = self.evaluation.as_json()
+        data = self.evaluation.as_json()
         if self.tuning is not None:
-            found["tuned"] = {**self.evaluation.at(self.lam).as_json(), "chosen_on": self.tuning.as_json()}
+            data["tuned"] = {**self.evaluation.at(self.lam).as_json(), "chosen_on": self.tuning.as_json()}
         if self.vote is not None:
-            found["vote"] = self.vote.as_json()
-        found["controls"] = controls_json(self.controls or {}, self.evaluation.seed)
-        return found
+            data["vote"] = self.vote.as_json()
+        data["controls"] = controls_json(self.controls or {}, self.evaluation.seed)
+        return data
 
 
 def study(
@@ -108,20 +108,20 @@ def study(
     validation = scorer("validation", 0.0, first) if tune else None
     tuning = tuned(evaluation_of(validation, vector, tried, "tuning")) if validation else None
     evaluation = evaluation_of(reported, vector, tried)
-    shown = tuning.best_lam if tuning else max(tried, key=abs) if lam is None else lam
+    shown_lam = tuning.best_lam if tuning else max(tried, key=abs) if lam is None else lam
     rest = part_of(progress, second, 1.0)
     context = Context(
         scorer=replace(reported, progress=rest),
         vector=vector,
         evaluation=evaluation,
-        lam=shown,
+        lam=shown_lam,
         tuning=replace(validation, progress=rest) if validation else None,
     )
     return Study(
         evaluation=evaluation,
         tuning=tuning,
-        lam=shown,
-        vote=vote(evaluation, 0.0 if tuning is None and lam is None else shown) if voting else None,
+        lam=shown_lam,
+        vote=vote(evaluation, 0.0 if tuning is None and lam is None else shown_lam) if voting else None,
         controls=run_controls(context) if controls else None,
     )
 

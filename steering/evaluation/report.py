@@ -44,39 +44,39 @@ def table(study: Study) -> list[tuple[str, ...]]:
 
 def notes(study: Study) -> list[str]:
     """What must be known to read the table, a sentence each."""
-    evaluation, made = study.evaluation, study.evaluation.provenance
-    found = [
-        f"Task {evaluation.task}, split {evaluation.split}, n = {evaluation.n}; {made['task']['about']}.",
-        f"Child {made['child']['name']} ({made['child']['fingerprint']}, {made['dtype']}); "
-        f"concept {made['vector']['concept']}, vector {made['vector']['digest'][:12]} by {made['vector']['method']}.",
-        f"Scale {made['scale']}, profile {made['profile']}, positions {made['positions']}; mode {evaluation.mode}, "
-        f"{made['style']['shots']} shots, {'plain' if made['style']['plain'] else 'chat template'}; seed {made['seed']}; "
-        + ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+    evaluation, origin = study.evaluation, study.evaluation.provenance
+    sentences = [
+        f"Task {evaluation.task}, split {evaluation.split}, n = {evaluation.n}; {origin['task']['about']}.",
+        f"Child {origin['child']['name']} ({origin['child']['fingerprint']}, {origin['dtype']}); "
+        f"concept {origin['vector']['concept']}, vector {origin['vector']['digest'][:12]} by {origin['vector']['method']}.",
+        f"Scale {origin['scale']}, profile {origin['profile']}, positions {origin['positions']}; mode {evaluation.mode}, "
+        f"{origin['style']['shots']} shots, {'plain' if origin['style']['plain'] else 'chat template'}; seed {origin['seed']}; "
+        + ", ".join(f"{name} {version}" for name, version in origin["versions"].items())
         + ".",
     ]
     if study.tuning is not None:
         n, split = study.tuning.evaluation.n, study.tuning.evaluation.split
-        found.append(
+        sentences.append(
             f"λ = {strength(study.lam)} was chosen on {n} questions of the {split} split. {study.tuning.verdict}"
         )
         if study.controls:
-            found.append(
+            sentences.append(
                 "Every random vector and the flipped one are shown at the λ that was chosen for it on the same questions; "
                 "the flipped one's is 0 or on the side of the tuned λ, because on the other side it is the vector itself."
             )
     else:
-        found.append(f"No λ was tuned; controls are shown at λ = {strength(study.lam)}.")
+        sentences.append(f"No λ was tuned; controls are shown at λ = {strength(study.lam)}.")
     if study.vote is not None:
         data = study.vote.as_json()
-        found.append(
+        sentences.append(
             f"The vote has {len(study.vote.voters)} voters, {data['ties']} ties, and an agreement of {data['agreement']:.2f}."
         )
-    found.append(
+    sentences.append(
         "Intervals: Wilson's for accuracies, paired bootstrap for changes and for means over controls; p: exact McNemar "
         "against the baseline, not corrected for the number of rows. Rows called exploration show the reported questions "
         "at every λ: choosing among them would be tuning on the test."
     )
-    return found
+    return sentences
 
 
 def as_markdown(study: Study) -> str:
@@ -151,9 +151,9 @@ def _column(what: str, column: Column, comparison: Comparison | None) -> tuple[s
     )
 
 
-def _vote(what: str, found: Vote) -> tuple[str, ...]:
-    data = found.as_json()
-    return (what, "", *_accuracy(data), *_change(found.comparison), f"{data['no_answer']:.2f}", "", "")
+def _vote(what: str, vote: Vote) -> tuple[str, ...]:
+    data = vote.as_json()
+    return (what, "", *_accuracy(data), *_change(vote.comparison), f"{data['no_answer']:.2f}", "", "")
 
 
 def _controls(several: Sequence[Control], seed: int) -> Iterator[tuple[str, ...]]:
@@ -165,8 +165,8 @@ def _controls(several: Sequence[Control], seed: int) -> Iterator[tuple[str, ...]
         if "vote" in mean:
             yield (f"{kind}, mean vote of {len(several)}", "", *_accuracy(mean["vote"]), *[""] * 6)
     for control in several:
-        one = f"{control.name}, one sample" if control.name == "self-consistency" else control.name
-        yield _column(one, control.column, control.comparison)
+        name = f"{control.name}, one sample" if control.name == "self-consistency" else control.name
+        yield _column(name, control.column, control.comparison)
         if control.vote is not None:
             yield _vote(f"{control.name}, vote", control.vote)
 

@@ -28,8 +28,8 @@ NEW_TOKENS: Mapping[str, int] = {"choice": 16, "number": 200, "math": 400, "text
 """Most tokens of an answer in writing, by the kind of task."""
 
 
-TELL_EVERY_S = 2.0
-"""Longest time without a word on progress, which is also how long a Stop button may take."""
+REPORT_EVERY_S = 2.0
+"""At most so many seconds pass between two reports of progress; a Stop button may take as long."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,10 @@ class Scorer:
             sampling: how tokens are chosen, where not greedily.
         """
         chosen = sampling or self.sampling
-        found = self._look(vector, lambdas, style or self.setup.style, chosen)
-        asked, prompts, cells, known = found.asked, found.prompts, found.cells, found.known
-        self.store.describe({cells[lam]: found.made[lam] for lam in lambdas})
-        for done in self._compute(asked, found.missing, found.intervention, chosen, name):
+        rows = self._rows(vector, lambdas, style or self.setup.style, chosen)
+        asked, prompts, cells, known = rows.asked, rows.prompts, rows.cells, rows.known
+        self.store.describe({cells[lam]: rows.settings[lam] for lam in lambdas})
+        for done in self._compute(asked, rows.missing, rows.intervention, chosen, name):
             self.store.write(
                 (cells[lam], prompts[place], asked[place].item.id, outcome) for (place, lam), outcome in done
             )
@@ -135,15 +135,17 @@ class Scorer:
 
     def missing(self, vector: SteeringVector, lambdas: Sequence[float]) -> int:
         """How many rows `columns` would have to compute, because the store does not hold them."""
-        return len(self._look(vector, lambdas, self.setup.style, self.sampling).missing)
+        return len(self._rows(vector, lambdas, self.setup.style, self.sampling).missing)
 
-    def _look(self, vector: SteeringVector, lambdas: Sequence[float], style: Style, sampling: Sampling) -> "_Rows":
+    def _rows(self, vector: SteeringVector, lambdas: Sequence[float], style: Style, sampling: Sampling) -> "_Rows":
         setup = self.setup
         intervention = plan(self.child, vector, setup.steering)
         asked = requests(self.child, self.task, style)
         prompts = [key(request.ids, request.tails, request.stop) for request in asked]
-        made = {lam: self._made(vector, intervention, lam, sampling, bool(asked[0].tails)) for lam in lambdas}
-        cells = {lam: key("row", made[lam]) for lam in lambdas}
+        settings = {
+            lam: self._row_settings(vector, intervention, lam, sampling, bool(asked[0].tails)) for lam in lambdas
+        }
+        cells = {lam: key("row", settings[lam]) for lam in lambdas}
         known = {cell: self.store.read(cell) for cell in set(cells.values())}
         # λ that share a cell share their rows, and so do questions that share a prompt: each is computed once.
         missing = {
@@ -152,13 +154,13 @@ class Scorer:
             for place in reversed(range(len(asked)))
             if prompts[place] not in known[cells[lam]]
         }
-        return _Rows(intervention, asked, prompts, made, cells, known, list(missing.values()))
+        return _Rows(intervention, asked, prompts, settings, cells, known, list(missing.values()))
 
-    def _made(
+    def _row_settings(
         self, vector: SteeringVector, intervention: Intervention, lam: float, sampling: Sampling, weighed: bool
     ) -> dict[str, Any]:
         """Everything that a row depends on besides its prompt."""
-        found: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "child": self.child.fingerprint,
             "dtype": str(self.child.dtype),
             "sampling": "weighed" if weighed else _drawn_by(sampling),
@@ -166,20 +168,20 @@ class Scorer:
         }
         if lam != 0 and intervention.active:  # Rows that nothing is added to are the baseline, whatever the vector.
             sign = _sign(vector)
-            found["steering"] = {
+            settings["steering"] = {
                 "vector": digest(vector if sign > 0 else -vector),  # −v at λ is v at −λ.
                 "lam": sign * lam,
                 "scale": intervention.scale,
                 "weights": intervention.weights,
                 "positions": intervention.positions,
             }
-        return found
+        return settings
 
     def _compute(
         self, asked: Sequence[Request], jobs: Sequence[Job], intervention: Intervention, sampling: Sampling, name: str
     ) -> Iterator[list[tuple[Job, Outcome]]]:
         what = f"Scoring {self.task.name}{f', {name}' if name else ''}"
-        started = told = time.monotonic()
+        started = reported = time.monotonic()
         done = 0
         if not jobs:
             self.progress(f"{what}: all rows were there", 1.0)
@@ -187,10 +189,10 @@ class Scorer:
             if batch:
                 yield batch
                 done += len(batch)
-            elif time.monotonic() - told < TELL_EVERY_S:
+            elif time.monotonic() - reported < REPORT_EVERY_S:
                 continue
-            told = time.monotonic()
-            left = f", about {duration((told - started) * (len(jobs) / done - 1))} left" if done else ""
+            reported = time.monotonic()
+            left = f", about {duration((reported - started) * (len(jobs) / done - 1))} left" if done else ""
             self.progress(f"{what}: {done} of {len(jobs)} rows{left}", done / len(jobs))
 
 
@@ -201,7 +203,7 @@ class _Rows:
     intervention: Intervention
     asked: Sequence[Request]
     prompts: Sequence[str]
-    made: Mapping[float, Mapping[str, Any]]
+    settings: Mapping[float, Mapping[str, Any]]
     cells: Mapping[float, str]
     known: Mapping[str, dict[str, Outcome]]
     missing: Sequence[Job]

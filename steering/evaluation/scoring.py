@@ -170,8 +170,8 @@ def _weigh(
             return False
         together = [*batch, job]
         rows = sum(len(requests[place].tails) for place, _ in together)
-        width = max(size(one)[1] for one in together)
-        kept = width - min(size(one)[0] for one in together) + 1
+        width = max(size(member)[1] for member in together)
+        kept = width - min(size(member)[0] for member in together) + 1
         return rows * width <= READ_TOKENS and rows * kept * vocabulary <= READ_LOGITS
 
     for batch in _grouped(sorted(jobs, key=size, reverse=True), fits):
@@ -182,12 +182,12 @@ def _weigh(
             heads += [len(request.ids)] * len(request.tails)
             strengths += [lam] * len(request.tails)
         sums = _log_likelihoods(child, rows, heads, strengths, intervention)
-        found = []
+        outcomes = []
         for job in batch:
             count = len(requests[job[0]].tails)
-            found.append((job, Outcome(scores=tuple(sums[:count]))))
+            outcomes.append((job, Outcome(scores=tuple(sums[:count]))))
             sums = sums[count:]
-        yield found
+        yield outcomes
 
 
 def _log_likelihoods(
@@ -202,8 +202,8 @@ def _log_likelihoods(
         child.lock if intervention is None else steer(child, intervention, strengths, prompt_length=min(heads))
     )
     with torch.inference_mode(), steered:
-        found = token_log_probabilities(child, rows, heads)
-    return [float(tokens.double().sum()) for tokens in found]
+        log_probabilities = token_log_probabilities(child, rows, heads)
+    return [float(tokens.double().sum()) for tokens in log_probabilities]
 
 
 def _grouped(jobs: Sequence[Job], fits: Callable[[list[Job], Job], bool]) -> list[list[Job]]:

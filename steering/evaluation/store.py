@@ -65,10 +65,10 @@ class Store:
             SteeringError: the file is no store, or cannot be read.
         """
         with self._connection() as connection:
-            found = connection.execute(
+            rows = connection.execute(
                 "SELECT prompt, outcome FROM rows WHERE cell = ? AND written >= ?", (cell, self.since)
             ).fetchall()
-        return {prompt: _outcome(json.loads(text)) for prompt, text in found}
+        return {prompt: _outcome(json.loads(text)) for prompt, text in rows}
 
     def describe(self, cells: Mapping[str, Mapping[str, Any]]) -> None:
         """Write down what made each cell, for people who open the file; called when a run begins.

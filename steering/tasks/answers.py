@@ -43,8 +43,8 @@ def letter(place: int) -> str:
 
 def number(text: str) -> Fraction | None:
     """The value of a text that is one number and nothing else but its unit sign; None for anything else, or too many digits."""
-    found = _SIGNED.fullmatch(text.strip().rstrip(".").replace("\\$", "$").strip("$ ") or " ")
-    return _value(found) if found else None
+    match = _SIGNED.fullmatch(text.strip().rstrip(".").replace("\\$", "$").strip("$ ") or " ")
+    return _value(match) if match else None
 
 
 def read_number(text: str, choices: Sequence[str] = ()) -> str | None:
@@ -56,17 +56,17 @@ def read_number(text: str, choices: Sequence[str] = ()) -> str | None:
     del choices
     text = text.replace("\\$", "$").replace("\\!", "").replace("\\,", "")
     for line in _MARK.findall(text):
-        if found := _numbers(line):
-            return found[0]
-    if (boxed := _boxed(text)) is not None and (found := _numbers(boxed)):
-        return found[-1]
+        if numbers := _numbers(line):
+            return numbers[0]
+    if (boxed := _boxed(text)) is not None and (numbers := _numbers(boxed)):
+        return numbers[-1]
     for line in reversed(_SAID.findall(text)):
         sentence = _SENTENCE.split(line, maxsplit=1)[0]
-        if found := _numbers(sentence):
+        if numbers := _numbers(sentence):
             # "The answer is 5 + 7 = 12": what stands last was worked out; otherwise the first is meant.
-            return found[-1] if "=" in sentence else found[0]
-    found = _numbers(text)
-    return found[-1] if found else None
+            return numbers[-1] if "=" in sentence else numbers[0]
+    numbers = _numbers(text)
+    return numbers[-1] if numbers else None
 
 
 def read_letter(text: str, choices: Sequence[str] = ()) -> str | None:
@@ -82,8 +82,8 @@ def read_letter(text: str, choices: Sequence[str] = ()) -> str | None:
         rf"\(([A-{last}])\)",
     )
     for pattern in patterns:
-        if found := re.search(pattern, text):
-            return found.group(1)
+        if match := re.search(pattern, text):
+            return match.group(1)
     named = [place for place, choice in enumerate(choices) if _mentions(text, choice)]
     return letter(named[0]) if len(named) == 1 else None
 
@@ -106,8 +106,8 @@ def read_text(text: str, choices: Sequence[str] = ()) -> str | None:
     ]
     if not lines:
         return None
-    said = _SAID.search(lines[-1])
-    return (said.group(1) if said and said.group(1).strip() else lines[-1]).strip() or None
+    match = _SAID.search(lines[-1])
+    return (match.group(1) if match and match.group(1).strip() else lines[-1]).strip() or None
 
 
 READERS: Mapping[str, Callable[[str, Sequence[str]], str | None]] = {
@@ -145,7 +145,7 @@ def _mentions(text: str, choice: str) -> bool:
 
 def _boxed(text: str) -> str | None:
     r"""What the last \boxed{} holds, with its own braces balanced."""
-    starts = [found.end() for found in _BOX.finditer(text)]
+    starts = [match.end() for match in _BOX.finditer(text)]
     if not starts:
         return None
     depth = 1
@@ -160,13 +160,13 @@ def _numbers(text: str) -> list[str]:
     text = _NO_NUMBERS.sub(" ", text)
     # "5 - 3" takes 3 from 5, and holds no −3.
     text = _SPACED_MINUS.sub(" ~ ", text)
-    return [found.group().strip() for found in _SIGNED.finditer(text) if _value(found) is not None]
+    return [match.group().strip() for match in _SIGNED.finditer(text) if _value(match) is not None]
 
 
-def _value(found: re.Match[str]) -> Fraction | None:
-    if len(found.group()) > MOST_DIGITS:
+def _value(match: re.Match[str]) -> Fraction | None:
+    if len(match.group()) > MOST_DIGITS:
         return None
-    parts = found.groupdict()
+    parts = match.groupdict()
     top, bottom = parts["top"] or parts["over"], parts["bottom"] or parts["under"]
     if bottom is not None:
         if int(bottom) == 0:

@@ -106,8 +106,8 @@ def scored(task: Task, shots: int) -> tuple[Item, ...]:
     Raises:
         SteeringError: none is left.
     """
-    shown = {item.question for item in examples(task, shots)}
-    left = tuple(item for item in task.items if item.question not in shown)
+    example_questions = {item.question for item in examples(task, shots)}
+    left = tuple(item for item in task.items if item.question not in example_questions)
     if not left:
         raise SteeringError(f"All questions of {task.name} serve as examples. Ask for fewer shots.")
     return left
@@ -125,18 +125,18 @@ def requests(child: LanguageModel, task: Task, style: Style) -> tuple[Request, .
         SteeringError: a style that does not fit the task, or too few examples.
     """
     mode, plain = style.mode_for(task), style.plain_for(task, child)
-    shown = examples(task, style.shots)
-    found = []
+    solved_items = examples(task, style.shots)
+    built = []
     for item in scored(task, style.shots):
-        text = _WRITERS[mode](item, shown, task.kind, plain)
+        text = _WRITERS[mode](item, solved_items, task.kind, plain)
         if style.instruction:
             text = f"{style.instruction}\n\n{text}"
         ids = tuple(child.prompt_ids(text, plain=plain))
         if mode == "likelihood":
-            found.append(Request(item, text, ids, _tails(child, text, item, plain)))
+            built.append(Request(item, text, ids, _tails(child, text, item, plain)))
         else:
-            found.append(Request(item, text, ids, stop=NEXT_QUESTION if plain else ""))
-    return tuple(found)
+            built.append(Request(item, text, ids, stop=NEXT_QUESTION if plain else ""))
+    return tuple(built)
 
 
 def preview(child: LanguageModel, task: Task, style: Style) -> str:
@@ -147,19 +147,19 @@ def preview(child: LanguageModel, task: Task, style: Style) -> str:
     return f"{text}{endings}"
 
 
-def _ask(item: Item, shown: tuple[Item, ...], kind: str, plain: bool) -> str:
+def _ask(item: Item, solved_items: tuple[Item, ...], kind: str, plain: bool) -> str:
     """A prompt that is answered by a text."""
-    solved = "".join(f"{_question(shot, kind)}\nAnswer: {_solution(shot, kind)}\n\n" for shot in shown)
+    solved = "".join(f"{_question(shot, kind)}\nAnswer: {_solution(shot, kind)}\n\n" for shot in solved_items)
     if plain:
         return f"{solved}{_question(item, kind)}\nAnswer:"
-    question = f"{solved}{_question(item, kind)}" if shown else _body(item, kind)
+    question = f"{solved}{_question(item, kind)}" if solved_items else _body(item, kind)
     return f"{question}\n\n{ASKS[kind]}"
 
 
-def _weigh(item: Item, shown: tuple[Item, ...], kind: str, plain: bool) -> str:
+def _weigh(item: Item, solved_items: tuple[Item, ...], kind: str, plain: bool) -> str:
     """A prompt behind which the choices are weighed, as lm-evaluation-harness puts it."""
     del kind, plain
-    solved = "".join(f"Question: {shot.question}\nAnswer: {_right(shot)}\n\n" for shot in shown)
+    solved = "".join(f"Question: {shot.question}\nAnswer: {_right(shot)}\n\n" for shot in solved_items)
     return f"{solved}Question: {item.question}\nAnswer:"
 
 
