@@ -5,6 +5,7 @@ queue, so that a single model works at a time.
 """
 
 import inspect
+import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import gradio as gr
 
 from steering.errors import SteeringError
 from steering.ui import render, text
+from steering.ui.background.jobs import Report
 from steering.ui.events.long_tasks import Changes, LongTask, failed, named
 from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
@@ -143,7 +145,9 @@ class EventBinder:
         )
 
     def stop(self, run: LongTask) -> None:
-        """Connect the Stop button of a kind of run."""
+        """Connect the Stop button of a kind of run; the page says at once that it was pressed."""
+        stopping = json.dumps(render.progress(Report("", 0.0, stopping=True)))
+        self.js(self.page[run.stop].click, f"() => {stopping}", outputs=[run.status])
         self.on(self.page[run.stop].click, run.end, outputs=run.components, status=run.status)
 
     def notice(self, handler: Notice, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:

@@ -68,12 +68,15 @@ class LongTask:
         return self.buttons(running=True) | self.message(words, "info")
 
     def end(self, session: Session) -> Changes:
-        """Ask the run to stop; it says so itself when it has."""
+        """Ask the run to stop; it says so itself when it has.
+
+        The status is left to the run: the answer to Stop may reach the page after the run's last word.
+        """
         job = session.jobs.get(self.name)
         if job is None:
             return self.buttons(running=False)
         job.stop.set()
-        return self.progress(Report("", 0.0, stopping=True))
+        return {}
 
     def work(
         self, session: Session, handler: Callable[..., Iterator[Changes]], fields: Sequence[Any], *values: Any
