@@ -100,7 +100,7 @@ def test_a_prompt_begins_exactly_once(either: Subject) -> None:
 def test_late_layers_tell_held_out_pairs_apart(either: Subject) -> None:
     late = either.vector.quality[len(either.vector.quality) // 2 :]
     assert min(layer.pairwise_accuracy for layer in late) >= 0.9
-    assert min(layer.agreement for layer in late) > 0.5
+    assert min(layer.split_half_cosine for layer in late) > 0.5
 
 
 def test_centring_loses_the_concept(smollm: Subject) -> None:

@@ -212,6 +212,17 @@ def test_closing_a_page_removes_its_session() -> None:
     assert workspace.session("page") == Session(closed=True)
 
 
+def test_what_the_run_says_is_not_overtaken_by_the_answer_to_stop() -> None:
+    workspace, run = Workspace(), LongTask("steer", ("generate",), "stop", "status")
+    session = workspace.session("page")
+    run.begin(session, workspace)
+    assert "status" not in run.request_stop(session)
+    assert session.jobs["steer"].stop.is_set()
+    stops = [one for one in build_app().fns.values() if one.js and text.STOPPING in str(one.js)]
+    assert len(stops) > 8
+    assert {(one.fn, len(one.outputs)) for one in stops} == {(None, 1)}, "the page says it by itself, at once"
+
+
 def test_a_second_page_is_told_that_the_model_is_busy() -> None:
     workspace, task = Workspace(), LongTask("steer", ("generate",), "stop", "status")
     assert text.STARTING in task.begin(workspace.session("one"), workspace)["status"]

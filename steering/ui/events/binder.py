@@ -5,6 +5,7 @@ page. All long tasks share one queue, so that only one of them uses the models a
 """
 
 import inspect
+import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import gradio as gr
 
 from steering.errors import SteeringError
 from steering.ui import render, text
+from steering.ui.background.jobs import ProgressReport
 from steering.ui.events.long_tasks import Changes, LongTask, by_component, show_failure
 from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
@@ -159,7 +161,9 @@ class EventBinder:
         )
 
     def stop(self, task: LongTask) -> None:
-        """Connect the Stop button of a long task."""
+        """Connect the Stop button of a long task; the page says at once that it was pressed."""
+        stopping = json.dumps(render.progress(ProgressReport("", 0.0, stopping=True)))
+        self.js(self.page[task.stop].click, f"() => {stopping}", outputs=[task.status])
         self.on(self.page[task.stop].click, task.request_stop, outputs=task.components, status=task.status)
 
     def notice(self, handler: Notice, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:

@@ -68,12 +68,15 @@ class LongTask:
         return self.buttons(running=True) | self.message(words, "info")
 
     def request_stop(self, session: Session) -> Changes:
-        """Ask the job to stop. The task shows the end itself, after its current step."""
+        """Ask the job to stop. The task shows the end itself, after its current step.
+
+        The status is left to the task: this answer may reach the page after the task's last change.
+        """
         job = session.jobs.get(self.name)
         if job is None:
             return self.buttons(running=False)
         job.stop.set()
-        return self.progress(ProgressReport("", 0.0, stopping=True))
+        return {}
 
     def work(
         self, session: Session, handler: Callable[..., Iterator[Changes]], fields: Sequence[Any], *values: Any
