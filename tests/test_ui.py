@@ -212,15 +212,15 @@ def test_closing_a_page_removes_its_session() -> None:
     assert workspace.session("page") == Session(closed=True)
 
 
-def test_what_the_run_says_is_not_overtaken_by_the_answer_to_stop() -> None:
-    workspace, run = Workspace(), LongTask("steer", ("generate",), "stop", "status")
+def test_the_last_message_of_a_task_is_not_overtaken_by_the_answer_to_stop() -> None:
+    workspace, task = Workspace(), LongTask("steer", ("generate",), "stop", "status")
     session = workspace.session("page")
-    run.begin(session, workspace)
-    assert "status" not in run.request_stop(session)
+    task.begin(session, workspace)
+    assert "status" not in task.request_stop(session)
     assert session.jobs["steer"].stop.is_set()
-    stops = [one for one in build_app().fns.values() if one.js and text.STOPPING in str(one.js)]
+    stops = [function for function in build_app().fns.values() if text.STOPPING in str(function.js)]
     assert len(stops) > 8
-    assert {(one.fn, len(one.outputs)) for one in stops} == {(None, 1)}, "the page says it by itself, at once"
+    assert {(function.fn, len(function.outputs)) for function in stops} == {(None, 1)}, "the page alone shows it"
 
 
 def test_a_second_page_is_told_that_the_model_is_busy() -> None:
