@@ -26,6 +26,8 @@ from transformers import (
 )
 
 from steering.errors import MismatchError, ModelError, SteeringError
+from steering.interop import Foreign, card
+from steering.library.saved_vectors import own_card
 from steering.models import bundled, sources
 from steering.models import loading as models
 from steering.models.blocks import check_blocks, editing, find_blocks
@@ -229,6 +231,9 @@ def test_a_vector_from_when_float16_had_a_fingerprint_of_its_own_still_fits(tmp_
     vector = SteeringVector(directions, former, "x", "noise", ("more", "less"), "random")
     save_vector(vector, tmp_path / "v.safetensors")
     assert load_vector(tmp_path / "v.safetensors", model).model == model.fingerprint
+    assert own_card(vector, model, "v.safetensors").fits
+    rows = Foreign({0: directions[0]}, None, {"model": former})
+    assert card(rows, model, "v.gguf", "gguf").fits
     assert plan(model, vector).model == model.fingerprint
     child = LanguageModel(tiny_model("gpt2"), byte_tokenizer(), "child")
     assert transfer(vector, model, child, width="truncate").model == child.fingerprint

@@ -9,20 +9,23 @@ from typing import Any
 
 import pandas
 import pytest
+import torch
 from pages import fields, last, press
 
 from steering.concepts.concept import ContrastPair
 from steering.concepts.files import load_concept
 from steering.errors import SteeringError
 from steering.library import saved_vectors as library
+from steering.measure import Projections, Similarity
 from steering.ui.sidebar.cards import update_cards
 from steering.ui.state.drafts import Draft
 from steering.ui.state.settings import FIELDS, FILE_PREFIX, Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import files as exports
-from steering.ui.tabs.export import report, script
+from steering.ui.tabs.export import report, report_text, script
 from steering.ui.tabs.export import text as export_text
 from steering.ui.tabs.export.handlers import load_session, update_script
+from steering.ui.tabs.layers.pairs import LayerComparison, PairState
 from steering.ui.tabs.library import text
 from steering.ui.tabs.library.comparing import compare_vectors
 from steering.ui.tabs.library.handlers import LONG_TASK, LibraryState, SavedVectors
@@ -276,6 +279,17 @@ def test_the_report_is_complete_and_loads_nothing(workspace: Workspace, folders:
     assert "10 pairs" in page
     stale = report_of(workspace, session, fields(*folders, seed=9), EVIL)
     assert "made with other settings" in stale
+
+
+def test_the_report_shows_the_map_of_layers_that_is_on_the_page(workspace: Workspace, folders: tuple[str, str]) -> None:
+    session, values = Session(), fields(*folders)
+    without = report_of(workspace, session, values, PROMPT)
+    similarity = Similarity("scores", torch.eye(2), 0.5, "a", "b", "sentiment", 20)
+    texts = Projections(torch.zeros(4, 2), torch.zeros(4, 2), ("t",) * 4, ("happy", "sad"))
+    session.record(PairState).comparison = LayerComparison(similarity, texts)
+    page = report_of(workspace, session, values, PROMPT)
+    assert report_text.rests_on(similarity) in page
+    assert report_text.rests_on(similarity) not in without
 
 
 def test_a_report_without_anything_computed_is_still_a_report() -> None:

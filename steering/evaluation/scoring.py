@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from steering.errors import SteeringError
-from steering.models import LanguageModel, token_log_probabilities
+from steering.models import BATCH_LOGITS, LanguageModel, token_log_probabilities
 from steering.stats import derived_seed
 from steering.steer import Intervention, Sampling, decode, degenerate, steer, written_text
 from steering.tasks import Item, Request
@@ -25,9 +25,6 @@ WRITTEN_ROWS = 64
 
 READ_TOKENS = 2048
 """Tokens in one batch that weighs choices."""
-
-READ_LOGITS = 40_000_000
-"""Logits in one batch that weighs choices: with a vocabulary of 262,000 they, and not the tokens, fill the memory."""
 
 _LOOK_EVERY = 8
 """Steps of writing between two looks: for a text that ends an answer, and for a caller who wants to stop."""
@@ -172,7 +169,7 @@ def _weigh(
         rows = sum(len(requests[place].tails) for place, _ in together)
         width = max(size(member)[1] for member in together)
         kept = width - min(size(member)[0] for member in together) + 1
-        return rows * width <= READ_TOKENS and rows * kept * vocabulary <= READ_LOGITS
+        return rows * width <= READ_TOKENS and rows * kept * vocabulary <= BATCH_LOGITS
 
     for batch in _grouped(sorted(jobs, key=size, reverse=True), fits):
         rows, heads, strengths = [], [], []

@@ -94,7 +94,7 @@ def card(foreign: Foreign, model: LanguageModel, file: str, format: str) -> Card
             ),
             # Tools name families in their own ways (gemma3 here, gemma3_text there), so another name alone stops nothing.
             _same("family", family, foreign.family),
-            _same("fingerprint", model.fingerprint, stated.get("model"), stops=True),
+            _same("fingerprint", model.fingerprint, model.own_fingerprint(stated.get("model")), stops=True),
             Finding(
                 "strength",
                 "length 1 a layer, or a λ that is stated",

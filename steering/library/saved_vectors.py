@@ -195,7 +195,7 @@ def own_card(vector: SteeringVector, model: LanguageModel, file: str) -> Card:
             numbers,
             _equal("width", str(model.d_model), str(width)),
             _equal("layers", str(model.n_layers), str(rows)),
-            _equal("fingerprint", model.fingerprint, vector.model or "nothing"),
+            _equal("fingerprint", model.fingerprint, model.own_fingerprint(vector.model) or "nothing"),
             _known("made for", "a name", vector.model_name),
             Finding("signal", "some layers", f"layers {ranges(steered)}", "matches"),
             strength,

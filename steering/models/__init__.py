@@ -8,10 +8,11 @@ from steering.models.activations import anchor_texts, batches, block_outputs, re
 from steering.models.blocks import editing
 from steering.models.kv_cache import keep_rows, new_cache, next_logits
 from steering.models.language_model import LanguageModel, pad
-from steering.models.likelihood import continuation_logits, scoring_batches, token_log_probabilities
+from steering.models.likelihood import BATCH_LOGITS, continuation_logits, scoring_batches, token_log_probabilities
 from steering.models.loading import load_model
 
 __all__ = [
+    "BATCH_LOGITS",
     "LanguageModel",
     "anchor_texts",
     "batches",

@@ -109,6 +109,10 @@ class LanguageModel:
             return weights_hash(self.model)
         return self._hash_in(torch.float16)
 
+    def own_fingerprint(self, fingerprint: str | None) -> str | None:
+        """A fingerprint as it is compared: the model's present one for an earlier one of its own, others as they are."""
+        return self.fingerprint if fingerprint and self.has_fingerprint(fingerprint) else fingerprint
+
     def has_fingerprint(self, fingerprint: str) -> bool:
         """Whether a record that carries this fingerprint is of this model.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from steering.steer import DOMINANT, PERPLEXITY_RATIO, REPEATED, Grid, Move, Row
+from steering.steer import DOMINANT, PERPLEXITY_RATIO, REPEATED, Grid, Move, Row, improbable
 from steering.ui.state.settings import LAMBDAS
 
 _ASSETS = files("steering.ui.viewer")
@@ -120,7 +120,7 @@ def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[
     elif health.same_as_baseline and (row.ended or phase != "running"):
         result.append(_badge(f"{MARKS['same']} {WORDS['same']}", "plain", "The same tokens as at λ = 0."))
     if health.perplexity is not None:
-        tone = "bad" if _high_perplexity(row, baseline) else "good"
+        tone = "bad" if improbable(health.perplexity, baseline.health.perplexity if baseline else None) else "good"
         result.append(
             _badge(
                 f"perplexity {_format_number(health.perplexity)}",
@@ -153,14 +153,9 @@ def degeneration_reasons(row: Row, baseline: Row | None) -> str:
         reasons.append(f"{100 * health.repeated:.0f} % of its 3-token runs are repeats (limit {100 * REPEATED:.0f} %)")
     if health.dominant > DOMINANT:
         reasons.append(f"one token makes up {100 * health.dominant:.0f} % of it (limit {100 * DOMINANT:.0f} %)")
-    if _high_perplexity(row, baseline):
+    if improbable(health.perplexity, baseline.health.perplexity if baseline else None):
         reasons.append(f"its perplexity is more than {PERPLEXITY_RATIO:.0f} times the baseline's")
     return "; ".join(reasons).capitalize() + "."
-
-
-def _high_perplexity(row: Row, baseline: Row | None) -> bool:
-    perplexity, reference = row.health.perplexity, baseline.health.perplexity if baseline else None
-    return perplexity is not None and reference is not None and perplexity > PERPLEXITY_RATIO * reference
 
 
 def _state_fields(key: str) -> dict[str, str]:

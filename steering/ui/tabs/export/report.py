@@ -22,6 +22,7 @@ from steering.ui import text as words
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import report_text as text
+from steering.ui.tabs.layers.pairs import PairState
 from steering.ui.viewer import component as viewer
 from steering.ui.viewer.texts import ConceptTexts, PageTexts, labels
 
@@ -64,10 +65,9 @@ def page_report(session: Session, workspace: Workspace, settings: Settings, prom
 
 
 def layer_similarities(session: Session) -> list[Similarity]:
-    """The comparisons of layers in the state of the tabs."""
-    return [
-        value for record in session.records.values() for value in vars(record).values() if isinstance(value, Similarity)
-    ]
+    """The map of layers on the page, where there is one."""
+    comparison = session.record(PairState).comparison
+    return [] if comparison is None else [comparison.similarity]
 
 
 def report_html(
