@@ -1,6 +1,6 @@
-"""Loading a model, its decoder blocks, what it reads and how likely it finds a text.
+"""Loading a model, finding its decoder blocks, reading its residual stream, and log-probabilities of texts.
 
-Only here and in `steer` does a live model run.
+Only this package and `steer` run a model.
 """
 
 from steering.models import bundled

@@ -1,6 +1,6 @@
 """Reading the residual stream: the output of every decoder block at the last token, or at every token.
 
-Nothing here steers or fits anything. All values leave as float32; statistics on them belong to the callers.
+Nothing here steers or fits anything. All values are returned as float32; callers compute statistics on them.
 """
 
 import contextlib
@@ -18,12 +18,12 @@ from steering.models.language_model import LanguageModel, pad
 from steering.models.likelihood import BATCH_TOKENS
 from steering.storage import cached, key
 
-_SINKS = 1
-"""First positions of a text that no typical length is taken from: many models park norms there far above those of any other
-token. Maps leave out more, see `paired_rows`: least squares looks at squares, and a median does not."""
+_NORM_FIRST_POSITION = 1
+"""Positions before this one are left out of the median norms: many models have far longer activations at the first token than
+at any other token. `paired_rows.FIRST_POSITION` is larger, because outliers weigh more in least squares than in a median."""
 
-_EVERY_ANCHOR = 20
-"""Of the anchor texts every so many-th is read for the typical lengths: some thirty texts, a thousand tokens."""
+_ANCHOR_STEP = 20
+"""The median norms are taken over every 20th anchor text: about thirty texts with a thousand tokens."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ def read_blocks(
     *,
     progress: Progress = silent,
 ) -> None:
-    """Run texts through the decoder blocks, in batches of like length, and stop before the output layer.
+    """Run texts through the decoder blocks, in batches of similar length, and stop before the output layer.
 
     Args:
         model: the model that reads.
         rows: token ids of each text.
         keep: called per batch with the texts' numbers and each block's output, `[batch, seq, d_model]`, padded on the
-            right. The tensors are the model's own: copy what is to last.
+            right. Later passes may overwrite the tensors: copy what is needed afterwards.
         progress: told after every batch.
     """
     done = 0
@@ -95,10 +95,10 @@ def read_blocks(
 
 
 def batches(rows: Sequence[Sequence[int]], tokens: int = BATCH_TOKENS) -> list[list[int]]:
-    """Group texts of like length so that a padded batch holds about `tokens` tokens.
+    """Group texts of similar length so that a padded batch holds about `tokens` tokens.
 
     Returns:
-        Lists of positions in `rows`; together each position once, the longest texts first.
+        Lists of positions in `rows`; every position occurs once, the longest texts first.
     """
     groups: list[list[int]] = []
     for position in sorted(range(len(rows)), key=lambda position: -len(rows[position])):
@@ -133,22 +133,24 @@ def block_outputs(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor) -
 
 
 def residual_norms(model: LanguageModel) -> torch.Tensor:
-    """Median length of the residual stream over the tokens of a few anchor texts; kept in the cache.
+    """Median norm of the residual stream over the tokens of a few anchor texts; kept in the cache.
 
-    First tokens are left out.
+    The first token of each text is left out.
 
     Returns:
         float32 `[n_layers]`.
     """
 
     def make() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-        rows = [model.token_ids(text)[: model.context] for text in anchor_texts()[::_EVERY_ANCHOR]]
+        rows = [model.token_ids(text)[: model.context] for text in anchor_texts()[::_ANCHOR_STEP]]
         lengths: list[list[torch.Tensor]] = [[] for _ in range(model.n_layers)]
 
         def keep(members: list[int], hidden: list[torch.Tensor]) -> None:
             for layer, output in enumerate(hidden):
                 norms = output.float().norm(dim=-1)
-                lengths[layer] += [norms[place, _SINKS : len(rows[member])] for place, member in enumerate(members)]
+                lengths[layer] += [
+                    norms[place, _NORM_FIRST_POSITION : len(rows[member])] for place, member in enumerate(members)
+                ]
 
         read_blocks(model, rows, keep)
         return {"norms": torch.stack([torch.cat(layer).median().cpu() for layer in lengths])}, {}
@@ -159,7 +161,7 @@ def residual_norms(model: LanguageModel) -> torch.Tensor:
 
 @cache
 def anchor_texts() -> tuple[str, ...]:
-    """The bundled anchor texts: short passages of every kind, on which maps between models are fitted."""
+    """The bundled anchor texts: short passages of many kinds, on which maps between models are fitted."""
     return _lines((files("steering.models") / "anchors.txt").read_text("utf-8"))
 
 

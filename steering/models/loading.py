@@ -1,4 +1,4 @@
-"""Loading a causal language model from the bundle, the Hub, a folder or a .gguf file, ready to be read and steered.
+"""Loading a causal language model from the bundle, the Hub, a folder or a .gguf file, checked and ready to be steered.
 
 Weights are read from safetensors or GGUF alone, and code that comes with a model is never run.
 """
@@ -14,7 +14,7 @@ from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from steering.errors import ModelError, Progress, SteeringError, silent
-from steering.models.bundled import quietly, read_tokenizer
+from steering.models.bundled import hidden_progress_bars, read_tokenizer
 from steering.models.fingerprint import weights_hash
 from steering.models.language_model import LanguageModel
 from steering.models.sources import explain, locate
@@ -35,47 +35,47 @@ def load_model(
         progress: told what is being done.
 
     Returns:
-        The model, found steerable by a few small forward passes.
+        The model, after a few small forward passes have checked that it can be steered.
 
     Raises:
         ModelError: unknown name, no network, gated, no causal language model, broken file, or not enough memory.
     """
     _use_fast_kernels()
     folder, revision = locate(name, progress)
-    place = _device(device)
+    target = _device(device)
     if dtype not in ("auto", *_DTYPES):
         raise ModelError(f"Unknown dtype {dtype!r}. Use auto, float32, bfloat16 or float16.")
-    kind = _best_dtype(place) if dtype == "auto" else _DTYPES[dtype]
+    torch_dtype = _best_dtype(target) if dtype == "auto" else _DTYPES[dtype]
     progress(f"Loading {name}", 0.0)
     try:
-        _check_memory(name, folder, kind, place)
-        model, loading = _read(folder, kind, device_map)
-        # transformers draws what the files lack at random, and only warns.
+        _check_memory(name, folder, torch_dtype, target)
+        model, loading = _read(folder, torch_dtype, device_map)
+        # transformers initialises missing weights at random, and only warns.
         if missing := sorted(loading["missing_keys"]):
             raise ModelError(
                 f"{name} is incomplete: its files hold no weights for {', '.join(missing[:3])}. Fetch it again."
             )
         tokenizer = read_tokenizer(folder)
-        whole = model if device_map else model.to(place)
-        loaded = LanguageModel(whole, tokenizer, name, revision, lambda other: weights_hash(_read(folder, other)[0]))
-        assert loaded.fingerprint, "worked out now, while what can go wrong with the files is explained"
+        placed = model if device_map else model.to(target)
+        loaded = LanguageModel(
+            placed, tokenizer, name, revision, lambda hash_dtype: weights_hash(_read(folder, hash_dtype)[0])
+        )
+        assert loaded.fingerprint, "computed here, where errors of the files are explained"
         return loaded
     except SteeringError:
         raise
     except (MemoryError, torch.OutOfMemoryError) as error:
-        raise ModelError(_memory_advice(name, place)) from error
-    except (
-        Exception
-    ) as error:  # A damaged file can make transformers raise anything; whatever it is, the file is at fault.
+        raise ModelError(_memory_advice(name, target)) from error
+    except Exception as error:  # A damaged file can make transformers raise any exception.
         if "not enough memory" in str(error) or "can't allocate memory" in str(error):
-            raise ModelError(_memory_advice(name, place)) from error
+            raise ModelError(_memory_advice(name, target)) from error
         raise ModelError(explain(name, error)) from error
 
 
 def _read(folder: Path, dtype: torch.dtype, device_map: str | None = None) -> tuple[Any, dict[str, Any]]:
-    """The transformers model in a folder, on the CPU where no device map says otherwise, and what was missing in its files."""
+    """The transformers model in a folder, on the CPU unless a device map says otherwise, and its loading info."""
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    with quietly():
+    with hidden_progress_bars():
         model, loading = AutoModelForCausalLM.from_pretrained(
             folder,
             config=config,
@@ -91,18 +91,18 @@ def _read(folder: Path, dtype: torch.dtype, device_map: str | None = None) -> tu
 def _use_fast_kernels() -> None:
     # On AMD processors MKL dispatches to code that is up to twice as slow for a few rows, unless it is told to use AVX2.
     # It reads this variable at the first matrix product of the process. A value that the user has set is left alone.
-    can = torch.cpu.get_capabilities()
-    if "AMD" in str(can.get("cpu_name")) and can.get("avx2"):
+    capabilities = torch.cpu.get_capabilities()
+    if "AMD" in str(capabilities.get("cpu_name")) and capabilities.get("avx2"):
         os.environ.setdefault("MKL_CBWR", "AVX2")
 
 
 def _device(name: str) -> torch.device:
     try:
-        place = torch.device(_best_device() if name == "auto" else name)
-        torch.empty(0, device=place)
+        device = torch.device(_best_device() if name == "auto" else name)
+        torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"There is no device {name!r} here. Use auto or cpu.") from error
-    return place
+    return device
 
 
 def _best_device() -> str:
@@ -117,8 +117,12 @@ def _best_dtype(device: torch.device) -> torch.dtype:
     if device.type == "mps":
         return torch.bfloat16 if torch.backends.mps.is_macos_or_newer(14, 0) else torch.float32
     # Without the instructions bfloat16 is emulated, and several times slower than float32.
-    can = torch.cpu.get_capabilities()
-    return torch.bfloat16 if can.get("avx512_bf16") or can.get("amx_bf16") or can.get("bf16") else torch.float32
+    capabilities = torch.cpu.get_capabilities()
+    return (
+        torch.bfloat16
+        if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16")
+        else torch.float32
+    )
 
 
 def _check_memory(name: str, folder: Path, dtype: torch.dtype, device: torch.device) -> None:

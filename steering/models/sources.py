@@ -1,4 +1,4 @@
-"""Where a model's files come from: the bundle, the Hub, a folder, or a .gguf file; and what a failure to load means."""
+"""Where a model's files come from: the bundle, the Hub, a folder, or a .gguf file; and messages for failures to load."""
 
 import difflib
 import re
@@ -22,7 +22,7 @@ def locate(name: str, progress: Progress) -> tuple[Path, str]:
         progress: told what is being done.
 
     Returns:
-        The folder of its files, and the Hub commit that they are from ("" for anything else).
+        The folder of its files, and the Hub commit that they are from ("" for other sources).
 
     Raises:
         ModelError: unknown name, no network, gated, or a broken file.
@@ -38,9 +38,11 @@ def locate(name: str, progress: Progress) -> tuple[Path, str]:
         return path, ""
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
         return _download(name, progress)
-    known = list(bundled.CATALOGUE)
-    near = [each for each in known if name and name in each] or difflib.get_close_matches(name, known, n=2, cutoff=0.3)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    names = list(bundled.CATALOGUE)
+    suggestions = [known for known in names if name and name in known] or difflib.get_close_matches(
+        name, names, n=2, cutoff=0.3
+    )
+    hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
     raise ModelError(
         f"Unknown model {name!r}.{hint} Bundled models: {', '.join(bundled.CATALOGUE)}. A Hub id (owner/name), a folder or "
         "a .gguf file works too."
