@@ -11,7 +11,7 @@ import click
 
 from steering.cli.options import json_option, together
 from steering.cli.steps import show
-from steering.concepts import Columns, Concept, bundled_concepts, lint, read_concept
+from steering.concepts import Columns, Concept, bundled_concepts, check_pairs, lint, read_concept
 from steering.errors import SteeringError
 from steering.storage import TABLE_ENDINGS
 
@@ -52,9 +52,7 @@ def _checked(name: str, columns: Columns | None) -> Concept:
     read = read_concept(name, columns=columns)
     for note in read.notes:
         print(f"{name}: {note}", file=sys.stderr)
-    serious = [str(problem) for problem in lint(read.concept.pairs) if problem.serious]
-    if serious:
-        raise SteeringError(f"The pairs of {read.concept.name} cannot be used. " + " ".join(serious))
+    check_pairs(read.concept)
     return read.concept
 
 

@@ -2,7 +2,7 @@
 
 from steering.concepts.concept import Concept, ContrastPair
 from steering.concepts.files import bundled_concepts, format_concept, load_concept, parse_concept, read_concept
-from steering.concepts.lint import Problem, lint
+from steering.concepts.lint import Problem, check_pairs, lint
 from steering.concepts.reading import Columns, ReadConcept
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Problem",
     "ReadConcept",
     "bundled_concepts",
+    "check_pairs",
     "format_concept",
     "lint",
     "load_concept",

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from steering.concepts.concept import ContrastPair, half_character
+from steering.concepts.concept import Concept, ContrastPair, half_character
+from steering.errors import SteeringError
 
 FEWEST_PAIRS = 4
 """Below this number of pairs a direction says more about the topics than about the concept."""
@@ -83,6 +84,17 @@ def lint(pairs: Sequence[ContrastPair]) -> tuple[Problem, ...]:
     if usable < FEWEST_PAIRS:
         problems.append(Problem(None, f"There are {usable} usable pairs; write at least {FEWEST_PAIRS}.", serious=True))
     return tuple(problems)
+
+
+def check_pairs(concept: Concept) -> None:
+    """Check that a direction can be extracted from a concept's pairs.
+
+    Raises:
+        SteeringError: the linter finds a serious problem; the message gives all of them.
+    """
+    serious = [str(problem) for problem in lint(concept.pairs) if problem.serious]
+    if serious:
+        raise SteeringError(f"The pairs of {concept.name} cannot be used. " + " ".join(serious))
 
 
 def _characters(row: int, pair: ContrastPair) -> list[Problem]:

@@ -15,15 +15,15 @@ from steering.errors import Progress, SteeringError, silent
 from steering.models import LanguageModel
 from steering.stats import mean_interval, wilson
 from steering.vectors import (
-    DIRECTION_METHODS,
     EPSILON,
     FOLDS,
-    differing,
+    check_method,
+    differ_beyond_rounding,
     direction,
     held_out,
-    no_signal,
-    read_sides,
-    rounding,
+    no_signal_message,
+    record_pairs,
+    rounding_share,
 )
 
 
@@ -163,10 +163,10 @@ def read_design(model: LanguageModel, concept: Concept, method: str, *, progress
     Raises:
         SteeringError: unknown method, pairs that cannot be used, or no layer with signal.
     """
-    positive, negative = read_sides(model, concept, progress=progress)
-    found = design(positive, negative, method, rounding(model), concept=concept.name, model_name=model.name)
+    positive, negative = record_pairs(model, concept, progress=progress)
+    found = design(positive, negative, method, rounding_share(model), concept=concept.name, model_name=model.name)
     if not found.signal.any():
-        raise SteeringError(no_signal(model, concept))
+        raise SteeringError(no_signal_message(model, concept))
     return found
 
 
@@ -184,10 +184,11 @@ def design(
     Raises:
         SteeringError: unknown method.
     """
-    if method not in DIRECTION_METHODS:
-        raise SteeringError(f"Unknown direction method {method!r}. Choose one of {', '.join(DIRECTION_METHODS)}.")
+    check_method(method)
     spanned = torch.linalg.qr((positive - negative).permute(1, 2, 0), mode="r").R
-    return Design(concept, model_name, method, spanned.permute(2, 0, 1), differing(positive, negative, noise))
+    return Design(
+        concept, model_name, method, spanned.permute(2, 0, 1), differ_beyond_rounding(positive, negative, noise)
+    )
 
 
 def votes(design: Design, *, progress: Progress = silent) -> Votes:
@@ -228,7 +229,7 @@ def leave_out(design: Design, pair: int, layers: torch.Tensor | None = None) -> 
         if int(tested.sum()) >= max(FOLDS, (pairs - 1) / 2):
             kept = design.differences[tested, layer]
             own = design.differences[pair : pair + 1, layer][design.usable[pair : pair + 1, layer]]
-            with_it[tested, layer] = held_out(kept, design.method, also=own)
+            with_it[tested, layer] = held_out(kept, design.method, always_train=own)
             without_it[tested, layer] = held_out(kept, design.method)
     return LeftOut(pair, cosines, with_it[others], without_it[others])
 

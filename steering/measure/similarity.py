@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import torch
 from sklearn.model_selection import KFold
 
-from steering.concepts import Concept, lint
+from steering.concepts import Concept, check_pairs
 from steering.errors import Progress, SteeringError, part_of, silent
 from steering.measure.effects import neutral_prompts, score_gradient
 from steering.models import LanguageModel, record
 from steering.transfer import carry_everywhere, measured_r2, paired_sample
-from steering.vectors import EPSILON, NO_DIFFERENCE, extract, fit, rounding
+from steering.vectors import EPSILON, NO_DIFFERENCE, extract, fit, rounding_share
 
 _FOLDS = 4
 """Parts of the pairs that are left out in turn while the others give the direction that they are projected on."""
@@ -123,9 +123,7 @@ def similarity(
     Raises:
         SteeringError: unknown metric, pairs that cannot be used, or no continuations for "gradient".
     """
-    serious = [str(problem) for problem in lint(concept.pairs) if problem.serious]
-    if serious:
-        raise SteeringError(f"The pairs of {concept.name} cannot be used. " + " ".join(serious))
+    check_pairs(concept)
     if metric not in METRICS:
         raise SteeringError(f"Unknown similarity {metric!r}. Choose one of {', '.join(METRICS)}.")
     found = METRICS[metric](parent, child, concept, progress)
@@ -149,8 +147,8 @@ def projections(
     columns = record(child, texts, progress=part_of(progress, 0.5, 1.0)).values.double()
     labels = (concept.positive_label, concept.negative_label)
     return Projections(
-        _held_out_projections(rows, rounding(parent)),
-        _held_out_projections(columns, rounding(child)),
+        _held_out_projections(rows, rounding_share(parent)),
+        _held_out_projections(columns, rounding_share(child)),
         tuple(texts),
         labels,
     )

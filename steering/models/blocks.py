@@ -92,8 +92,8 @@ def find_blocks(model: nn.Module, probe: torch.Tensor) -> tuple[tuple[nn.Module,
             f"{name} ({len(members)} x {type(members[0]).__name__})" for name, members in lists.items()
         )
         raise ModelError(
-            f"No decoder blocks were found in {type(model).__name__}. Lists of modules in it: {descriptions or 'none'}. A model "
-            "can be steered when its blocks sit in one list and each returns [batch, seq, d_model]."
+            f"No decoder blocks were found in {type(model).__name__}. Lists of modules in it: {descriptions or 'none'}. "
+            "A model can be steered when its blocks sit in one list and each returns [batch, seq, d_model]."
         )
     # A list inside a block (experts, adapters) can behave like blocks too, but is nested deeper: take the outermost.
     name = min(candidates, key=lambda name: (name.count("."), -len(lists[name])))
@@ -129,10 +129,10 @@ def check_blocks(model: nn.Module, blocks: Sequence[nn.Module], probe: torch.Ten
     name = type(model).__name__
     if not unsteered.isfinite().all():
         raise ModelError(
-            f"{name} computes numbers that are not finite in {unsteered.dtype}: its weights are damaged, or it needs float32 or "
-            "bfloat16."
+            f"{name} computes numbers that are not finite in {unsteered.dtype}: its weights are damaged, or it needs float32 "
+            "or bfloat16."
         )
-    # Not bit for bit: mixture-of-experts layers batch the tokens of both rows, so changing one row changes the other's rounding.
+    # Not bit for bit: mixture-of-experts layers batch the tokens of both rows, so one row changes the rounding of the other.
     if (unsteered[0] - steered[0]).abs().max() > rounding_of_logits(unsteered):
         raise ModelError(f"{name} gives other logits when nothing is added: it cannot be measured.")
     if (unsteered[0] - unsteered[1])[:-1].abs().max() > max(

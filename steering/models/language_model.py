@@ -95,8 +95,8 @@ class LanguageModel:
     def fingerprint(self) -> str:
         """Hash of the weights, the same for every type and device that they are loaded in.
 
-        The weights are hashed as bfloat16 rounds them, see `weights_hash`. Rounding to float16 first gives other numbers, so for
-        a model in float16 the files are read again.
+        The weights are hashed as bfloat16 rounds them, see `weights_hash`. Rounding to float16 first gives other numbers, so
+        for a model in float16 the files are read again.
         """
         if self.dtype == torch.float16 and self._hash_in is not None:
             return self._hash_in(torch.bfloat16)

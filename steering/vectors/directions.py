@@ -1,6 +1,6 @@
-"""One layer's direction: the methods that find it from contrast pairs, and how well it stands for pairs it never saw.
+"""One layer's direction: the methods that fit it to contrast pairs, and its quality on held-out pairs.
 
-Pure functions of differences, positive side minus negative side, at one layer. `extraction` puts the layers together.
+Pure functions of differences, positive side minus negative side, at one layer. `extraction` applies them to every layer.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,19 +10,27 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
+from steering.errors import SteeringError
+
 EPSILON = 1e-30
-"""Least divisor: a row of zeros divided by it stays zero, and every length that activations have is far above it."""
+"""Smallest divisor: a row of zeros divided by it stays zero, and norms of activations are far above it."""
 
 NO_DIFFERENCE = 1e-5
 """A difference shorter than this share of the activations' length is rounding, not signal (float32)."""
 
 FOLDS = 5
-"""Parts of the pairs that are left out in turn, where quality is measured."""
+"""Folds of the cross-validation over pairs that measures a direction's quality."""
+
+CHANCE_ACCURACY = 0.5
+"""Pairwise accuracy of a random direction."""
+
+_MIN_USABLE_SHARE = 0.5
+"""A layer carries no signal where fewer than this share of the pairs differ by more than rounding."""
 
 
 @dataclass(frozen=True)
 class LayerQuality:
-    """How well one layer's direction stands for the concept, on pairs left out of the fit.
+    """How well one layer's direction represents the concept, measured on held-out pairs.
 
     Attributes:
         pairwise_accuracy: share of held-out pairs whose positive side lies further along the direction.
@@ -40,16 +48,16 @@ class LayerQuality:
 def pca(differences: torch.Tensor) -> torch.Tensor:
     """First right singular vector of the unit differences, not centred, `[n_pairs, d]` to `[d]`.
 
-    Source: arXiv 2512.19069, read so that the mean direction is kept.
+    Source: arXiv 2512.19069, read as a decomposition without centring, which preserves the mean of the differences.
     """
     return torch.linalg.svd(units(differences), full_matrices=False).Vh[0]
 
 
 def pca_centred(differences: torch.Tensor) -> torch.Tensor:
-    """First principal component of the unit differences, centred as textbooks do, `[n_pairs, d]` to `[d]`.
+    """First principal component of the unit differences, centred, `[n_pairs, d]` to `[d]`.
 
-    The mean of the differences, which is the concept, is what centring takes away; offered because it is a literal
-    reading of arXiv 2512.19069.
+    Centring removes the mean of the differences, which carries the concept; offered because it is a literal reading of
+    arXiv 2512.19069.
     """
     rows = units(differences)
     return torch.linalg.svd(rows - rows.mean(dim=0), full_matrices=False).Vh[0]
@@ -61,9 +69,9 @@ def mean(differences: torch.Tensor) -> torch.Tensor:
 
 
 def logistic(differences: torch.Tensor) -> torch.Tensor:
-    """Normal of a logistic regression that tells a difference from its opposite, `[n_pairs, d]` to `[d]`.
+    """Normal of a logistic regression that separates the differences from their negatives, `[n_pairs, d]` to `[d]`.
 
-    Working on differences takes each pair's topic away; the two signs make the classifier pass through the origin.
+    Differences do not depend on a pair's topic; with both signs the classifier passes through the origin.
     """
     size = differences.norm(dim=1).median()
     rows = torch.cat([differences, -differences]) / size
@@ -80,72 +88,86 @@ DIRECTION_METHODS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
+def check_method(method: str) -> None:
+    """Check the name of a direction method.
+
+    Raises:
+        SteeringError: unknown method.
+    """
+    if method not in DIRECTION_METHODS:
+        raise SteeringError(f"Unknown direction method {method!r}. Choose one of {', '.join(DIRECTION_METHODS)}.")
+
+
 def units(rows: torch.Tensor) -> torch.Tensor:
-    """Rows `[..., d]` brought to length 1; a row of zeros stays one."""
+    """Rows `[..., d]` scaled to length 1; a row of zeros stays zero."""
     return torch.nn.functional.normalize(rows, dim=-1, eps=EPSILON)
 
 
-def differing(positive: torch.Tensor, negative: torch.Tensor, noise: float = NO_DIFFERENCE) -> torch.Tensor:
+def differ_beyond_rounding(
+    positive: torch.Tensor, negative: torch.Tensor, noise: float = NO_DIFFERENCE
+) -> torch.Tensor:
     """Which pairs differ by more than rounding: bool `[...]` from two sides `[..., d]`.
 
     Args:
         positive: activations of the positive sides.
         negative: activations of the negative sides.
-        noise: a difference counts from this share of the activations' length on.
+        noise: differences up to this share of the activations' length are rounding.
     """
     lengths = (positive.norm(dim=-1) + negative.norm(dim=-1)) / 2
     return (positive - negative).norm(dim=-1) > noise * lengths
 
 
-def direction(kept: torch.Tensor, method: str, total: int) -> torch.Tensor:
-    """A layer's direction, towards the positive pole: `[n_kept, d]` to `[d]`, of length 1.
+def direction(differences: torch.Tensor, method: str, n_pairs: int) -> torch.Tensor:
+    """A layer's direction, towards the positive pole: `[n_usable, d]` to `[d]`, of length 1.
 
     Args:
-        kept: the differences that are no rounding.
+        differences: those that exceed rounding.
         method: a key of `DIRECTION_METHODS`.
-        total: number of pairs that there were; where fewer than half of them are kept the direction is zero.
+        n_pairs: number of pairs in all; where fewer than half of them differ the direction is zero.
     """
-    return _fitted(kept, method) if len(kept) >= max(2, total / 2) else torch.zeros(kept.shape[-1]).double()
+    if len(differences) < max(2, _MIN_USABLE_SHARE * n_pairs):
+        return torch.zeros(differences.shape[-1]).double()
+    return _fit_direction(differences, method)
 
 
-def held_out(differences: torch.Tensor, method: str, also: torch.Tensor | None = None) -> torch.Tensor:
-    """How each pair lies along the direction of pairs in other folds, `[n_pairs]`, as a cosine.
+def held_out(differences: torch.Tensor, method: str, always_train: torch.Tensor | None = None) -> torch.Tensor:
+    """Cosine of each difference with the direction fitted to the other folds, `[n_pairs]`.
 
     Args:
         differences: `[n_pairs, d]`, at least as many as there are folds.
         method: a key of `DIRECTION_METHODS`.
-        also: `[n, d]`, further differences that every fit sees and that are not tested.
+        always_train: `[n, d]`, further differences that are in every fit and are not tested.
     """
-    along = differences.new_empty(len(differences))
+    cosines = differences.new_empty(len(differences))
     for train, test in KFold(FOLDS, shuffle=True, random_state=0).split(differences):
-        seen = differences[train] if also is None else torch.cat([differences[train], also])
-        along[test] = units(differences[test]) @ _fitted(seen, method)
-    return along
+        training = differences[train] if always_train is None else torch.cat([differences[train], always_train])
+        cosines[test] = units(differences[test]) @ _fit_direction(training, method)
+    return cosines
 
 
-def measured(kept: torch.Tensor, method: str, total: int) -> LayerQuality:
-    """The quality of a layer's direction; that of a coin where too few pairs are kept.
+def layer_quality(differences: torch.Tensor, method: str, n_pairs: int) -> LayerQuality:
+    """The quality of a layer's direction; that of a random direction where too few pairs differ.
 
     Args:
-        kept: the differences that are no rounding, `[n_kept, d]`.
+        differences: those that exceed rounding, `[n_usable, d]`.
         method: a key of `DIRECTION_METHODS`.
-        total: number of pairs that there were.
+        n_pairs: number of pairs in all.
     """
-    if len(kept) < max(FOLDS, total / 2):
-        return LayerQuality(0.5, 0.0, 0.0, total - len(kept))
-    along = held_out(kept, method)
-    halves: Sequence[torch.Tensor] = [_fitted(kept[start::2], method) for start in (0, 1)]
+    if len(differences) < max(FOLDS, _MIN_USABLE_SHARE * n_pairs):
+        return LayerQuality(CHANCE_ACCURACY, 0.0, 0.0, n_pairs - len(differences))
+    cosines = held_out(differences, method)
+    halves: Sequence[torch.Tensor] = [_fit_direction(differences[start::2], method) for start in (0, 1)]
     return LayerQuality(
-        pairwise_accuracy=float((along > 0).double().mean()),
-        explained_variance=float(along.square().mean()),
+        pairwise_accuracy=float((cosines > 0).double().mean()),
+        explained_variance=float(cosines.square().mean()),
         split_half_cosine=float(halves[0] @ halves[1]),
-        dropped=total - len(kept),
+        dropped=n_pairs - len(differences),
     )
 
 
-def _fitted(differences: torch.Tensor, method: str) -> torch.Tensor:
-    found = DIRECTION_METHODS[method](differences)
-    # Positive λ must push towards the positive pole, whatever sign the decomposition chose.
-    if (units(differences) @ found).mean() < 0:
-        found = -found
-    return torch.nn.functional.normalize(found, dim=0, eps=EPSILON)
+def _fit_direction(differences: torch.Tensor, method: str) -> torch.Tensor:
+    fitted = DIRECTION_METHODS[method](differences)
+    # Positive λ must steer towards the positive pole; the sign of a singular vector is arbitrary.
+    if (units(differences) @ fitted).mean() < 0:
+        fitted = -fitted
+    return torch.nn.functional.normalize(fitted, dim=0, eps=EPSILON)

@@ -1,6 +1,6 @@
 """Extraction: from a concept's contrast pairs to a steering vector in the space of the model that read them.
 
-How one layer's direction is found is `directions`' task, carrying the vector to another model `transfer`'s.
+`directions` fits one layer's direction, `transfer` carries the vector to another model.
 """
 
 from dataclasses import replace
@@ -8,10 +8,17 @@ from dataclasses import replace
 import torch
 import transformers
 
-from steering.concepts import Concept, lint
+from steering.concepts import Concept, check_pairs
 from steering.errors import Progress, SteeringError, part_of, silent
 from steering.models import LanguageModel, record
-from steering.vectors.directions import DIRECTION_METHODS, NO_DIFFERENCE, differing, direction, measured, units
+from steering.vectors.directions import (
+    NO_DIFFERENCE,
+    check_method,
+    differ_beyond_rounding,
+    direction,
+    layer_quality,
+    units,
+)
 from steering.vectors.vector import SteeringVector
 
 
@@ -29,11 +36,11 @@ def extract(
     Raises:
         SteeringError: unknown method, pairs that cannot be used, or no layer with signal.
     """
-    positive, negative = read_sides(model, concept, progress=part_of(progress, 0.0, 0.8))
+    positive, negative = record_pairs(model, concept, progress=part_of(progress, 0.0, 0.8))
     progress(f"Finding the directions of {concept.name}", 0.8)
-    vector = fit(positive, negative, method, rounding(model))
+    vector = fit(positive, negative, method, rounding_share(model))
     if not any(vector.signal):
-        raise SteeringError(no_signal(model, concept))
+        raise SteeringError(no_signal_message(model, concept))
     return replace(
         vector,
         model=model.fingerprint,
@@ -52,34 +59,32 @@ def extract(
     )
 
 
-def read_sides(
+def record_pairs(
     model: LanguageModel, concept: Concept, *, progress: Progress = silent
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Read both sides of every pair at the last token, each float64 `[n_pairs, n_layers, d_model]`.
+    """Activations of both sides of every pair at the last token, each float64 `[n_pairs, n_layers, d_model]`.
 
     Raises:
         SteeringError: pairs that cannot be used.
     """
-    serious = [str(problem) for problem in lint(concept.pairs) if problem.serious]
-    if serious:
-        raise SteeringError(f"The pairs of {concept.name} cannot be used. " + " ".join(serious))
+    check_pairs(concept)
     texts = [pair.positive for pair in concept.pairs] + [pair.negative for pair in concept.pairs]
     positive, negative = record(model, texts, progress=progress).values.double().chunk(2)
     return positive, negative
 
 
-def no_signal(model: LanguageModel, concept: Concept) -> str:
-    """What to say of pairs whose sides no layer tells apart."""
+def no_signal_message(model: LanguageModel, concept: Concept) -> str:
+    """Message for pairs whose two sides have the same activations at every layer."""
     return f"No layer of {model.name} tells the two sides of {concept.name} apart: their last tokens agree."
 
 
-def rounding(model: LanguageModel) -> float:
-    """Share of the activations' length up to which a difference is rounding in the model's own type."""
+def rounding_share(model: LanguageModel) -> float:
+    """Share of the activations' length up to which a difference is rounding, in the model's dtype."""
     return max(NO_DIFFERENCE, torch.finfo(model.dtype).eps / 4)
 
 
 def fit(positive: torch.Tensor, negative: torch.Tensor, method: str, noise: float = NO_DIFFERENCE) -> SteeringVector:
-    """Find each layer's direction from activations, with quality measured on pairs left out.
+    """Find each layer's direction from activations, with quality measured on held-out pairs.
 
     Args:
         positive: `[n_pairs, n_layers, d_model]`, float64.
@@ -88,20 +93,19 @@ def fit(positive: torch.Tensor, negative: torch.Tensor, method: str, noise: floa
         noise: differences shorter than this share of the activations' length are dropped and counted.
 
     Returns:
-        A vector that belongs to no model yet.
+        A vector without model and concept.
 
     Raises:
         SteeringError: unknown method.
     """
-    if method not in DIRECTION_METHODS:
-        raise SteeringError(f"Unknown direction method {method!r}. Choose one of {', '.join(DIRECTION_METHODS)}.")
+    check_method(method)
     differences = positive - negative
-    usable = differing(positive, negative, noise)
+    usable = differ_beyond_rounding(positive, negative, noise)
     directions, quality, projections = [], [], []
     for layer in range(differences.shape[1]):
-        kept = differences[usable[:, layer], layer]
-        directions.append(direction(kept, method, len(differences)))
-        quality.append(measured(kept, method, len(differences)))
+        layer_differences = differences[usable[:, layer], layer]
+        directions.append(direction(layer_differences, method, len(differences)))
+        quality.append(layer_quality(layer_differences, method, len(differences)))
         projections.append(units(differences[:, layer]) @ directions[-1])
     return SteeringVector(
         directions=torch.stack(directions).float(),

@@ -26,28 +26,28 @@ _QUALITY_KEYS = {
 }
 """Keys of a layer's quality in the file's header, and the fields of `LayerQuality` that they hold."""
 
-_ROUNDING = 1e-5
-"""A length this near to 1 is 1: float32 rows that were normalised differ from it by less."""
+_UNIT_TOLERANCE = 1e-5
+"""Lengths within this distance of 1 count as 1: normalised float32 rows differ from it by less."""
 
 
 @dataclass(frozen=True)
 class SteeringVector:
     """A direction for every layer of one model.
 
-    Vectors of one model can be added, subtracted and scaled. What that makes is never brought back to length 1, so no strength
-    is lost: `2 * v` at λ = 1 is `v` at λ = 2, a sum pushes by the sum of both pushes, and `v - v` pushes nowhere.
+    Vectors of one model can be added, subtracted and scaled. The result is not normalised: `2 * v`
+    at λ = 1 steers like `v` at λ = 2, a sum adds the offsets of both vectors, and `v - v` adds nothing.
 
     Attributes:
-        directions: float32 `[n_layers, d_model]`; a row is zero where the layer carries no signal. What was extracted or
-            carried has rows of length 1; rows of a sum or a multiple may have any length, and are used as they are.
-        model: fingerprint of the model whose residual stream it lives in.
+        directions: float32 `[n_layers, d_model]`; a row is zero where the layer carries no signal. Rows of an
+            extracted or carried vector have length 1; rows of a sum or a multiple may have any length.
+        model: fingerprint of the model that the directions belong to.
         model_name: what that model is called.
         concept: name of the concept.
-        labels: what λ > 0 and λ < 0 push towards.
+        labels: the poles that λ > 0 and λ < 0 steer towards.
         method: name of the direction method, a key of `DIRECTION_METHODS`.
         quality: per layer, empty where it was not measured.
         projections: `[n_layers, n_pairs]`, each pair's difference along the direction, as a cosine; None when unknown.
-        provenance: where it came from: hashes, seeds, versions, and for a carried vector how it was carried.
+        provenance: its origin: hashes, seeds, versions, and for a carried vector how it was carried.
         pairs: the texts that it was extracted from, positive then negative; empty when unknown.
     """
 
@@ -73,9 +73,9 @@ class SteeringVector:
 
     @property
     def lengths(self) -> torch.Tensor:
-        """Length of every row `[n_layers]`; exactly 1 where it is 1 up to the last digits of a float."""
+        """Length of every row `[n_layers]`; exactly 1 where it is 1 up to rounding."""
         lengths = self.directions.norm(dim=-1)
-        return torch.where((lengths - 1).abs() < _ROUNDING, 1.0, lengths)
+        return torch.where((lengths - 1).abs() < _UNIT_TOLERANCE, 1.0, lengths)
 
     @property
     def report(self) -> Mapping[str, Any] | None:
@@ -88,11 +88,11 @@ class SteeringVector:
         return _digest(self.directions)
 
     def belongs_to(self, model: LanguageModel) -> bool:
-        """Whether the vector lives in this model's residual stream."""
+        """Whether the directions belong to this model's residual stream."""
         return tuple(self.directions.shape) == (model.n_layers, model.d_model) and model.has_fingerprint(self.model)
 
     def check_model(self, model: LanguageModel) -> None:
-        """Make sure that the vector lives in this model's residual stream.
+        """Check that the directions belong to this model's residual stream.
 
         Raises:
             MismatchError: it belongs to another model.
@@ -106,7 +106,7 @@ class SteeringVector:
             )
 
     def adopted(self, model: LanguageModel) -> "SteeringVector":
-        """The same vector with the model's fingerprint, which it may carry in the form that an earlier version gave it.
+        """The same vector with the model's present fingerprint in place of one that an earlier version computed.
 
         Raises:
             MismatchError: it belongs to another model.
@@ -118,7 +118,7 @@ class SteeringVector:
         return replace(self, directions=-self.directions, labels=self.labels[::-1])
 
     def __mul__(self, factor: float) -> "SteeringVector":
-        """Push `factor` times as far at the same λ; a factor below 0 swaps the poles.
+        """Scale the directions; a factor below 0 swaps the poles.
 
         Raises:
             SteeringError: the factor is not finite.
@@ -135,10 +135,11 @@ class SteeringVector:
     __rmul__ = __mul__
 
     def __add__(self, other: "SteeringVector") -> "SteeringVector":
-        """Push along both, at every layer by the sum of the two pushes.
+        """Add the directions of two vectors of one model, layer by layer.
 
-        Under the scale "residual" the layer weights are spread over the layers with signal, so the pushes add up exactly where
-        both vectors carry signal at the same layers. What was measured of the parts does not hold for the sum and is dropped.
+        Under the scale "residual" the layer weights are spread over the layers with signal, so the offsets add up exactly where
+        both vectors carry signal at the same layers. Quality and projections of the parts do not hold for the sum and are
+        dropped.
 
         Raises:
             MismatchError: the two belong to different models.
@@ -151,7 +152,7 @@ class SteeringVector:
                 f"one of {other.model_name} {tuple(other.directions.shape)}, fingerprint {other.model or 'unknown'}, cannot "
                 "be added: they live in different spaces. Carry both into one model with transfer() first."
             )
-        # In one order, so that a + b and b + a are the same record.
+        # Sorted, so that a + b and b + a are the same record.
         parts = sorted((self, other), key=lambda part: (part.concept, part.labels, part.method))
         return replace(
             self,
@@ -172,7 +173,7 @@ class SteeringVector:
 def random_like(vector: SteeringVector, seed: int) -> SteeringVector:
     """A control: random directions of the same lengths at the same layers, for the same model.
 
-    Vectors of equal lengths get the same control from the same seed, so that what it does has to be computed only once.
+    Vectors of equal lengths get the same control from the same seed, so that its results can be shared.
 
     Raises:
         SteeringError: a seed that no generator takes.
@@ -194,8 +195,8 @@ def random_like(vector: SteeringVector, seed: int) -> SteeringVector:
 def save_vector(vector: SteeringVector, path: str | Path) -> None:
     """Write a vector file: safetensors with the tensor `directions` and everything else in the JSON header.
 
-    The header says the shape, which layers carry signal and the SHA-256 of the numbers once more, so that a damaged file is
-    found when it is read.
+    The header repeats the shape and the layers with signal and holds the SHA-256 of the numbers, so that damage is detected
+    when the file is read.
     """
     header = {
         "format": FORMAT,
@@ -236,12 +237,12 @@ def load_vector(path: str | Path, model: LanguageModel | None = None) -> Steerin
     if version > FORMAT:
         raise SteeringError(f"{path} has format {version}; this version reads up to {FORMAT}. Update Steering Lab.")
     directions = tensors["directions"].float()
-    found = {
+    actual = {
         "shape": list(directions.shape),
         "signal": [bool(row.any()) for row in directions],
         "sha256": _digest(directions),
     }
-    for name, value in found.items():
+    for name, value in actual.items():
         if header.get(name, value) != value:
             raise SteeringError(
                 f"{path} is damaged: its header says {name} {header[name]}, its directions have {value}. Save it again."
