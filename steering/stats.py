@@ -72,12 +72,12 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     return min(float(low), right / n), max(float(high), right / n)
 
 
-def compare(one: Sequence[bool], other: Sequence[bool], seed: int = 0) -> Comparison:
+def compare(answers: Sequence[bool], reference: Sequence[bool], seed: int = 0) -> Comparison:
     """Compare two ways of answering the same questions, question by question.
 
     Args:
-        one: whether each question is answered rightly.
-        other: the same for the reference, in the same order.
+        answers: whether each question is answered rightly.
+        reference: the same for the reference, in the same order.
         seed: of the bootstrap.
 
     Raises:
@@ -85,11 +85,11 @@ def compare(one: Sequence[bool], other: Sequence[bool], seed: int = 0) -> Compar
     """
     from statsmodels.stats.contingency_tables import mcnemar
 
-    pairs = list(zip(one, other, strict=True))
-    gained = sum(left and not right for left, right in pairs)
-    lost = sum(right and not left for left, right in pairs)
+    pairs = list(zip(answers, reference, strict=True))
+    gained = sum(answer and not expected for answer, expected in pairs)
+    lost = sum(expected and not answer for answer, expected in pairs)
     p = float(mcnemar([[0, gained], [lost, 0]], exact=True).pvalue) if gained + lost else 1.0
-    low, high = mean_interval([int(left) - int(right) for left, right in pairs], seed)
+    low, high = mean_interval([int(answer) - int(expected) for answer, expected in pairs], seed)
     return Comparison((gained - lost) / len(pairs), low, high, gained, lost, min(p, 1.0))
 
 
@@ -107,7 +107,7 @@ def mean_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]
     check_seed(seed)
     if len(values) < 2:
         return math.nan, math.nan
-    found = bootstrap(
+    interval = bootstrap(
         (np.asarray(values, dtype=float),),
         np.mean,
         n_resamples=RESAMPLES,
@@ -115,7 +115,7 @@ def mean_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(interval.low), float(interval.high)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from test_retention import CONCEPT
 
-from steering.measure.effects import effect, kl_divergence, own_text, score_gradient
+from steering.measure.effects import effect, kl_divergence, score_gradient, unsteered_text
 from steering.models import likelihood
 from steering.models.language_model import LanguageModel
 from steering.models.likelihood import token_log_probabilities
@@ -46,7 +46,7 @@ def test_no_batch_makes_more_logits_than_fit_into_memory(
     vector = vector_for(llama)
     lambdas = [place / 10 for place in range(8)]
     grid = generate(llama, "The train", vector, lambdas, max_new_tokens=12)
-    texts = own_text(llama)[:6]
+    texts = unsteered_text(llama)[:6]
     works: dict[str, Callable[[], object]] = {
         "assess": lambda: [row.health.perplexity for row in assess(llama, grid).rows],
         "effect": lambda: effect(llama, vector, CONCEPT, prompts=("The morning train", "She opened it")).per_prompt,

@@ -29,14 +29,14 @@ def test_probabilities_are_those_of_the_plain_model(
 ) -> None:
     with torch.inference_mode():
         expected = model.model(torch.tensor([prompt])).logits[0, -1].float().softmax(dim=-1)
-    (moves,) = next_tokens(model, prompt, vector, [0.5], most=len(expected))
+    (moves,) = next_tokens(model, prompt, vector, [0.5], limit=len(expected))
     assert len(moves) == len(expected)
     assert sorted(move.before for move in moves) == pytest.approx(sorted(expected.tolist()), abs=1e-5)
     assert sum(move.after for move in moves) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_the_largest_moves_come_first(model: LanguageModel, vector: SteeringVector, prompt: list[int]) -> None:
-    for moves in next_tokens(model, prompt, vector, [-0.5, 0.5], most=5):
+    for moves in next_tokens(model, prompt, vector, [-0.5, 0.5], limit=5):
         sizes = [abs(move.after - move.before) for move in moves]
         assert len(sizes) == 5
         assert sizes == sorted(sizes, reverse=True)

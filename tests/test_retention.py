@@ -20,8 +20,8 @@ from steering.measure.effects import (
     expected_effect,
     kl_divergence,
     neutral_prompts,
-    own_text,
     score_gradient,
+    unsteered_text,
 )
 from steering.measure.retention import measure, retention, with_effect
 from steering.models.language_model import LanguageModel
@@ -183,7 +183,7 @@ def test_a_louder_vector_looks_no_better_at_matched_kl(llama: LanguageModel) -> 
 def test_disturbance_grows_with_the_square_of_the_strength(model: LanguageModel, vector_for: Make) -> None:
     if "mixtral" in model.name:
         pytest.skip("which experts a token goes to is not a smooth function of the activations")
-    vector, texts = vector_for(model), own_text(model)
+    vector, texts = vector_for(model), unsteered_text(model)
     none = replace(vector, directions=torch.zeros_like(vector.directions))
     assert kl_divergence(model, none, texts) == pytest.approx(0, abs=1e-6)
     small, large = (kl_divergence(model, vector, texts, lam) for lam in (0.02, 0.04))

@@ -20,7 +20,7 @@ from steering.steer.grid import generate
 from steering.steer.intervention import plan, steer
 from steering.steer.settings import SteeringSettings
 from steering.transfer import paired_rows
-from steering.transfer.alignment import align, held_out_parts
+from steering.transfer.alignment import align, held_out_masks
 from steering.transfer.all_pairs import paired_sample
 from steering.transfer.carry import carry, combine, describe, transfer
 from steering.transfer.layer_maps import LAYER_MAPS, best_path, index, layer_map, named_pair, pair_name, relative
@@ -210,7 +210,7 @@ def test_without_a_context_a_text_is_cut_all_the_same(monkeypatch: pytest.Monkey
 
 def test_the_texts_that_a_map_is_judged_on_choose_nothing(parent: LanguageModel, stranger: LanguageModel) -> None:
     texts = list(anchor_texts()[:60])
-    _, reporting = held_out_parts(torch.arange(len(texts)))
+    _, reporting = held_out_masks(torch.arange(len(texts)))
     assert 0 < reporting.sum() < 60 / 6
     odd = [f"{'0 ' * 20}{place}" if reporting[place] else text for place, text in enumerate(texts)]
     for width in ("ridge", "procrustes"):
@@ -222,7 +222,7 @@ def test_the_texts_that_a_map_is_judged_on_choose_nothing(parent: LanguageModel,
 
 def test_the_texts_that_choose_the_best_layers_report_nothing(parent: LanguageModel, stranger: LanguageModel) -> None:
     sample = paired_sample(parent, stranger)
-    _, reporting = held_out_parts(sample.text)
+    _, reporting = held_out_masks(sample.text)
     assert reporting.any()
     assert not (reporting & sample.held_out).any()
 

@@ -25,9 +25,15 @@ from steering.vectors import extract
 PROMPT = "Describe the weather today."
 LAMBDAS = tuple(step / 20 for step in range(-6, 7))
 
+_TOKENS = 48
+"""New tokens of every row in every arm."""
+
+_CKA_TEXTS = 600
+"""Texts on which centred kernel alignment is timed: about as many as there are bundled anchor texts."""
+
 
 def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Progress = silent) -> dict[str, Any]:
-    """Measure what the README says about speed.
+    """Measure the figures on speed and memory in the README.
 
     Args:
         parent_name: model that a first alignment starts from.
@@ -49,7 +55,7 @@ def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Prog
     progress("Timing the decode loop", 0.1)
     decoding = _decoding(child, repeats)
     progress("Timing centred kernel alignment", 0.45)
-    kernels = _fastest({"cka": lambda: _compare(parent, child)}, 1)["cka"]
+    kernels = _fastest({"cka": lambda: _run_cka(parent, child)}, 1)["cka"]
     progress("Timing a first alignment", 0.5)
     first, second = _alignment(parent, child, progress)
     return {
@@ -73,8 +79,7 @@ def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Prog
 def _decoding(child: LanguageModel, repeats: int) -> dict[str, float]:
     intervention = plan(child, extract(child, load_concept("sentiment")))
     ids = child.prompt_ids(PROMPT)
-    tokens = 48
-    sampling = Sampling(max_new_tokens=tokens, stop=False)
+    sampling = Sampling(max_new_tokens=_TOKENS, stop=False)
     inputs = torch.tensor([ids], device=child.device)
 
     def rows(lambdas: Sequence[float], steered: bool) -> None:
@@ -86,8 +91,8 @@ def _decoding(child: LanguageModel, repeats: int) -> dict[str, float]:
             inputs,
             attention_mask=torch.ones_like(inputs),
             do_sample=False,
-            max_new_tokens=tokens,
-            min_new_tokens=tokens,
+            max_new_tokens=_TOKENS,
+            min_new_tokens=_TOKENS,
         )
 
     times = _fastest(
@@ -122,10 +127,15 @@ def _fastest(arms: dict[str, Callable[[], None]], repeats: int) -> dict[str, flo
     return best
 
 
-def _compare(parent: LanguageModel, child: LanguageModel) -> None:
-    """Every layer of one model with every layer of the other, on as many texts as are read for a map of the layers."""
+def _run_cka(parent: LanguageModel, child: LanguageModel) -> None:
+    """Compare every layer of one model with every layer of the other, on random activations."""
     generator = torch.Generator().manual_seed(0)
-    cka(*(torch.randn(600, one.n_layers, one.d_model, generator=generator).double() for one in (parent, child)))
+    cka(
+        *(
+            torch.randn(_CKA_TEXTS, model.n_layers, model.d_model, generator=generator).double()
+            for model in (parent, child)
+        )
+    )
 
 
 def _alignment(parent: LanguageModel, child: LanguageModel, progress: Progress) -> tuple[float, float]:

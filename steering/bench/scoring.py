@@ -1,7 +1,7 @@
-"""What a λ grid over a task costs, beside the same questions unsteered; every row writes the same number of tokens.
+"""Time of a λ grid over a task relative to the same questions unsteered; every row writes the same number of tokens.
 
-Nothing else should run meanwhile. Two references are timed, because they answer different questions: questions one by one
-are what people without a batched engine wait for, and questions in batches are what this engine needs for them.
+Nothing else should run meanwhile. Two references are timed, because they answer different questions: one by one is the
+time without batching, and in batches is the time of this package without steering.
 """
 
 import time
@@ -41,11 +41,11 @@ def bench_scoring(
     Returns:
         Seconds and ratios by name.
     """
-    asked = requests(child, task, Style(mode="generate"))
+    task_requests = requests(child, task, Style(mode="generate"))
     sampling = Sampling(max_new_tokens=max_new_tokens, stop=False)
     intervention = plan(child, vector)
-    # What ends an answer early would make the arms' work unequal.
-    questions = [type(request)(request.item, request.text, request.ids) for request in asked]
+    # Without the fields that end an answer early, all arms write the same number of tokens.
+    questions = [type(request)(request.item, request.text, request.ids) for request in task_requests]
 
     def run(strengths: Sequence[float], steering: Intervention | None) -> None:
         jobs = [(place, lam) for place in range(len(questions)) for lam in strengths]

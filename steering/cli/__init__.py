@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             words[place : place + 2] = [f"--lambdas={words[place + 1]}"]
             break
     try:
-        cli.main(words, prog_name=_called(sys.argv[0]), standalone_mode=False)
+        cli.main(words, prog_name=_program_name(sys.argv[0]), standalone_mode=False)
     except SteeringError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
-def _called(program: str) -> str:
-    """What help and messages call the command line: the installed command where it was used, else the module."""
+def _program_name(program: str) -> str:
+    """Name of the program in help and messages: the installed command where it was used, else the module."""
     return _COMMAND if Path(program).stem == _COMMAND else "python -m steering"
 
 

@@ -1,4 +1,4 @@
-"""The command `cache`: what lies in the cache, and clearing it."""
+"""The command `cache`: listing the cache and clearing it."""
 
 import time
 

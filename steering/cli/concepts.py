@@ -20,7 +20,7 @@ _HELP = f"Bundled concept, or a file of contrast pairs ({', '.join(f'.{ending}' 
 
 
 class ColumnNames(click.ParamType):  # type: ignore[type-arg]
-    """Columns and what they stand for, such as positive=creative,negative=mundane."""
+    """Keys and their columns, such as positive=creative,negative=mundane."""
 
     name = "columns"
 
@@ -37,8 +37,8 @@ def _keep(context: click.Context, _: click.Parameter, value: dict[str, str] | No
     context.meta[_KEY] = value
 
 
-def _read(context: click.Context, _: click.Parameter, value: str | tuple[str, ...] | None) -> Any:
-    """The concept or the concepts that an option names, checked, with what was done to read them on standard error."""
+def _read_option(context: click.Context, _: click.Parameter, value: str | tuple[str, ...] | None) -> Any:
+    """The concept or the concepts that an option names, checked, with notes on how they were read on standard error."""
     names = (value,) if isinstance(value, str) else value or ()
     columns: Columns | None = context.meta.get(_KEY)
     files = [name for name in names if name not in bundled_concepts()]
@@ -64,14 +64,16 @@ columns_option = click.option(
     callback=_keep,
     help="Which columns of that file are the poles: positive=creative,negative=mundane.",
 )
-concept_option = together(click.option("--concept", callback=_read, help=_HELP), columns_option)
-needed_concept_option = together(click.option("--concept", required=True, callback=_read, help=_HELP), columns_option)
+concept_option = together(click.option("--concept", callback=_read_option, help=_HELP), columns_option)
+needed_concept_option = together(
+    click.option("--concept", required=True, callback=_read_option, help=_HELP), columns_option
+)
 concepts_option = together(
     click.option(
         "--concept",
         "concepts",
         multiple=True,
-        callback=_read,
+        callback=_read_option,
         help=f"{_HELP} Repeat for several; all bundled ones by default.",
     ),
     columns_option,
@@ -112,8 +114,8 @@ def check_command(context: click.Context, source: str, as_json: bool) -> None:
         f"{concept.name}: {len(concept.pairs)} pairs, {len(concept.continuations)} continuations.",
         f"positive: {concept.positive_label}; negative: {concept.negative_label}",
     ]
-    for word, pair in (("first", concept.pairs[:1]), ("last", concept.pairs[-1:])):
-        lines += [f"{word} pair: {one.positive!r} / {one.negative!r}" for one in pair]
+    for word, pairs in (("first", concept.pairs[:1]), ("last", concept.pairs[-1:])):
+        lines += [f"{word} pair: {each.positive!r} / {each.negative!r}" for each in pairs]
     lines += read.notes
     lines += [f"{'Error' if problem.serious else 'Warning'}: {problem}" for problem in problems]
     lines += [f"Warning: continuations, {problem}" for problem in held_out]

@@ -30,11 +30,11 @@ def export_command(
 ) -> None:
     """Write a vector as another tool's file, with λ, scale and profile multiplied in."""
     vector = load_vector(vector_file)
-    needed = child is not None or format_ == "lm-eval" or scale != "unit" or profile != "all"
-    small = load(child or vector.model_name) if needed else None
-    done = export_vector(vector, out, format_, lam=lam, child=small, settings=SteeringSettings(scale, profile))
-    data = {**vars(done), "path": str(done.path), "layers": list(done.layers), "notes": list(done.notes)}
-    sentences = (f"Wrote {out}: λ = {lam:g} at {len(done.layers)} layers.", *done.notes)
+    needs_child = child is not None or format_ == "lm-eval" or scale != "unit" or profile != "all"
+    child_model = load(child or vector.model_name) if needs_child else None
+    export = export_vector(vector, out, format_, lam=lam, child=child_model, settings=SteeringSettings(scale, profile))
+    data = {**vars(export), "path": str(export.path), "layers": list(export.layers), "notes": list(export.notes)}
+    sentences = (f"Wrote {out}: λ = {lam:g} at {len(export.layers)} layers.", *export.notes)
     show(data, "\n".join(sentences), as_json)
 
 

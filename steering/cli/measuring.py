@@ -35,10 +35,10 @@ def retention_command(
 ) -> None:
     """Measure how much of the child's own effect a carried vector keeps, beside a random one."""
     chosen = concepts or [load_concept(name) for name in bundled_concepts()]
-    large, small = load_pair(parent, child)
+    parent_model, child_model = load_pair(parent, child)
     result = retention(
-        large,
-        small,
+        parent_model,
+        child_model,
         chosen,
         method=method,
         layers=layers,
@@ -70,8 +70,8 @@ def retention_command(
 def compare_command(parent: str, child: str, concepts: tuple[Concept, ...], as_json: bool) -> None:
     """Compare transfer configurations, and judge the best on concepts left out of the choice."""
     chosen = concepts or [load_concept(name) for name in bundled_concepts()]
-    large, small = load_pair(parent, child)
-    result = compare_transfers(large, small, chosen, progress=progress)
+    parent_model, child_model = load_pair(parent, child)
+    result = compare_transfers(parent_model, child_model, chosen, progress=progress)
     data = result.as_json()
     lines = [f"{'transfer configuration':56} {'mean kept':>9} {'least':>6}"]
     lines += [
@@ -92,8 +92,8 @@ def compare_command(parent: str, child: str, concepts: tuple[Concept, ...], as_j
 @json_option
 def similarity_command(parent: str, child: str, concept: Concept, metric: str, out: Path | None, as_json: bool) -> None:
     """Compare every parent layer with every child layer."""
-    large, small = load_pair(parent, child)
-    result = similarity(large, small, concept, metric, progress=progress)
+    parent_model, child_model = load_pair(parent, child)
+    result = similarity(parent_model, child_model, concept, metric, progress=progress)
     data = {
         "parent": result.parent,
         "child": result.child,

@@ -24,15 +24,15 @@ def _one_option_a_value(words: Sequence[str], option: str) -> Iterator[str]:
     Raises:
         BadOptionUsage: the option has no value.
     """
-    inside = False
-    for word, following in zip(words, [*words, "-"][1:], strict=True):
+    in_option = False
+    for word, next_word in zip(words, [*words, "-"][1:], strict=True):
         if word.startswith("-"):
-            inside = word.split("=")[0] == option
+            in_option = word.split("=")[0] == option
             if word != option:
                 yield word
-            elif following.startswith("-"):
+            elif next_word.startswith("-"):
                 raise click.BadOptionUsage(option, f"Option '{option}' requires an argument.")
-        elif inside:
+        elif in_option:
             yield from (option, word)
         else:
             yield word

@@ -69,32 +69,32 @@ vector_options = together(vector_option, parent_option, concept_option, method_o
 )
 @json_option
 def tune_command(
-    child: str, task: str, split: str, lambdas: tuple[float, ...] | None, as_json: bool, **more: Any
+    child: str, task: str, split: str, lambdas: tuple[float, ...] | None, as_json: bool, **choices: Any
 ) -> None:
     """Find the λ with the most right answers, on questions that are not for reporting."""
-    setup = _setup(more)
-    small = load(child)
-    if _previewed(small, task, "validation" if split == "test" else split, setup, more, as_json):
+    setup = _setup(choices)
+    child_model = load(child)
+    if _show_preview(child_model, task, "validation" if split == "test" else split, setup, choices, as_json):
         return
-    vector = vector_for(small, **{name: more[name] for name in _SOURCES})
-    found = tune(
-        small,
+    vector = vector_for(child_model, **{name: choices[name] for name in _SOURCES})
+    result = tune(
+        child_model,
         vector,
         task,
         lambdas,
         split=split,
-        limit=more["limit"],
+        limit=choices["limit"],
         setup=setup,
-        store=more["store"],
-        resume=more["resume"],
+        store=choices["store"],
+        resume=choices["resume"],
         progress=progress,
     )
-    data = found.as_json()
+    data = result.as_json()
     lines = [f"{data['task']}, {data['split']}, n = {data['n']}"]
     for row in data["rows"]:
-        best = "  best" if row["lam"] == found.best_lam else ""
+        best = "  best" if row["lam"] == result.best_lam else ""
         lines.append(f"λ = {row['lam']:+6g}  {row['accuracy']:.3f} ({row['low']:.3f} to {row['high']:.3f}){best}")
-    show(data, "\n".join([*lines, found.verdict]), as_json)
+    show(data, "\n".join([*lines, result.verdict]), as_json)
 
 
 @click.command(name="evaluate")
@@ -127,35 +127,35 @@ def evaluate_command(
     controls: bool,
     report: Path | None,
     as_json: bool,
-    **more: Any,
+    **choices: Any,
 ) -> None:
     """Score a task at several λ, beside controls that cost as much."""
-    setup = _setup(more)
+    setup = _setup(choices)
     if report is not None:
         check_report(report)
-    small = load(child)
-    if _previewed(small, task, split, setup, more, as_json):
+    child_model = load(child)
+    if _show_preview(child_model, task, split, setup, choices, as_json):
         return
-    vector = vector_for(small, **{name: more[name] for name in _SOURCES})
-    found = study(
-        small,
+    vector = vector_for(child_model, **{name: choices[name] for name in _SOURCES})
+    result = study(
+        child_model,
         vector,
         task,
         lambdas,
         split=split,
-        limit=more["limit"],
+        limit=choices["limit"],
         setup=setup,
         tune=tuning or (report is not None and split == "test" and lam is None),
         lam=lam,
         voting=voting or report is not None,
         controls=controls,
-        store=more["store"],
-        resume=more["resume"],
+        store=choices["store"],
+        resume=choices["resume"],
         progress=progress,
     )
     if report is not None:
-        write_report(found, report)
-    show(found.as_json(), as_markdown(found), as_json)
+        write_report(result, report)
+    show(result.as_json(), as_markdown(result), as_json)
 
 
 @click.command(name="overview")
@@ -176,27 +176,31 @@ def overview_command(reports: tuple[Path, ...], as_json: bool) -> None:
 @click.option("--max-new-tokens", type=int, default=48, help="Every row writes exactly so many.")
 @click.option("--repeats", type=int, default=1, help="How often each arm is timed; the fastest counts.")
 @json_option
-def bench_command(child: str, task: str, limit: int, lambdas: tuple[float, ...], as_json: bool, **more: Any) -> None:
+def bench_command(child: str, task: str, limit: int, lambdas: tuple[float, ...], as_json: bool, **choices: Any) -> None:
     """Time a λ grid against unsteered questions, one by one and batched; let nothing else run meanwhile."""
     from steering.bench import bench_scoring
 
-    small = load(child)
-    vector = vector_for(small, **{name: more[name] for name in _SOURCES})
+    child_model = load(child)
+    vector = vector_for(child_model, **{name: choices[name] for name in _SOURCES})
     loaded = load_task(task, "all", limit=limit)
-    data = bench_scoring(small, vector, loaded, lambdas, more["max_new_tokens"], more["repeats"], progress=progress)
+    data = bench_scoring(
+        child_model, vector, loaded, lambdas, choices["max_new_tokens"], choices["repeats"], progress=progress
+    )
     show(data, "\n".join(f"{name:36} {value:.4g}" for name, value in data.items()), as_json)
 
 
-def _setup(more: dict[str, Any]) -> Setup:
-    style = Style(more["mode"], more["shots"], more["plain"])
-    steering = SteeringSettings(more["scale"], more["profile"], more["positions"])
-    return Setup(style, more["max_new_tokens"], steering, more["seed"])
+def _setup(choices: dict[str, Any]) -> Setup:
+    style = Style(choices["mode"], choices["shots"], choices["plain"])
+    steering = SteeringSettings(choices["scale"], choices["profile"], choices["positions"])
+    return Setup(style, choices["max_new_tokens"], steering, choices["seed"])
 
 
-def _previewed(child: LanguageModel, task: str, split: str, setup: Setup, more: dict[str, Any], as_json: bool) -> bool:
-    """Show the first prompt before anything is run; True where that is all that was asked for."""
-    text = preview(child, load_task(task, split, limit=more["limit"], seed=setup.seed), setup.style)
-    if more["preview"]:
+def _show_preview(
+    child: LanguageModel, task: str, split: str, setup: Setup, choices: dict[str, Any], as_json: bool
+) -> bool:
+    """Show the first prompt before anything is run; True where the user asked for nothing else."""
+    text = preview(child, load_task(task, split, limit=choices["limit"], seed=setup.seed), setup.style)
+    if choices["preview"]:
         show({"prompt": text}, text, as_json)
         return True
     print(f"The first prompt:\n{text}\n", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What every command does the same way: loading models, finding the vector, showing progress and results."""
+"""Steps that commands share: loading models, making the vector, showing progress and results."""
 
 import json
 import sys
@@ -19,8 +19,8 @@ def load(name: str) -> LanguageModel:
 
 def load_pair(parent: str, child: str) -> tuple[LanguageModel, LanguageModel]:
     """Load a parent and a child, once where they are the same."""
-    large = load(parent)
-    return large, large if child == parent else load(child)
+    parent_model = load(parent)
+    return parent_model, parent_model if child == parent else load(child)
 
 
 def vector_for(
@@ -39,13 +39,13 @@ def vector_for(
         vector = load_vector(vector_file)
         if vector.belongs_to(child):
             return vector.adopted(child)
-        large = load(parent or vector.model_name)
+        parent_model = load(parent or vector.model_name)
     elif parent is None or concept is None:
         raise SteeringError("Give either --vector FILE, or both --parent MODEL and --concept CONCEPT.")
     else:
-        large = child if parent == child.name else load(parent)
-        vector = extract(large, concept, method, progress=progress)
-    return transfer(vector, large, child, layers=layers, width=width, anchors=anchors, progress=progress)
+        parent_model = child if parent == child.name else load(parent)
+        vector = extract(parent_model, concept, method, progress=progress)
+    return transfer(vector, parent_model, child, layers=layers, width=width, anchors=anchors, progress=progress)
 
 
 def progress(what: str, fraction: float) -> None:

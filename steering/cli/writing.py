@@ -91,15 +91,15 @@ def transfer_command(child: str, out: Path, as_json: bool, measured: bool, **cho
     """Carry a vector into a child's space."""
     if measured and not choices["concept"]:
         raise SteeringError("--measure needs --concept: its continuations are what an effect is measured on.")
-    small = load(child)
-    vector = vector_for(small, **choices)
+    child_model = load(child)
+    vector = vector_for(child_model, **choices)
     if measured:
-        found = measure(small, choices["concept"], vector, method=choices["method"], progress=progress)
-        vector = with_effect(vector, found)
+        retained = measure(child_model, choices["concept"], vector, method=choices["method"], progress=progress)
+        vector = with_effect(vector, retained)
     save_vector(vector, out)
     report = vector.report or {}
     show(
-        {"child": small.name, "out": str(out), "report": report},
+        {"child": child_model.name, "out": str(out), "report": report},
         "\n".join([f"Wrote {out}.", *describe(report)]),
         as_json,
     )
@@ -120,8 +120,8 @@ def combine_command(
     parents: tuple[str, ...], weights: tuple[float, ...], child: str, out: Path, as_json: bool, **choices: Any
 ) -> None:
     """Join what several parents know of a concept into one vector for a child."""
-    small = load(child)
-    parts = [vector_for(small, vector_file=None, parent=parent, **choices) for parent in parents]
+    child_model = load(child)
+    parts = [vector_for(child_model, vector_file=None, parent=parent, **choices) for parent in parents]
     vector = combine(parts, weights or None)
     save_vector(vector, out)
     lines = [f"Wrote {out}, from {len(parts)} parents."]
@@ -129,7 +129,9 @@ def combine_command(
         lines += [f"{name}: {line}" for line in describe(part.report or {})]
     reports = [part.report for part in parts]
     show(
-        {"child": small.name, "out": str(out), "parents": list(parents), "reports": reports}, "\n".join(lines), as_json
+        {"child": child_model.name, "out": str(out), "parents": list(parents), "reports": reports},
+        "\n".join(lines),
+        as_json,
     )
 
 
@@ -171,10 +173,10 @@ def generate_command(
 ) -> None:
     """Continue a prompt at several λ, side by side."""
     sampling = Sampling(max_new_tokens, temperature, top_p, top_k, repetition_penalty, seed)
-    small = load(child)
-    vector = vector_for(small, **choices)
+    child_model = load(child)
+    vector = vector_for(child_model, **choices)
     grid = generate(
-        small,
+        child_model,
         prompt,
         vector,
         lambdas,
@@ -182,7 +184,7 @@ def generate_command(
         settings=SteeringSettings(scale, profile, positions),
         plain=plain,
     )
-    grid = assess(small, grid)
+    grid = assess(child_model, grid)
     rows = [
         {
             "lam": row.lam,

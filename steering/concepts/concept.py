@@ -10,7 +10,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def half_character(text: str) -> str | None:
-    """What is said of a lone surrogate in a text, which is half of a character that was cut; None where there is none."""
+    """Description of a lone surrogate in a text, which is half of a cut character; None where there is none."""
     half = _SURROGATE.search(text)
     return f"half a character (U+{ord(half[0]):04X}), such as an emoji that was cut" if half else None
 
@@ -33,8 +33,8 @@ class Concept:
 
     Attributes:
         name: short name, also the name of a bundled concept's file.
-        positive_label: what λ > 0 pushes towards.
-        negative_label: what λ < 0 pushes towards.
+        positive_label: the pole that λ > 0 steers towards.
+        negative_label: the pole that λ < 0 steers towards.
         pairs: texts that the direction is extracted from.
         continuations: held-out short texts that measure a direction's effect; extraction never sees them.
         description: one sentence on what the direction means.

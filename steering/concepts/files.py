@@ -1,6 +1,6 @@
-"""Where concepts come from and go to: bundled ones by name, and files.
+"""Reading and writing concepts: bundled ones by name, and files.
 
-What a file may look like is `layouts`' task, what its bytes are `steering.storage`'s.
+`layouts` knows the layouts of files, `steering.storage` reads their bytes.
 """
 
 import csv
@@ -31,8 +31,8 @@ def load_concept(source: str | Path, *, columns: Columns | None = None) -> Conce
 
     Args:
         source: a name of `bundled_concepts()`, or a path to a .json, .jsonl, .ndjson, .csv, .tsv, .parquet or .xlsx file in
-            one of the layouts of `layouts.LAYOUTS`. A file that gives no name lends the concept its own.
-        columns: which column stands for what where no known layout says it, such as
+            one of the layouts of `layouts.LAYOUTS`. A concept without a name is named after its file.
+        columns: the columns of the poles, where the layout is not a known one, such as
             `{"positive": "creative", "negative": "mundane"}`.
 
     Raises:
@@ -42,15 +42,15 @@ def load_concept(source: str | Path, *, columns: Columns | None = None) -> Conce
 
 
 def read_concept(source: str | Path, *, columns: Columns | None = None) -> ReadConcept:
-    """Load a concept as `load_concept` does, with what was done to read its file."""
+    """Load a concept as `load_concept` does, with notes on how its file was read."""
     if str(source) in bundled_concepts():
         if columns:
             raise SteeringError(f"{source} is a bundled concept, which has no columns to choose. Leave out --columns.")
-        return _parsed((_BUNDLED / f"{source}.json").read_text("utf-8"), "json", str(source), None)
+        return _parse((_BUNDLED / f"{source}.json").read_text("utf-8"), "json", str(source), None)
     path = Path(source)
     if not path.is_file():
-        near = difflib.get_close_matches(str(source), bundled_concepts(), n=2, cutoff=0.5)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        suggestions = difflib.get_close_matches(str(source), bundled_concepts(), n=2, cutoff=0.5)
+        hint = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
         raise SteeringError(
             f"There is no concept and no file {str(source)!r}.{hint} Bundled concepts: {', '.join(bundled_concepts())}."
         )
@@ -69,10 +69,10 @@ def parse_concept(text: str, layout: str, name: str, *, columns: Columns | None 
     Raises:
         SteeringError: the text is not of that layout; the message names the row.
     """
-    return _parsed(text, layout, name, columns).concept
+    return _parse(text, layout, name, columns).concept
 
 
-def _parsed(text: str, layout: str, name: str, columns: Columns | None) -> ReadConcept:
+def _parse(text: str, layout: str, name: str, columns: Columns | None) -> ReadConcept:
     return concept_of(parse_table(text, layout, name), name, columns)
 
 

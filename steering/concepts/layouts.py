@@ -1,4 +1,4 @@
-"""The layouts that people keep contrast pairs in: which columns each needs, and how its rows become pairs."""
+"""The known layouts of files with contrast pairs: the columns that each needs, and how its rows become pairs."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -60,26 +60,26 @@ class Rows:
 
 @dataclass(frozen=True)
 class Layout:
-    """One way of keeping pairs.
+    """One layout of a file with pairs.
 
     Attributes:
         keys: the columns that it needs, in lower case.
-        pairs: makes pairs from rows, given the columns that stand for the keys and the values that labels have where a
-            person said them (by "positive" and "negative").
-        told: what is said of it; `{0}`, `{1}`, … stand for the columns.
-        options: what else `--columns` may name.
+        pairs: makes pairs from rows, given the columns of the keys, and the values of the positive and the negative label
+            where the user named them.
+        note: sentence for the user; `{0}`, `{1}`, … are replaced by the columns.
+        options: further keys that `--columns` may name.
     """
 
     keys: tuple[str, ...]
     pairs: Callable[[Rows, Sequence[str], Mapping[str, str]], list[ContrastPair]]
-    told: str
+    note: str
     options: tuple[str, ...] = ()
 
 
 def joined(prompt: str, answer: str) -> str:
     """A prompt with its answer, with a space between them where neither has one."""
-    apart = not prompt or not answer or prompt[-1].isspace() or answer[0].isspace()
-    return prompt + answer if apart else f"{prompt} {answer}"
+    separated = not prompt or not answer or prompt[-1].isspace() or answer[0].isspace()
+    return prompt + answer if separated else f"{prompt} {answer}"
 
 
 def messages_text(messages: Sequence[Mapping[str, Any]]) -> str:

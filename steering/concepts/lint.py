@@ -1,4 +1,4 @@
-"""The linter for contrast pairs: what would teach a direction something else than what the pairs' author had in mind."""
+"""The linter for contrast pairs: differences between the sides that are not the concept, and pairs that cannot be used."""
 
 import re
 from collections import Counter
@@ -12,6 +12,11 @@ FEWEST_PAIRS = 4
 """Below this number of pairs a direction says more about the topics than about the concept."""
 
 _LENGTH_RATIO = 3.0
+"""A pair is reported where one side has more than this many times the words of the other."""
+
+_OPENING_WORDS = 3
+"""Texts with the same first words, of this number, have the same opening."""
+
 _SPECIAL_TOKEN = re.compile(
     r"</?s>|<(?:bos|eos|pad|unk|mask|cls|sep)>|<(?:start|end)_of_turn>|<[|\uff5c][^\s<>|\uff5c]{1,40}[|\uff5c]>|"
     r"\[/?INST\]|<</?SYS>>|\[(?:BOS|EOS|PAD|UNK|MASK|CLS|SEP)\]"
@@ -26,7 +31,7 @@ class Problem:
     Attributes:
         row: number of the pair, from 1; None for the whole concept.
         message: one sentence with a remedy.
-        serious: whether no direction should be extracted before it is mended.
+        serious: whether it keeps a direction from being extracted.
     """
 
     row: int | None
@@ -38,7 +43,7 @@ class Problem:
 
 
 def lint(pairs: Sequence[ContrastPair]) -> tuple[Problem, ...]:
-    """Look for pairs that would teach a direction something else than the concept.
+    """Find pairs whose direction would be about something other than the concept.
 
     Returns:
         Problems of single pairs in order, then those of the whole list.
@@ -68,7 +73,10 @@ def lint(pairs: Sequence[ContrastPair]) -> tuple[Problem, ...]:
                 Problem(row, f"the sides have {shorter} and {longer} words; the direction will partly mean length.")
             )
     openings = Counter(
-        " ".join(text.lower().split()[:3]) for pair in pairs for text in (pair.positive, pair.negative) if text.strip()
+        " ".join(text.lower().split()[:_OPENING_WORDS])
+        for pair in pairs
+        for text in (pair.positive, pair.negative)
+        if text.strip()
     )
     total = sum(openings.values())
     if total >= 2 * FEWEST_PAIRS:
@@ -98,7 +106,7 @@ def check_pairs(concept: Concept) -> None:
 
 
 def _characters(row: int, pair: ContrastPair) -> list[Problem]:
-    """What a tokenizer cannot read, or reads as something else than text."""
+    """Problems with characters that a tokenizer cannot read or takes for special tokens."""
     problems = []
     for side, text in (("positive", pair.positive), ("negative", pair.negative)):
         half, token = half_character(text), _SPECIAL_TOKEN.search(text)

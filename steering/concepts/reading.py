@@ -1,7 +1,7 @@
-"""From what a file holds to a concept, with what was done to read it.
+"""From the contents of a file to a concept, with notes on how it was read.
 
-Which columns are the poles is told by a known layout's names, by the names that a person gave, or not at all: then the
-file is refused.
+The columns of the poles follow from a known layout or from the names that the user gave; without either, the file is
+refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from steering.errors import SteeringError
 from steering.storage import Contents, rows_of
 
 Columns = Mapping[str, str]
-"""Which column or key of a file stands for what: `positive` and `negative`; or `text` and `label`; `rows`, `prompts`."""
+"""Keys (`positive` and `negative`; or `text` and `label`; `rows`, `prompts`) and the columns of a file that they refer to."""
 
 _PROMPTS = ("prompts", "questions", "instructions", "inputs", "examples")
 _NO_POLES = (*_PROMPTS, "prompt", "question", "instruction", "input", "answer", "answers", "text", "label", "labels")
@@ -42,7 +42,7 @@ def concept_of(contents: Contents, name: str, columns: Columns | None = None) ->
     Args:
         contents: of the file.
         name: used when the file gives none, and in messages.
-        columns: which column stands for what, where no known layout says it.
+        columns: the columns of the poles, where the layout is not a known one.
 
     Raises:
         SteeringError: a layout that is not known or not clear, or a row that is not of it; the message says which columns
@@ -55,58 +55,60 @@ def concept_of(contents: Contents, name: str, columns: Columns | None = None) ->
     if isinstance(data, dict) and "pairs" in data and "rows" not in columns:
         return _from_object(data, name, columns, notes)
     if isinstance(data, dict):
-        data = _with_suffixes(data, name, columns, notes)
-    table, more = rows_of(data, name, columns.get("rows"))
+        data = _prompts_with_answers(data, name, columns, notes)
+    table, row_notes = rows_of(data, name, columns.get("rows"))
     rows = Rows(name, table, contents.columns or _all_columns(table, name), contents.lines)
     if not table and not rows.columns:
         raise SteeringError(
             f"{name} holds no pairs. A concept is a JSON object with 'pairs', or rows with 'positive' and 'negative'."
         )
-    labels = _side_by_side(data, rows, columns, notes) if isinstance(data, dict) else None
-    pairs, told = read_rows(rows, labels or columns)
+    labels = _poles_of_two_lists(data, rows, columns, notes) if isinstance(data, dict) else None
+    pairs, layout_notes = read_rows(rows, labels or columns)
     labels = labels or {side: columns[side] for side in ("positive", "negative") if side in columns}
     concept = Concept(name, labels.get("positive", "positive"), labels.get("negative", "negative"), pairs)
-    return ReadConcept(concept, (*notes, *more, *told))
+    return ReadConcept(concept, (*notes, *row_notes, *layout_notes))
 
 
 def read_rows(rows: Rows, columns: Columns) -> tuple[tuple[ContrastPair, ...], tuple[str, ...]]:
     """Pairs from rows of a known layout, or of the columns that are named.
 
     Returns:
-        The pairs, and what was done to read them.
+        The pairs, and notes on how they were read.
 
     Raises:
         SteeringError: no layout or several, or a row that is not of it.
     """
-    given = {key: value for key, value in columns.items() if key not in _PLACES}
-    layout, places = _layout(rows, given)
-    poles = {side: given[side] for side in layout.options if side in given}
+    named = {key: value for key, value in columns.items() if key not in _PLACES}
+    layout, places = _layout(rows, named)
+    poles = {side: named[side] for side in layout.options if side in named}
     pairs = tuple(layout.pairs(rows, places, poles))
     unused = [column for column in rows.columns if column not in places]
-    notes = [layout.told.format(*map(repr, places))]
+    notes = [layout.note.format(*map(repr, places))]
     if poles:
         notes = [f"The texts in {places[0]!r} are positive or negative by their label in {places[1]!r}."]
-    return pairs, (*notes, *([f"Not used: {_listed(unused)}."] if unused else []))
+    return pairs, (*notes, *([f"Not used: {_column_list(unused)}."] if unused else []))
 
 
-def _layout(rows: Rows, given: Columns) -> tuple[Layout, list[str]]:
-    """The layout that the rows have, and the columns that stand for its keys."""
-    by_label = bool({"text", "label"} & set(given))
+def _layout(rows: Rows, choices: Columns) -> tuple[Layout, list[str]]:
+    """The layout of the rows, and the columns of its keys."""
+    by_label = bool({"text", "label"} & set(choices))
     named = {}
-    for key, value in given.items():
-        column = _column(rows.columns, _plain(value), value)
+    for key, value in choices.items():
+        column = _column(rows.columns, _normalised(value), value)
         if column is not None:
             named[key] = column
         elif not (by_label and key in ("positive", "negative")):
-            raise SteeringError(f"{rows.name} has no one column {value!r}. Its columns: {_listed(rows.columns)}.")
+            raise SteeringError(f"{rows.name} has no one column {value!r}. Its columns: {_column_list(rows.columns)}.")
     fitting = []
     for layout in LAYOUTS:
         places = [named.get(key) or _column(rows.columns, key) for key in layout.keys]
-        asked = not given or (set(given) <= {*layout.keys, *layout.options} and bool(set(given) & set(layout.keys)))
-        if asked and all(places) and len(set(places)) == len(places):
+        matches = not choices or (
+            set(choices) <= {*layout.keys, *layout.options} and bool(set(choices) & set(layout.keys))
+        )
+        if matches and all(places) and len(set(places)) == len(places):
             fitting.append((layout, [place for place in places if place]))
     if not fitting:
-        raise _unknown(rows, given)
+        raise _unknown(rows, choices)
     if len(fitting) > 1 and fitting[0][0] is not LAYOUTS[0]:
         several = "; ".join(" and ".join(layout.keys) for layout, _ in fitting)
         raise SteeringError(
@@ -115,20 +117,20 @@ def _layout(rows: Rows, given: Columns) -> tuple[Layout, list[str]]:
     return fitting[0]
 
 
-def _unknown(rows: Rows, given: Columns) -> SteeringError:
-    wanted = "; ".join(" and ".join(layout.keys) for layout in LAYOUTS)
+def _unknown(rows: Rows, choices: Columns) -> SteeringError:
+    layouts = "; ".join(" and ".join(layout.keys) for layout in LAYOUTS)
     rest = (
-        f"Columns: {_listed(rows.columns)}. Wanted: {wanted}; or one JSON object with 'pairs'. "
+        f"Columns: {_column_list(rows.columns)}. Wanted: {layouts}; or one JSON object with 'pairs'. "
         f"Or say which columns are the poles: {_example(rows.columns)}"
     )
-    if given:
+    if choices:
         options = sorted({key for layout in LAYOUTS for key in (*layout.keys, *layout.options)} | set(_PLACES))
         return SteeringError(
-            f"{rows.name}: --columns {','.join(f'{key}={value}' for key, value in given.items())} names no whole layout; "
+            f"{rows.name}: --columns {','.join(f'{key}={value}' for key, value in choices.items())} names no whole layout; "
             f"it may say {', '.join(options)}. {rest}"
         )
     for key in LAYOUTS[0].keys:
-        alike = [column for column in rows.columns if _plain(column) == key]
+        alike = [column for column in rows.columns if _normalised(column) == key]
         if len(alike) > 1:
             return SteeringError(f"{rows.name} has {len(alike)} columns {key!r}. Give one of them another name. {rest}")
         if not alike:
@@ -144,17 +146,17 @@ def _example(columns: Sequence[str]) -> str:
 def _column(columns: Sequence[str], key: str, exactly: str = "") -> str | None:
     """The one column of that name, in any case and with spaces around it; None where there is none or several."""
     exact = [column for column in columns if column == (exactly or key)]
-    alike = exact or [column for column in columns if _plain(column) == key]
+    alike = exact or [column for column in columns if _normalised(column) == key]
     return alike[0] if len(alike) == 1 else None
 
 
-def _plain(column: str) -> str:
+def _normalised(column: str) -> str:
     return column.strip().casefold()
 
 
-def _listed(columns: Sequence[str]) -> str:
-    shown = ", ".join(f"{column!r}"[:60] if column.strip() else "a column without a name" for column in columns[:12])
-    return (shown + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")) or "none"
+def _column_list(columns: Sequence[str]) -> str:
+    text = ", ".join(f"{column!r}"[:60] if column.strip() else "a column without a name" for column in columns[:12])
+    return (text + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")) or "none"
 
 
 def _all_columns(rows: Sequence[Any], name: str) -> tuple[str, ...]:
@@ -170,7 +172,7 @@ def _all_columns(rows: Sequence[Any], name: str) -> tuple[str, ...]:
 def _from_object(data: Mapping[str, Any], name: str, columns: Columns, notes: Sequence[str]) -> ReadConcept:
     """A concept from an object with `pairs`: this project's own layout."""
     words = {
-        key: _words(data, key, default, name)
+        key: _text_field(data, key, default, name)
         for key, default in (
             ("name", name),
             ("positive_label", columns.get("positive", "positive")),
@@ -178,12 +180,12 @@ def _from_object(data: Mapping[str, Any], name: str, columns: Columns, notes: Se
             ("description", ""),
         )
     }
-    told = list(notes)
+    all_notes = list(notes)
     pairs, pair_notes = _listed_pairs(data["pairs"], name, columns)
     continuations, _ = _listed_pairs(data.get("continuations", []), f"{name}, continuations", columns)
     unused = [key for key in data if key not in _OBJECT_KEYS]
-    told += [note for note in pair_notes if note != LAYOUTS[0].told.format("'positive'", "'negative'")]
-    told += [f"Not used: {_listed(unused)}."] if unused else []
+    all_notes += [note for note in pair_notes if note != LAYOUTS[0].note.format("'positive'", "'negative'")]
+    all_notes += [f"Not used: {_column_list(unused)}."] if unused else []
     concept = Concept(
         words["name"],
         words["positive_label"],
@@ -192,7 +194,7 @@ def _from_object(data: Mapping[str, Any], name: str, columns: Columns, notes: Se
         continuations,
         words["description"],
     )
-    return ReadConcept(concept, tuple(told))
+    return ReadConcept(concept, tuple(all_notes))
 
 
 def _listed_pairs(value: object, name: str, columns: Columns) -> tuple[tuple[ContrastPair, ...], tuple[str, ...]]:
@@ -205,20 +207,22 @@ def _listed_pairs(value: object, name: str, columns: Columns) -> tuple[tuple[Con
     return read_rows(Rows(name, value, keys), columns if set(columns.values()) & set(keys) else {})
 
 
-def _words(data: Mapping[str, Any], key: str, default: str, name: str) -> str:
+def _text_field(data: Mapping[str, Any], key: str, default: str, name: str) -> str:
     value = data.get(key, default)
     if not isinstance(value, str):
         raise SteeringError(f"{name}: {key!r} is {kind_of(value)}, not a text.")
     return value
 
 
-def _side_by_side(data: Mapping[str, Any], rows: Rows, columns: Columns, notes: list[str]) -> dict[str, str] | None:
+def _poles_of_two_lists(
+    data: Mapping[str, Any], rows: Rows, columns: Columns, notes: list[str]
+) -> dict[str, str] | None:
     """The poles of two lists side by side whose names no layout knows: the first is positive, unless it negates the other."""
     lists = [key for key, value in data.items() if isinstance(value, list) and key in rows.columns]
-    known = any(all(_column(rows.columns, key) for key in layout.keys) for layout in LAYOUTS)
-    if known or len(lists) != 2 or set(columns) - set(_PLACES) or len(rows.columns) != 2:
+    is_known_layout = any(all(_column(rows.columns, key) for key in layout.keys) for layout in LAYOUTS)
+    if is_known_layout or len(lists) != 2 or set(columns) - set(_PLACES) or len(rows.columns) != 2:
         return None
-    if any(_plain(key) in _NO_POLES for key in lists):
+    if any(_normalised(key) in _NO_POLES for key in lists):
         return None
     first, second = lists
     if _negates(first, second):
@@ -231,25 +235,25 @@ def _side_by_side(data: Mapping[str, Any], rows: Rows, columns: Columns, notes: 
     return {"positive": first, "negative": second}
 
 
-def _negates(name: str, other: str) -> bool:
-    return any(_plain(name) == opposite + _plain(other) for opposite in _OPPOSITES)
+def _negates(name: str, negated: str) -> bool:
+    return any(_normalised(name) == opposite + _normalised(negated) for opposite in _OPPOSITES)
 
 
-def _with_suffixes(data: dict[str, Any], name: str, columns: Columns, notes: list[str]) -> dict[str, Any]:
+def _prompts_with_answers(data: dict[str, Any], name: str, columns: Columns, notes: list[str]) -> dict[str, Any]:
     """Every prompt with every answer of two lists, as two lists side by side; the data itself where it has no prompts."""
     lists = {key: value for key, value in data.items() if isinstance(value, list)}
-    prompts = columns.get("prompts") or next((key for key in lists if _plain(key) in _PROMPTS), None)
+    prompts = columns.get("prompts") or next((key for key in lists if _normalised(key) in _PROMPTS), None)
     if prompts is None or len(lists) != 3 or prompts not in lists:
         return data
     sides = [key for key in lists if key != prompts]
     counts = {len(lists[side]) for side in sides}
-    clear = "prompts" in columns or {_plain(side) for side in sides} == set(COMPLIANCE.keys)
+    clear = "prompts" in columns or {_normalised(side) for side in sides} == set(COMPLIANCE.keys)
     if len(counts) > 1 or (len(lists[prompts]) in counts and not clear and columns):
         return data
     if len(lists[prompts]) in counts and not clear:
         poles = f"positive={sides[0]},negative={sides[1]}"
         raise SteeringError(
-            f"{name}: the lists {_listed(list(lists))} are of one length, so either each prompt has its own two texts, or "
+            f"{name}: the lists {_column_list(list(lists))} are of one length, so either each prompt has its own two texts, or "
             f"every prompt goes with every two. Say which: --columns {poles} or --columns prompts={prompts},{poles}"
         )
     wrong = next(((key, entry) for key, value in lists.items() for entry in value if not isinstance(entry, str)), None)

@@ -25,18 +25,18 @@ from steering.storage import cached, key
 from steering.vectors import SteeringVector
 
 LAMBDA = 0.1
-"""Strength at which effects are measured: far below the window where text falls apart, so the effect is close to linear."""
+"""Strength at which effects are measured: far below those at which text degenerates, so effects are nearly linear in λ."""
 
-_OWN_TOKENS = 32
+_UNSTEERED_TOKENS = 32
 """Tokens that the unsteered model writes after every neutral prompt, on which KL divergences are measured."""
 
 _GRADIENT_TOKENS = 512
-"""Tokens in one batch of a backward pass, which keeps what a forward pass may forget."""
+"""Tokens in one batch of a backward pass, which keeps the activations of all layers in memory."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What steering with one vector does to the held-out continuations.
+    """Effect of steering with one vector on the held-out continuations.
 
     Attributes:
         mean: change of the score from −λ to +λ, in nats per token.
@@ -48,7 +48,7 @@ class Effect:
 
 
 def neutral_prompts() -> tuple[str, ...]:
-    """Lead-ins that say nothing about any concept."""
+    """Beginnings of texts that do not mention any concept."""
     return tuple((files("steering.measure") / "neutral_prompts.txt").read_text("utf-8").splitlines())
 
 
@@ -62,7 +62,7 @@ def effect(
     prompts: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Effect:
-    """Measure what a vector does to the concept's held-out continuations.
+    """Measure a vector's effect on the concept's held-out continuations.
 
     Args:
         model: the model that is steered.
@@ -70,38 +70,38 @@ def effect(
         concept: the concept whose continuations are scored.
         lam: strength; the effect runs from −lam to +lam.
         settings: scale, layer profile and positions.
-        prompts: neutral lead-ins; the bundled ones by default.
+        prompts: neutral prompts; the bundled ones by default.
         progress: told after every batch.
 
     Raises:
         SteeringError: the concept has no continuations, or one is longer than the model reads.
     """
     intervention = plan(model, vector, settings)
-    scored = _scored(model, concept, prompts)
-    # Each text once with +λ and once with −λ.
-    lines = [(text, side) for text in scored for side in (1, -1)]
+    scored = _scored_texts(model, concept, prompts)
+    # Each text is scored with +λ and with −λ.
+    runs = [(text, side) for text in scored for side in (1, -1)]
     total = torch.zeros(len(prompts or neutral_prompts()), dtype=torch.float64)
     done = 0
-    for members in _batches(model, [text for text, _ in lines]):
-        here = [lines[member] for member in members]
-        with torch.inference_mode(), steer(model, intervention, [side * lam for _, side in here]):
-            scores = _scores(model, [text for text, _ in here])
-        for (text, side), score in zip(here, scores, strict=True):
+    for members in _batches(model, [text for text, _ in runs]):
+        batch = [runs[member] for member in members]
+        with torch.inference_mode(), steer(model, intervention, [side * lam for _, side in batch]):
+            scores = _scores(model, [text for text, _ in batch])
+        for (text, side), score in zip(batch, scores, strict=True):
             total[text.prompt] += text.sign * side * score.item()
         done += len(members)
-        progress(f"Measuring {vector.method} on {concept.name}", done / len(lines))
+        progress(f"Measuring {vector.method} on {concept.name}", done / len(runs))
     per_prompt = total / len(concept.continuations)
     return Effect(float(per_prompt.mean()), tuple(per_prompt.tolist()))
 
 
 def score_gradient(model: LanguageModel, concept: Concept, *, progress: Progress = silent) -> torch.Tensor:
-    """Gradient of the unsteered model's score with respect to what is added at every position of a layer; kept in the cache.
+    """Gradient of the unsteered model's score with respect to an offset at all positions of a layer; kept in the cache.
 
     It is minus the gradient of the loss that prefers positive continuations. Effects are nearly linear in λ, so one gradient
-    foretells the effect of any vector, see `expected_effect`.
+    predicts the effect of any vector, see `expected_effect`.
 
     Args:
-        model: the model that would be steered.
+        model: the model whose score is differentiated.
         concept: the concept whose continuations are scored.
         progress: told after every batch.
 
@@ -111,22 +111,22 @@ def score_gradient(model: LanguageModel, concept: Concept, *, progress: Progress
     Raises:
         SteeringError: the concept has no continuations.
     """
-    scored = _scored(model, concept, None)
+    scored = _scored_texts(model, concept, None)
 
     def make() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         added = torch.zeros(model.n_layers, model.d_model, device=model.device, dtype=model.dtype, requires_grad=True)
         total = torch.zeros(model.n_layers, model.d_model)
         done = 0
         for members in _batches(model, scored, tokens=_GRADIENT_TOKENS):
-            here = [scored[member] for member in members]
+            batch = [scored[member] for member in members]
 
             def add(layer: int, hidden: torch.Tensor) -> torch.Tensor:
                 return hidden + added[layer].to(hidden)
 
             with model.lock, torch.enable_grad(), editing(model.blocks, add):
-                scores = _scores(model, here)
-                signed = (scores * scores.new_tensor([text.sign for text in here])).sum()
-                # Not backward(), which would leave a gradient as large as the model on its weights.
+                scores = _scores(model, batch)
+                signed = (scores * scores.new_tensor([text.sign for text in batch])).sum()
+                # Not backward(), which would also store gradients of all weights.
                 total += torch.autograd.grad(signed, added)[0].float().cpu()
             done += len(members)
             progress(f"Finding what moves {model.name} towards {concept.name}", done / len(scored))
@@ -148,11 +148,11 @@ def expected_effect(intervention: Intervention, gradient: torch.Tensor, lam: flo
     return float(2 * lam * (intervention.offsets.double() * gradient.double().cpu()).sum())
 
 
-def own_text(model: LanguageModel) -> list[tuple[list[int], int]]:
-    """What the unsteered model writes, greedily, after every neutral prompt: token ids, and where its own begin."""
+def unsteered_text(model: LanguageModel) -> list[tuple[list[int], int]]:
+    """Greedy continuations of the neutral prompts by the unsteered model: token ids, and where the continuation starts."""
     heads = [model.token_ids(prompt) for prompt in neutral_prompts()]
-    model.check_length(max(map(len, heads)) + _OWN_TOKENS - 1)
-    steps = decode(model, heads, None, [0.0] * len(heads), Sampling(_OWN_TOKENS, stop=False))
+    model.check_length(max(map(len, heads)) + _UNSTEERED_TOKENS - 1)
+    steps = decode(model, heads, None, [0.0] * len(heads), Sampling(_UNSTEERED_TOKENS, stop=False))
     last = deque(steps, maxlen=1)[0]
     return [([*head, *tokens], len(head)) for head, tokens in zip(heads, last.tokens, strict=True)]
 
@@ -160,16 +160,15 @@ def own_text(model: LanguageModel) -> list[tuple[list[int], int]]:
 def kl_divergence(
     model: LanguageModel, vector: SteeringVector, texts: Sequence[tuple[list[int], int]], lam: float = LAMBDA
 ) -> float:
-    """KL divergence of the steered model's next tokens from the unsteered model's, on its own unsteered text.
+    """KL divergence KL(steered || unsteered) of the next-token distributions, on text that the unsteered model wrote.
 
-    At every token of its own text, the words that the steered model would write next surprise the unsteered one by more nats
-    than they surprise the steered one: their log-perplexity under the unsteered model less the steered model's own entropy,
-    which is the Kullback–Leibler divergence. It needs no sampling, and grows with λ² at first.
+    It is computed from the logits of both models at every token of the continuations, without sampling. For small λ it grows
+    with λ².
 
     Args:
         model: the model that is steered.
         vector: a vector in its space.
-        texts: see `own_text`.
+        texts: see `unsteered_text`.
         lam: strength; averaged over −lam and +lam.
 
     Returns:
@@ -179,14 +178,14 @@ def kl_divergence(
     rows, starts = [ids for ids, _ in texts], [start for _, start in texts]
     total, n_tokens = 0.0, 0
     for members in scoring_batches(model, rows, starts):
-        here = [rows[member] for member in members], [starts[member] for member in members]
+        batch = [rows[member] for member in members], [starts[member] for member in members]
         with torch.inference_mode():
             with model.lock:
-                plain = list(continuation_logits(model, *here))
+                plain = list(continuation_logits(model, *batch))
             n_tokens += sum(map(len, plain))
             for strength in (lam, -lam):
                 with steer(model, intervention, [strength] * len(members)):
-                    total += sum(map(_divergence, continuation_logits(model, *here), plain)) / 2
+                    total += sum(map(_divergence, continuation_logits(model, *batch), plain)) / 2
     return total / n_tokens
 
 
@@ -197,7 +196,7 @@ def _divergence(steered: torch.Tensor, plain: torch.Tensor) -> float:
 
 
 @dataclass(frozen=True)
-class _Scored:
+class _ScoredText:
     """A neutral prompt with one side of one continuation behind it."""
 
     ids: list[int]
@@ -206,27 +205,27 @@ class _Scored:
     prompt: int
 
 
-def _scored(model: LanguageModel, concept: Concept, prompts: Sequence[str] | None) -> list[_Scored]:
+def _scored_texts(model: LanguageModel, concept: Concept, prompts: Sequence[str] | None) -> list[_ScoredText]:
     if not concept.continuations:
         raise SteeringError(
             f"{concept.name} has no continuations to measure with. Add held-out 'continuations' to its file."
         )
     scored = []
-    for place, prompt in enumerate(prompts or neutral_prompts()):
+    for number, prompt in enumerate(prompts or neutral_prompts()):
         head = model.token_ids(prompt)
         for pair in concept.continuations:
             for sign, text in ((1, pair.positive), (-1, pair.negative)):
                 tail = model.continuation_ids(prompt, f" {text}", plain=True)
                 model.check_length(len(head) + len(tail))
-                scored.append(_Scored([*head, *tail], len(head), sign, place))
+                scored.append(_ScoredText([*head, *tail], len(head), sign, number))
     return scored
 
 
-def _batches(model: LanguageModel, texts: Sequence[_Scored], **limits: int) -> list[list[int]]:
+def _batches(model: LanguageModel, texts: Sequence[_ScoredText], **limits: int) -> list[list[int]]:
     return scoring_batches(model, [text.ids for text in texts], [text.start for text in texts], **limits)
 
 
-def _scores(model: LanguageModel, texts: Sequence[_Scored]) -> torch.Tensor:
+def _scores(model: LanguageModel, texts: Sequence[_ScoredText]) -> torch.Tensor:
     """Mean log-probability of each text's continuation, `[n_texts]`, in one forward pass."""
-    found = token_log_probabilities(model, [text.ids for text in texts], [text.start for text in texts])
-    return torch.stack([tokens.mean() for tokens in found])
+    log_probabilities = token_log_probabilities(model, [text.ids for text in texts], [text.start for text in texts])
+    return torch.stack([tokens.mean() for tokens in log_probabilities])

@@ -1,7 +1,7 @@
-"""Testing a design of contrast pairs by hand: which pairs fight the others, what changes without one, and two designs compared.
+"""Checks of single contrast pairs: which pairs point against the others, and what leaving one out changes.
 
-Everything about a pair is said by directions that were found without it. After a model has read the pairs, all of this is
-linear algebra on a few numbers.
+A pair is always tested on directions that were fitted without it. Once a model has read the pairs, this is linear algebra on
+small matrices.
 """
 
 import math
@@ -15,6 +15,7 @@ from steering.errors import Progress, SteeringError, silent
 from steering.models import LanguageModel
 from steering.stats import mean_interval, wilson
 from steering.vectors import (
+    CHANCE_ACCURACY,
     EPSILON,
     FOLDS,
     check_method,
@@ -35,8 +36,8 @@ class Design:
         concept: name of the concept.
         model_name: what the model is called.
         method: a key of `DIRECTION_METHODS`.
-        differences: float64 `[n_pairs, n_layers, k]`, positive minus negative, in the k dimensions that they span at each
-            layer. Every method turns with the space, so the other dimensions change nothing.
+        differences: float64 `[n_pairs, n_layers, k]`, positive minus negative, in an orthonormal basis of
+            the k dimensions that they span at each layer. All methods are invariant to rotation, so nothing is lost.
         usable: bool `[n_pairs, n_layers]`, where the sides differ by more than rounding.
     """
 
@@ -47,10 +48,10 @@ class Design:
     usable: torch.Tensor
 
     def direction(self, layer: int, without: int | None = None) -> torch.Tensor:
-        """A layer's direction `[k]`, of all pairs or of all but one; zero where too few pairs differ."""
+        """A layer's direction `[k]`, fitted to all pairs or to all but one; zero where too few pairs differ."""
         rows = torch.arange(len(self.differences)) != (-1 if without is None else without)
-        kept = self.differences[rows & self.usable[:, layer], layer]
-        return direction(kept, self.method, int(rows.sum()))
+        differences = self.differences[rows & self.usable[:, layer], layer]
+        return direction(differences, self.method, int(rows.sum()))
 
     @cached_property
     def directions(self) -> torch.Tensor:
@@ -65,10 +66,10 @@ class Design:
 
 @dataclass(frozen=True)
 class Votes:
-    """How far each pair goes along the direction that the other pairs give.
+    """Projection of each pair on the direction that is fitted to the other pairs.
 
     Attributes:
-        along: `[n_pairs, n_layers]`; 1 is as far as is typical of the pairs at that layer (root mean square), so layers can be
+        along: `[n_pairs, n_layers]`; in units of the root mean square over the pairs at that layer, so that layers can be
             compared; below 0 the pair points the other way. Zero where the layer carries no signal.
         signal: which layers carry signal, bool `[n_layers]`.
     """
@@ -78,46 +79,46 @@ class Votes:
 
     @cached_property
     def clear(self) -> torch.Tensor:
-        """Which layers tell pairs apart better than a coin, by the lower end of Wilson's interval, bool `[n_layers]`."""
+        """Which layers classify pairs better than chance, by the lower end of Wilson's interval, bool `[n_layers]`."""
         pairs, right = len(self.along), (self.along > 0).sum(dim=0).tolist()
-        return self.signal & torch.tensor([wilson(number, pairs)[0] > 0.5 for number in right])
+        return self.signal & torch.tensor([wilson(number, pairs)[0] > CHANCE_ACCURACY for number in right])
 
     @property
     def layers(self) -> torch.Tensor:
-        """The layers that count, bool `[n_layers]`: the clear ones, or all with signal where none is clear."""
+        """The layers that scores are taken from, bool `[n_layers]`: the clear ones, or all with signal where none is clear."""
         return self.clear if self.clear.any() else self.signal
 
     @property
     def scores(self) -> torch.Tensor:
-        """Each pair's mean over the layers that count, `[n_pairs]`."""
+        """Each pair's mean over `layers`, `[n_pairs]`."""
         return self.along[:, self.layers].mean(dim=1)
 
     @property
     def middle(self) -> torch.Tensor:
-        """Between which two values the middle half of the layers that count lies, `[n_pairs, 2]`."""
+        """Each pair's quartiles over `layers`, `[n_pairs, 2]`."""
         return self.along[:, self.layers].quantile(torch.tensor([0.25, 0.75]).double(), dim=1).T
 
     @property
     def against(self) -> torch.Tensor:
-        """At how many of the layers that count each pair points the other way, `[n_pairs]`."""
+        """Number of `layers` at which each pair points the other way, `[n_pairs]`."""
         return (self.along[:, self.layers] < 0).sum(dim=1)
 
     @property
     def fights(self) -> torch.Tensor:
-        """Which pairs point the other way on the whole, bool `[n_pairs]`."""
+        """Which pairs have a negative score, bool `[n_pairs]`."""
         return self.scores < 0
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What changes when one pair is left out; the same other pairs are tested both times, in the same folds.
+    """Effect of leaving one pair out; both times the same other pairs are tested, in the same folds.
 
     Attributes:
         pair: number of the pair, from 0.
-        cosines: `[n_layers]`, between the directions with it and without it; not a number where a layer was not asked about.
-        with_it: `[n_others, n_layers]`, the other pairs along directions that saw this pair and not them, as cosines; not a
-            number where a pair or a layer cannot be tested.
-        without_it: the same along directions that did not see this pair.
+        cosines: `[n_layers]`, between the directions with it and without it; not a number at layers that were not selected.
+        with_it: `[n_others, n_layers]`, cosines of the other pairs with directions fitted with this pair and without them; not
+            a number where a pair or a layer cannot be tested.
+        without_it: the same with directions fitted without this pair.
     """
 
     pair: int
@@ -133,7 +134,7 @@ class LeftOut:
     @property
     def pairwise_accuracy(self) -> tuple[float, float]:
         """Pairwise accuracy on the other pairs, with it and without it: means over pairs and layers."""
-        return _share(self.with_it), _share(self.without_it)
+        return _positive_share(self.with_it), _positive_share(self.without_it)
 
     @property
     def explained_variance(self) -> tuple[float, float]:
@@ -142,7 +143,7 @@ class LeftOut:
 
     @cached_property
     def gain(self) -> tuple[float, float, float]:
-        """What leaving it out adds to the explained share: mean over the other pairs, and its 95 % interval."""
+        """Change of the explained share when it is left out: mean over the other pairs, and its 95 % interval."""
         changes = (self.without_it.square() - self.with_it.square()).nanmean(dim=1)
         tested = changes[~changes.isnan()]
         if not len(tested):
@@ -152,7 +153,7 @@ class LeftOut:
 
 
 def read_design(model: LanguageModel, concept: Concept, method: str, *, progress: Progress = silent) -> Design:
-    """Let a model read the pairs of a design; what it read before comes from the cache.
+    """Read the pairs of a design with a model; activations are taken from the cache where they are in it.
 
     Args:
         model: the model that reads.
@@ -164,10 +165,10 @@ def read_design(model: LanguageModel, concept: Concept, method: str, *, progress
         SteeringError: unknown method, pairs that cannot be used, or no layer with signal.
     """
     positive, negative = record_pairs(model, concept, progress=progress)
-    found = design(positive, negative, method, rounding_share(model), concept=concept.name, model_name=model.name)
-    if not found.signal.any():
+    result = design(positive, negative, method, rounding_share(model), concept=concept.name, model_name=model.name)
+    if not result.signal.any():
         raise SteeringError(no_signal_message(model, concept))
-    return found
+    return result
 
 
 def design(
@@ -185,14 +186,14 @@ def design(
         SteeringError: unknown method.
     """
     check_method(method)
-    spanned = torch.linalg.qr((positive - negative).permute(1, 2, 0), mode="r").R
+    coordinates = torch.linalg.qr((positive - negative).permute(1, 2, 0), mode="r").R
     return Design(
-        concept, model_name, method, spanned.permute(2, 0, 1), differ_beyond_rounding(positive, negative, noise)
+        concept, model_name, method, coordinates.permute(2, 0, 1), differ_beyond_rounding(positive, negative, noise)
     )
 
 
 def votes(design: Design, *, progress: Progress = silent) -> Votes:
-    """Project every pair on the direction that is found without it, at every layer."""
+    """Project every pair on the direction that is fitted without it, at every layer."""
     pairs, layers = design.usable.shape
     along = torch.zeros(pairs, layers).double()
     for pair in range(pairs):
@@ -204,12 +205,12 @@ def votes(design: Design, *, progress: Progress = silent) -> Votes:
 
 
 def leave_out(design: Design, pair: int, layers: torch.Tensor | None = None) -> LeftOut:
-    """Find every direction again without one pair, and test both on the other pairs.
+    """Fit every direction with and without one pair, and test both on the other pairs.
 
     Args:
         design: of two pairs or more.
         pair: number of the pair, from 0.
-        layers: which layers are asked about, bool `[n_layers]`; by default those with signal.
+        layers: the layers to test, bool `[n_layers]`; by default those with signal.
 
     Raises:
         SteeringError: there is no such pair.
@@ -220,20 +221,20 @@ def leave_out(design: Design, pair: int, layers: torch.Tensor | None = None) -> 
     others = torch.arange(pairs) != pair
     cosines = torch.full((depth,), math.nan).double()
     with_it, without_it = torch.full((2, pairs, depth), math.nan).double()
-    asked = design.signal if layers is None else design.signal & layers
-    for layer in asked.nonzero().flatten().tolist():
-        less = design.direction(layer, without=pair)
-        if less.any():
-            cosines[layer] = design.directions[layer] @ less
+    selected = design.signal if layers is None else design.signal & layers
+    for layer in selected.nonzero().flatten().tolist():
+        direction_without = design.direction(layer, without=pair)
+        if direction_without.any():
+            cosines[layer] = design.directions[layer] @ direction_without
         tested = others & design.usable[:, layer]
         if int(tested.sum()) >= max(FOLDS, (pairs - 1) / 2):
-            kept = design.differences[tested, layer]
-            own = design.differences[pair : pair + 1, layer][design.usable[pair : pair + 1, layer]]
-            with_it[tested, layer] = held_out(kept, design.method, always_train=own)
-            without_it[tested, layer] = held_out(kept, design.method)
+            other_differences = design.differences[tested, layer]
+            left_out = design.differences[pair : pair + 1, layer][design.usable[pair : pair + 1, layer]]
+            with_it[tested, layer] = held_out(other_differences, design.method, always_train=left_out)
+            without_it[tested, layer] = held_out(other_differences, design.method)
     return LeftOut(pair, cosines, with_it[others], without_it[others])
 
 
-def _share(cosines: torch.Tensor) -> float:
+def _positive_share(cosines: torch.Tensor) -> float:
     tested = ~cosines.isnan()
     return float((cosines[tested] > 0).double().mean())

@@ -1,4 +1,4 @@
-"""Effect kept: what a carried vector does as a share of the child's own vector's effect, at equal λ and at matched KL."""
+"""Effect kept: a carried vector's effect as a share of that of the child's own vector, at equal λ and at matched KL."""
 
 import math
 import statistics
@@ -9,13 +9,13 @@ from typing import Any
 
 from steering.concepts import Concept
 from steering.errors import Progress, part_of, silent
-from steering.measure.effects import LAMBDA, effect, kl_divergence, own_text
+from steering.measure.effects import LAMBDA, effect, kl_divergence, unsteered_text
 from steering.models import LanguageModel
 from steering.transfer import transfer
 from steering.vectors import SteeringVector, extract, random_like
 
-_LARGEST_FACTOR = 5.0
-"""A vector that changes nothing is scaled by at most this factor to match the KL divergence of one that does."""
+_MAX_LAMBDA_FACTOR = 5.0
+"""Largest factor on λ to match a KL divergence: a vector with almost no effect would need an unbounded one."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class ConceptRetention:
 
     @property
     def kept_at_matched_kl(self) -> float:
-        """The same, with λ set so that both have one KL divergence; a stronger vector looks no better here."""
+        """The same, with λ chosen so that both have the same KL divergence, so that a stronger vector has no advantage."""
         return self.matched / self.native if self.native else math.nan
 
     @property
     def measurable(self) -> bool:
-        """Whether the native effect stands out from that of random vectors; where it does not, a share of it means nothing."""
+        """Whether the native effect exceeds twice that of random vectors; where it does not, a share of it has no meaning."""
         return self.native > 2 * self.random_spread
 
 
@@ -131,40 +131,40 @@ def retention(
     random_seeds: int = 3,
     progress: Progress = silent,
 ) -> Retention:
-    """Measure what carried vectors still do in the child, beside its own and random ones.
+    """Measure the effect of carried vectors in the child, compared with its own and with random vectors.
 
     Args:
         parent: the model that the vectors are carried from; may be the child itself.
         child: the model that is steered.
         concepts: concepts with continuations.
-        method: how directions are found, in both models.
+        method: how directions are extracted, in both models.
         layers: see `alignment.align`.
         width: see `alignment.align`.
         anchors: see `alignment.align`.
         lam: strength; effects run from −lam to +lam.
-        random_seeds: how many random vectors are averaged. Every concept gets others, so that an average over concepts rests on
-            that many times their number.
+        random_seeds: how many random vectors are averaged. Every concept has its own, so that averages over concepts use
+            independent vectors.
         progress: told what is being measured.
     """
-    texts = own_text(child)
-    measured = []
+    texts = unsteered_text(child)
+    records = []
     for number, concept in enumerate(concepts):
         stage = part_of(progress, number / len(concepts), (number + 1) / len(concepts))
-        own = extract(child, concept, method, progress=part_of(stage, 0.0, 0.1))
-        theirs = extract(parent, concept, method, progress=part_of(stage, 0.1, 0.2))
+        native = extract(child, concept, method, progress=part_of(stage, 0.0, 0.1))
+        source = extract(parent, concept, method, progress=part_of(stage, 0.1, 0.2))
         carried = transfer(
-            theirs, parent, child, layers=layers, width=width, anchors=anchors, progress=part_of(stage, 0.2, 0.3)
+            source, parent, child, layers=layers, width=width, anchors=anchors, progress=part_of(stage, 0.2, 0.3)
         )
-        measured.append(_measure(child, concept, own, carried, texts, lam, random_seeds, part_of(stage, 0.3, 1.0)))
-    return Retention(parent.name, child.name, lam, tuple(measured))
+        records.append(_measure(child, concept, native, carried, texts, lam, random_seeds, part_of(stage, 0.3, 1.0)))
+    return Retention(parent.name, child.name, lam, tuple(records))
 
 
-def with_effect(vector: SteeringVector, measured: ConceptRetention) -> SteeringVector:
+def with_effect(vector: SteeringVector, record: ConceptRetention) -> SteeringVector:
     """Write the effect kept into a carried vector's report."""
     report = {
         **(vector.report or {}),
-        "effect_kept": measured.kept,
-        "effect_kept_at_matched_kl": measured.kept_at_matched_kl,
+        "effect_kept": record.kept,
+        "effect_kept_at_matched_kl": record.kept_at_matched_kl,
     }
     return replace(vector, provenance={**vector.provenance, "transfer": report})
 
@@ -180,37 +180,45 @@ def measure(
     progress: Progress = silent,
 ) -> ConceptRetention:
     """Measure how much of the effect of the child's own vector one carried vector keeps; arguments as for `retention`."""
-    own = extract(child, concept, method, progress=part_of(progress, 0.0, 0.2))
-    return _measure(child, concept, own, carried, own_text(child), lam, random_seeds, part_of(progress, 0.2, 1.0))
+    native = extract(child, concept, method, progress=part_of(progress, 0.0, 0.2))
+    return _measure(
+        child, concept, native, carried, unsteered_text(child), lam, random_seeds, part_of(progress, 0.2, 1.0)
+    )
 
 
 def _measure(
     child: LanguageModel,
     concept: Concept,
-    own: SteeringVector,
-    carried: SteeringVector,
+    native_vector: SteeringVector,
+    carried_vector: SteeringVector,
     texts: Sequence[tuple[list[int], int]],
     lam: float,
     random_seeds: int,
     progress: Progress,
 ) -> ConceptRetention:
-    first = int(concept.digest[:8], 16)
-    controls = [random_like(own, first + seed) for seed in range(random_seeds)]
-    tried = [own, carried, *controls]
-    steps = len(tried) + 1
+    first_seed = int(concept.digest[:8], 16)
+    controls = [random_like(native_vector, first_seed + seed) for seed in range(random_seeds)]
+    vectors = [native_vector, carried_vector, *controls]
+    steps = len(vectors) + 1
     effects = [
         effect(child, vector, concept, lam=lam, progress=part_of(progress, place / steps, (place + 1) / steps))
-        for place, vector in enumerate(tried)
+        for place, vector in enumerate(vectors)
     ]
-    native, moved, random = effects[0], effects[1], [control.mean for control in effects[2:]]
-    reference = kl_divergence(child, own, texts, lam)
-    matched_lam = _lambda_of_equal_kl(child, carried, texts, lam, reference)
-    matched = effect(child, carried, concept, lam=matched_lam, progress=part_of(progress, (steps - 1) / steps, 1.0))
-    shares = [there / here for there, here in zip(moved.per_prompt, native.per_prompt, strict=True) if here]
+    native, carried, random = effects[0], effects[1], [control.mean for control in effects[2:]]
+    reference = kl_divergence(child, native_vector, texts, lam)
+    matched_lam = _matched_lambda(child, carried_vector, texts, lam, reference)
+    matched = effect(
+        child, carried_vector, concept, lam=matched_lam, progress=part_of(progress, (steps - 1) / steps, 1.0)
+    )
+    shares = [
+        carried_change / native_change
+        for carried_change, native_change in zip(carried.per_prompt, native.per_prompt, strict=True)
+        if native_change
+    ]
     return ConceptRetention(
         name=concept.name,
         native=native.mean,
-        carried=moved.mean,
+        carried=carried.mean,
         random=statistics.fmean(random) if random else 0.0,
         random_spread=math.sqrt(statistics.fmean(value**2 for value in random)) if random else 0.0,
         spread=statistics.stdev(shares) if len(shares) > 1 else 0.0,
@@ -220,17 +228,17 @@ def _measure(
     )
 
 
-def _lambda_of_equal_kl(
-    child: LanguageModel, vector: SteeringVector, texts: Sequence[tuple[list[int], int]], lam: float, wanted: float
+def _matched_lambda(
+    child: LanguageModel, vector: SteeringVector, texts: Sequence[tuple[list[int], int]], lam: float, target: float
 ) -> float:
     """The strength at which a vector has the wanted KL divergence, in nats per token."""
     strength = lam
     # The divergence grows with λ², so two steps are enough.
     for _ in range(2):
         divergence = kl_divergence(child, vector, texts, strength)
-        if divergence <= 0 or wanted <= 0:
+        if divergence <= 0 or target <= 0:
             break
-        strength = min(strength * math.sqrt(wanted / divergence), _LARGEST_FACTOR * lam)
+        strength = min(strength * math.sqrt(target / divergence), _MAX_LAMBDA_FACTOR * lam)
     return strength
 
 

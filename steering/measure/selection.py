@@ -1,6 +1,6 @@
-"""Transfer configurations compared on many concepts, and how good the best is on a concept left out of the choice.
+"""Comparison of transfer configurations on many concepts, with leave-one-concept-out selection of the best.
 
-Effects are estimated to first order from one gradient a concept, so that a configuration costs its alignment alone.
+Effects are estimated to first order from one gradient a concept, so that a configuration only costs its alignment.
 """
 
 import statistics
@@ -54,7 +54,7 @@ class TransferComparison:
         parent: name of the parent.
         child: name of the child.
         concepts: names of the concepts.
-        configs: what was compared.
+        configs: the configurations.
         kept: one tuple a configuration, one number a concept.
     """
 
@@ -65,12 +65,12 @@ class TransferComparison:
     kept: tuple[tuple[float, ...], ...]
 
     def chosen_without(self, concept: int) -> int:
-        """Which configuration keeps most on average over all concepts but this one."""
+        """Index of the configuration that keeps most on average over all other concepts."""
 
-        def others(config: int) -> float:
-            return statistics.fmean(share for place, share in enumerate(self.kept[config]) if place != concept)
+        def mean_of_others(config: int) -> float:
+            return statistics.fmean(share for number, share in enumerate(self.kept[config]) if number != concept)
 
-        return max(range(len(self.configs)), key=others)
+        return max(range(len(self.configs)), key=mean_of_others)
 
     @property
     def left_out(self) -> tuple[float, ...]:
@@ -109,14 +109,14 @@ def compare_transfers(
 ) -> TransferComparison:
     """Compare transfer configurations on many concepts.
 
-    The native effect is that of the child's own vector by the default method, whatever method carries, so that all shares are
-    of the same whole.
+    The native effect is that of the child's own vector by the default method, whatever the configuration's method, so that all
+    shares refer to the same effect.
 
     Args:
         parent: the model that vectors are carried from.
         child: the model that would be steered.
         concepts: at least two concepts, with continuations.
-        configs: what is compared.
+        configs: the configurations to compare.
         progress: told what is being measured.
 
     Raises:
@@ -140,8 +140,8 @@ def compare_transfers(
         carried = [carry(extract(parent, concept, config.method), alignment) for concept in concepts]
         kept.append(
             tuple(
-                expected_effect(plan(child, vector), gradient) / own
-                for vector, gradient, own in zip(carried, gradients, native, strict=True)
+                expected_effect(plan(child, vector), gradient) / native_effect
+                for vector, gradient, native_effect in zip(carried, gradients, native, strict=True)
             )
         )
     names = tuple(concept.name for concept in concepts)

@@ -1,7 +1,6 @@
 """Which layers of two models correspond: matrices of parent layers × child layers.
 
-Every metric is defined for models of different widths, and says on how many texts it rests and how large its numbers get by
-chance.
+Every metric is defined for models of different widths, and comes with its number of texts and its chance level.
 """
 
 from collections.abc import Callable
@@ -14,20 +13,21 @@ from steering.concepts import Concept, check_pairs
 from steering.errors import Progress, SteeringError, part_of, silent
 from steering.measure.effects import neutral_prompts, score_gradient
 from steering.models import LanguageModel, record
+from steering.stats import CONFIDENCE
 from steering.transfer import carry_everywhere, measured_r2, paired_sample
 from steering.vectors import EPSILON, NO_DIFFERENCE, extract, fit, rounding_share
 
 _FOLDS = 4
-"""Parts of the pairs that are left out in turn while the others give the direction that they are projected on."""
+"""Folds of the pairs: each is projected on directions that are fitted to the other folds."""
 
 _SHUFFLES = 20
-"""Random pairings of the texts behind a chance level: with hundreds of cells each, thousands of numbers."""
+"""Random pairings of the texts for a chance level: with hundreds of cells each, thousands of numbers."""
 
-_SHARE = 0.95
-"""Share of the shuffled cells that stay at or below the chance level."""
+_CHANCE_QUANTILE = 0.95
+"""Quantile of the shuffled cells that is the chance level."""
 
-_FLAT = 1e-9
-"""A projection that varies less than this holds nothing to correlate."""
+_MIN_DEVIATION = 1e-9
+"""Projections with a smaller standard deviation are constant, and have no correlation."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Similarity:
         parent: name of the parent.
         child: name of the child.
         concept: name of the concept whose texts were read.
-        n_texts: how many texts, none of them seen by the fit behind a number, each number rests on.
+        n_texts: number of held-out texts that each number is computed from.
     """
 
     metric: str
@@ -53,13 +53,13 @@ class Similarity:
     n_texts: int
 
     def best_child_layers(self) -> tuple[int, ...]:
-        """For every parent layer, the child layer that resembles it most."""
+        """For every parent layer, the child layer with the largest similarity."""
         return tuple(self.matrix.argmax(dim=1).tolist())
 
 
 @dataclass(frozen=True)
 class Projections:
-    """Where a concept's texts lie along the two models' own directions, each text left out of the fit that it is held against.
+    """Projections of a concept's texts on both models' own directions, which are fitted without the projected text.
 
     Attributes:
         parent: float64 `[n_texts, parent layers]`, centred, in units of the parent's activations.
@@ -83,7 +83,7 @@ class TextCorrelation:
         low: lower end of its 95 % interval.
         high: upper end.
         n: number of texts.
-        within: the same correlation within the positive and within the negative texts, where the poles no longer help.
+        within: the same correlation within the positive and within the negative texts, without the difference between poles.
     """
 
     r: float
@@ -94,7 +94,7 @@ class TextCorrelation:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Result:
     matrix: torch.Tensor
     shuffled: torch.Tensor
     n_texts: int
@@ -113,7 +113,7 @@ def similarity(
     Args:
         parent: gives the rows.
         child: gives the columns.
-        concept: what its texts or its vectors say is compared, by all metrics but "cka" and "r2", which know no concept.
+        concept: gives the texts and vectors that are compared; "cka" and "r2" do not depend on it.
         metric: a key of `METRICS`. "scores": Pearson r between held-out texts' projections on the two models' own vectors.
             "cka": linear centred kernel alignment of the anchor texts' activations. "aligned": cosine between the parent's
             vector, carried from i to j, and the child's own at j. "r2": held-out R² of the map from i to j. "gradient": cosine
@@ -126,15 +126,15 @@ def similarity(
     check_pairs(concept)
     if metric not in METRICS:
         raise SteeringError(f"Unknown similarity {metric!r}. Choose one of {', '.join(METRICS)}.")
-    found = METRICS[metric](parent, child, concept, progress)
-    chance = float(found.shuffled.float().flatten().quantile(_SHARE))
-    return Similarity(metric, found.matrix.float(), chance, parent.name, child.name, concept.name, found.n_texts)
+    result = METRICS[metric](parent, child, concept, progress)
+    chance = float(result.shuffled.float().flatten().quantile(_CHANCE_QUANTILE))
+    return Similarity(metric, result.matrix.float(), chance, parent.name, child.name, concept.name, result.n_texts)
 
 
 def projections(
     parent: LanguageModel, child: LanguageModel, concept: Concept, *, progress: Progress = silent
 ) -> Projections:
-    """Project a concept's texts on both models' own directions, found from other pairs than those of the text.
+    """Project a concept's texts on both models' own directions, which are fitted to other pairs than the text's.
 
     Args:
         parent: one model.
@@ -154,23 +154,23 @@ def projections(
     )
 
 
-def text_correlation(found: Projections, parent_layer: int, child_layer: int) -> TextCorrelation | None:
-    """How far one parent layer and one child layer agree on the texts; None where either holds nothing to compare.
+def text_correlation(projected: Projections, parent_layer: int, child_layer: int) -> TextCorrelation | None:
+    """How far one parent layer and one child layer agree on the texts; None where either is constant.
 
     The interval is by Fisher's z and takes texts as independent of each other.
     """
-    # Only needed when a pair of layers is looked at, and slow to import.
+    # Slow to import, and needed for single pairs of layers only.
     from scipy.stats import pearsonr
 
-    left, right = found.parent[:, parent_layer], found.child[:, child_layer]
+    left, right = projected.parent[:, parent_layer], projected.child[:, child_layer]
     half = len(left) // 2
-    parts = [(side[:half], other[:half]) for side, other in ((left, right), (left.flip(0), right.flip(0)))]
-    if any(part.std() <= _FLAT for pair in parts for part in pair):
+    parts = [(side[:half], child_part[:half]) for side, child_part in ((left, right), (left.flip(0), right.flip(0)))]
+    if any(part.std() <= _MIN_DEVIATION for pair in parts for part in pair):
         return None
-    whole = pearsonr(left.numpy(), right.numpy())
-    low, high = whole.confidence_interval(0.95)
-    within = [float(pearsonr(one.numpy(), other.numpy()).statistic) for one, other in parts]
-    return TextCorrelation(float(whole.statistic), float(low), float(high), len(left), (within[0], within[1]))
+    correlation = pearsonr(left.numpy(), right.numpy())
+    low, high = correlation.confidence_interval(CONFIDENCE)
+    within = [float(pearsonr(parent_part.numpy(), child_part.numpy()).statistic) for parent_part, child_part in parts]
+    return TextCorrelation(float(correlation.statistic), float(low), float(high), len(left), (within[0], within[1]))
 
 
 def scores(parent: torch.Tensor, child: torch.Tensor) -> torch.Tensor:
@@ -203,67 +203,67 @@ def cka(parent: torch.Tensor, child: torch.Tensor) -> torch.Tensor:
     return _alignment(_centred_kernels(parent), _centred_kernels(child))
 
 
-def _scores(parent: LanguageModel, child: LanguageModel, concept: Concept, progress: Progress) -> _Found:
-    found = projections(parent, child, concept, progress=progress)
-    left, right = found.parent, found.child
-    shuffled = [_correlation(left, right[order]) for order in _orders(len(left))]
-    return _Found(_correlation(left, right), torch.stack(shuffled), len(left))
+def _scores(parent: LanguageModel, child: LanguageModel, concept: Concept, progress: Progress) -> _Result:
+    projected = projections(parent, child, concept, progress=progress)
+    left, right = projected.parent, projected.child
+    shuffled = [_correlation(left, right[order]) for order in _permutations(len(left))]
+    return _Result(_correlation(left, right), torch.stack(shuffled), len(left))
 
 
-def _cka(parent: LanguageModel, child: LanguageModel, _concept: Concept, progress: Progress) -> _Found:
+def _cka(parent: LanguageModel, child: LanguageModel, _concept: Concept, progress: Progress) -> _Result:
     sample = paired_sample(parent, child, progress=progress).one_row_a_text()
     left, right = _centred_kernels(sample.parent.double()), _centred_kernels(sample.child.double())
-    shuffled = [_alignment(left, right[:, order][:, :, order]) for order in _orders(len(sample.text))]
-    return _Found(_alignment(left, right), torch.stack(shuffled), len(sample.text))
+    shuffled = [_alignment(left, right[:, order][:, :, order]) for order in _permutations(len(sample.text))]
+    return _Result(_alignment(left, right), torch.stack(shuffled), len(sample.text))
 
 
-def _r2(parent: LanguageModel, child: LanguageModel, _concept: Concept, progress: Progress) -> _Found:
+def _r2(parent: LanguageModel, child: LanguageModel, _concept: Concept, progress: Progress) -> _Result:
     matrix = measured_r2(parent, child, progress=part_of(progress, 0.0, 0.8))
     shuffled = measured_r2(parent, child, shuffle=0, progress=part_of(progress, 0.8, 1.0))
-    return _Found(matrix, shuffled, paired_sample(parent, child).n_held_out_texts)
+    return _Result(matrix, shuffled, paired_sample(parent, child).n_held_out_texts)
 
 
-def _aligned(parent: LanguageModel, child: LanguageModel, concept: Concept, progress: Progress) -> _Found:
+def _aligned(parent: LanguageModel, child: LanguageModel, concept: Concept, progress: Progress) -> _Result:
     targets = extract(child, concept, progress=part_of(progress, 0.0, 0.1)).directions
-    # The maps have never seen the concept's texts.
-    return _against(parent, child, concept, targets, 2 * len(concept.pairs), part_of(progress, 0.1, 1.0))
+    # The maps are fitted on anchor texts, so all texts of the concept are held out.
+    return _carried_against(parent, child, concept, targets, 2 * len(concept.pairs), part_of(progress, 0.1, 1.0))
 
 
-def _gradient(parent: LanguageModel, child: LanguageModel, concept: Concept, progress: Progress) -> _Found:
+def _gradient(parent: LanguageModel, child: LanguageModel, concept: Concept, progress: Progress) -> _Result:
     targets = score_gradient(child, concept, progress=part_of(progress, 0.0, 0.4))
     n_texts = 2 * len(concept.continuations) * len(neutral_prompts())
-    return _against(parent, child, concept, targets, n_texts, part_of(progress, 0.4, 1.0))
+    return _carried_against(parent, child, concept, targets, n_texts, part_of(progress, 0.4, 1.0))
 
 
-def _against(
+def _carried_against(
     parent: LanguageModel,
     child: LanguageModel,
     concept: Concept,
     targets: torch.Tensor,
     n_texts: int,
     progress: Progress,
-) -> _Found:
+) -> _Result:
     """Cosine between the parent's vector, carried from every layer to every layer, and a target at each child layer."""
     directions = extract(parent, concept, progress=part_of(progress, 0.0, 0.2)).directions
     sample = paired_sample(parent, child, progress=part_of(progress, 0.2, 1.0))
     matrix = _cosines(carry_everywhere(sample, directions), targets)
-    return _Found(matrix, _cosines(carry_everywhere(sample, directions, shuffle=0), targets), n_texts)
+    return _Result(matrix, _cosines(carry_everywhere(sample, directions, shuffle=0), targets), n_texts)
 
 
-Metric = Callable[[LanguageModel, LanguageModel, Concept, Progress], _Found]
+Metric = Callable[[LanguageModel, LanguageModel, Concept, Progress], _Result]
 
 METRICS: dict[str, Metric] = {"scores": _scores, "cka": _cka, "aligned": _aligned, "r2": _r2, "gradient": _gradient}
 
 
 def _held_out_projections(values: torch.Tensor, noise: float) -> torch.Tensor:
     positive, negative = values.chunk(2)
-    found = torch.zeros(2, *positive.shape[:2], dtype=values.dtype)
+    by_side = torch.zeros(2, *positive.shape[:2], dtype=values.dtype)
     for train, test in KFold(_FOLDS, shuffle=True, random_state=0).split(positive):
         directions = fit(positive[train], negative[train], "pca", noise).directions.to(values)
         middle = (positive[train].mean(dim=0) + negative[train].mean(dim=0)) / 2
         for side, half in enumerate((positive, negative)):
-            found[side, test] = torch.einsum("nld,ld->nl", half[test] - middle, directions)
-    projections = found.flatten(0, 1)
+            by_side[side, test] = torch.einsum("nld,ld->nl", half[test] - middle, directions)
+    projections = by_side.flatten(0, 1)
     return projections - projections.mean(dim=0)
 
 
@@ -288,6 +288,6 @@ def _cosines(carried: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return torch.einsum("ijd,jd->ij", units, torch.nn.functional.normalize(targets, dim=-1, eps=EPSILON))
 
 
-def _orders(n: int) -> list[torch.Tensor]:
+def _permutations(n: int) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     return [torch.randperm(n, generator=generator) for _ in range(_SHUFFLES)]

@@ -1,7 +1,7 @@
 """The decode loop: rows of token ids, each with its own strength, one column of new tokens a step.
 
 Rows share one batch and one key-value cache; a row that has ended leaves both. Hooks are entered for one forward pass and
-are gone before anything is yielded, so a caller may drop the loop at any step.
+are removed before anything is yielded, so a caller may stop iterating at any step.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,9 +22,10 @@ from steering.stats import check_seed
 from steering.steer.intervention import Intervention, steer
 
 _REPLACEMENT = "\ufffd"
+"""What a tokenizer decodes bytes to that are no character."""
 
-_INCOMPLETE = 3
-"""Tokens that may hold the bytes of a character that is not whole: it has four bytes at most."""
+_MAX_INCOMPLETE_TOKENS = 3
+"""Largest number of tokens with the bytes of an incomplete character: a character has up to four bytes."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ class Sampling:
     """How the next token is chosen.
 
     Attributes:
-        max_new_tokens: most tokens a row may get.
+        max_new_tokens: largest number of new tokens of a row.
         temperature: 0 takes the likeliest token; above 0 samples.
         top_p: smallest set of tokens whose probability exceeds this; 1 keeps all.
         top_k: only the k likeliest tokens; 0 keeps all.
         repetition_penalty: above 1 makes tokens that were used before less likely.
         seed: of the random numbers. Rows without a seed of their own all draw the same numbers, so that the rows of one
-            prompt differ by their strength and not by luck.
+            prompt differ by their strength alone.
         stop: end a row at the model's end-of-text tokens. Switched off where two runs must do equal work.
     """
 
@@ -94,7 +95,7 @@ def decode(
         lambdas: one strength a row.
         sampling: how tokens are chosen.
         seeds: one a row, of its random numbers; the sampling's for all rows where it is None. Rows of different questions
-            need different ones: with the same numbers, chance would strike all questions alike.
+            need different ones, so that their samples are independent.
 
     Yields:
         The rows after every step. The last step has no running row.
@@ -102,42 +103,42 @@ def decode(
     rows = _Rows(model, prompts, sampling, seeds)
     strengths = list(lambdas)
     while rows.running:
-        here = [strengths[row] for row in rows.running]
+        running_strengths = [strengths[row] for row in rows.running]
         # inference_mode is entered per step: left open across the yield, it would leak into the caller's thread.
         with torch.inference_mode():
             if intervention is None:
                 with model.lock:
                     logits = rows.forward()
             else:
-                own = intervention
-                if not isinstance(own, Intervention):
-                    own = [own[row] for row in rows.running]
-                with steer(model, own, here, prompt_length=rows.width):
+                interventions = intervention
+                if not isinstance(interventions, Intervention):
+                    interventions = [interventions[row] for row in rows.running]
+                with steer(model, interventions, running_strengths, prompt_length=rows.width):
                     logits = rows.forward()
             rows.append(logits)
         yield Step(tuple(map(tuple, rows.tokens)), tuple(rows.ended))
 
 
 def written_text(model: LanguageModel, tokens: Sequence[int], *, ended: bool) -> str:
-    """What a row has written.
+    """Text of a row's new tokens.
 
     Args:
         model: the model that writes.
         tokens: the row's new token ids.
-        ended: whether the row has ended. While it runs, the beginning of a character of several bytes at the end of the text is
-            held back: the next token may complete it.
+        ended: whether the row has ended. While it runs, an incomplete character of several bytes at the end of the text is
+            left out: the next token may complete it.
     """
-    # Decoding writes replacement characters for bytes that are no character yet. They are not cut off from the text: in some
-    # tokenizers they stand for the whole run of bytes, of which the first ones are characters that were shown already.
-    for held in range(1 if ended else _INCOMPLETE + 1):
-        text: str = model.tokenizer.decode(list(tokens[: max(len(tokens) - held, 0)]), skip_special_tokens=True)
+    # Decoding writes replacement characters for incomplete characters. Tokens are left out rather than these characters: some
+    # tokenizers replace a whole run of bytes, whose first ones are complete characters that were shown before.
+    for n_held_back in range(1 if ended else _MAX_INCOMPLETE_TOKENS + 1):
+        text: str = model.tokenizer.decode(list(tokens[: max(len(tokens) - n_held_back, 0)]), skip_special_tokens=True)
         if not text.endswith(_REPLACEMENT):
             break
     return text
 
 
 class _Rows:
-    """The batch: what is still running, its cache, and what every row has written."""
+    """The batch: the running rows with their cache, and the new tokens of all rows."""
 
     def __init__(
         self,
@@ -157,7 +158,7 @@ class _Rows:
         self.history = torch.zeros(len(prompts), self.width, dtype=torch.long)
         self.mask = torch.zeros(len(prompts), self.width, dtype=torch.long)
         for row, prompt in enumerate(prompts):
-            # Padded with a token of its own, which a repetition penalty counts anyway.
+            # Padded with the row's first token, which a repetition penalty counts anyway.
             self.history[row, : self.width - len(prompt)] = prompt[0]
             self.history[row, self.width - len(prompt) :] = torch.tensor(prompt)
             self.mask[row, self.width - len(prompt) :] = 1
@@ -173,7 +174,7 @@ class _Rows:
         return next_logits(self.model.model, self.inputs, self.mask, self.cache, padded=self.padded)
 
     def append(self, logits: torch.Tensor) -> None:
-        """Choose every running row's next token, and let the rows that end leave the batch."""
+        """Choose every running row's next token, and remove rows that end from the batch."""
         scores = self.processors(self.history, logits)
         chosen = scores.argmax(dim=-1) if self.sampling.temperature == 0 else self._draw(scores)
         stay = []

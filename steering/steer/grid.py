@@ -1,4 +1,4 @@
-"""Side by side: one prompt, a row for every λ, streamed in step; and how healthy each text is."""
+"""A grid: one prompt continued at several λ in one batch, with measures of whether each text has degenerated."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -95,15 +95,15 @@ def stream(
     chosen = sampling or Sampling()
     if max_new_tokens is not None:
         chosen = replace(chosen, max_new_tokens=max_new_tokens)
-    alone = isinstance(vector, SteeringVector)
+    single = isinstance(vector, SteeringVector)
     vectors = [vector] if isinstance(vector, SteeringVector) else list(vector)
-    if not alone and len(vectors) != len(strengths):
+    if not single and len(vectors) != len(strengths):
         raise SteeringError(f"There are {len(vectors)} vectors for {len(strengths)} λ; give one for every λ.")
     overrides: dict[str, Any] = {"scale": scale, "profile": profile, "positions": positions}
     settings = replace(settings, **{name: value for name, value in overrides.items() if value is not None})
-    plans = [plan(child, one, settings) for one in vectors]
-    told = [{"concept": one.concept, "method": one.method, **one.provenance} for one in vectors]
-    weights = [list(one.weights) for one in plans]
+    plans = [plan(child, each, settings) for each in vectors]
+    descriptions = [{"concept": each.concept, "method": each.method, **each.provenance} for each in vectors]
+    weights = [list(each.weights) for each in plans]
     ids = child.prompt_ids(prompt, plain=plain)
     if child.context and len(ids) + chosen.max_new_tokens - 1 > child.context:
         raise SteeringError(
@@ -111,17 +111,17 @@ def stream(
             f"{child.context}. Shorten the prompt, or ask for fewer new tokens."
         )
     provenance = {
-        **({"vector": told[0]} if alone else {"vectors": told}),
+        **({"vector": descriptions[0]} if single else {"vectors": descriptions}),
         "child": {"name": child.name, "fingerprint": child.fingerprint, "revision": child.revision},
         "scale": settings.scale,
-        "profile": weights[0] if alone else weights,
+        "profile": weights[0] if single else weights,
         "positions": settings.positions,
         "sampling": vars(chosen),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }
 
     def steps() -> Iterator[Grid]:
-        for step in decode(child, [ids] * len(strengths), plans[0] if alone else plans, strengths, chosen):
+        for step in decode(child, [ids] * len(strengths), plans[0] if single else plans, strengths, chosen):
             rows = [
                 Row(lam, written_text(child, tokens, ended=bool(ended)), tokens, ended, _UNKNOWN)
                 for lam, tokens, ended in zip(strengths, step.tokens, step.ended, strict=True)
@@ -167,8 +167,10 @@ def perplexities(model: LanguageModel, prompt: Sequence[int], texts: Sequence[Se
     measured = [0.0] * len(texts)
     for members in scoring_batches(model, rows, starts):
         with model.lock, torch.inference_mode():
-            found = token_log_probabilities(model, [rows[member] for member in members], [len(prompt)] * len(members))
-        for member, tokens in zip(members, found, strict=True):
+            log_probabilities = token_log_probabilities(
+                model, [rows[member] for member in members], [len(prompt)] * len(members)
+            )
+        for member, tokens in zip(members, log_probabilities, strict=True):
             measured[member] = tokens.mean().neg().exp().item()
     return measured
 
@@ -177,17 +179,17 @@ def _with_health(rows: Sequence[Row], perplexity: Sequence[float | None]) -> tup
     zero = next((place for place, row in enumerate(rows) if row.lam == 0), None)
     baseline = None if zero is None else rows[zero].token_ids
     reference = None if zero is None else perplexity[zero]
-    judged = []
-    for row, own in zip(rows, perplexity, strict=True):
+    with_health = []
+    for row, text_perplexity in zip(rows, perplexity, strict=True):
         health = Health(
             repeated=repeated(row.token_ids),
             dominant=dominant(row.token_ids),
-            perplexity=own,
+            perplexity=text_perplexity,
             same_as_baseline=row.lam != 0 and row.token_ids == baseline,
-            degenerate=degenerate(row.token_ids, own, reference),
+            degenerate=degenerate(row.token_ids, text_perplexity, reference),
         )
-        judged.append(replace(row, health=health))
-    return tuple(judged)
+        with_health.append(replace(row, health=health))
+    return tuple(with_health)
 
 
 _UNKNOWN = Health(0.0, 0.0, None, False, False)

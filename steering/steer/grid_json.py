@@ -1,4 +1,4 @@
-"""A grid as JSON and back: what was written at every λ, how healthy it is, and what made it."""
+"""Grids as JSON and back."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from steering.steer.grid import Grid, Row
 from steering.steer.health import Health
 
 FORMAT = 1
-"""Of the JSON object; older ones stay readable."""
+"""Version of the JSON object."""
 
 
 def grid_json(grid: Grid) -> dict[str, Any]:
@@ -62,12 +62,12 @@ def _fields(data: object, where: str, **kinds: type) -> dict[str, Any]:
     """The named fields of a JSON object, each of its kind; whole numbers pass for floats."""
     if not isinstance(data, Mapping):
         raise SteeringError(f"There is no JSON object for {where}.")
-    found = {}
+    values = {}
     for name, kind in kinds.items():
         value = data.get(name)
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
             raise SteeringError(f"In {where}, {name} must be a {kind.__name__}; found {str(value)[:60]!r}.")
-        found[name] = value
-    return found
+        values[name] = value
+    return values

@@ -1,4 +1,4 @@
-"""Signs that a text has fallen apart, and the one rule by which a text is called degenerate.
+"""Measures of whether a text has degenerated, and the rule that combines them.
 
 Pure functions of token ids and perplexities; measuring a perplexity is left to `grid`.
 """
@@ -13,20 +13,20 @@ PERPLEXITY_RATIO = 5.0
 """A text is degenerate above any of these: share of repeated 3-grams, share of its commonest token, perplexity over the
 baseline's."""
 
-_FEW_TOKENS = 10
-"""Below so many tokens one of them is always common, and its share says nothing."""
+_MIN_TOKENS = 10
+"""Shorter texts have no dominant token: in a few tokens one is always common."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """Signs that a text has fallen apart.
+    """Measures of whether a text has degenerated.
 
     Attributes:
         repeated: share of its 3-grams of tokens that occurred before in it.
         dominant: share of its commonest token.
         perplexity: under the unsteered child, given the prompt; None until `assess` measured it.
         same_as_baseline: whether it is the λ = 0 text, token for token.
-        degenerate: whether a limit is passed.
+        degenerate: whether one of the limits is exceeded.
     """
 
     repeated: float
@@ -43,8 +43,8 @@ def repeated(tokens: Sequence[int]) -> float:
 
 
 def dominant(tokens: Sequence[int]) -> float:
-    """Share of a text's commonest token; 0 in a handful of tokens, where one of them is always common."""
-    return Counter(tokens).most_common(1)[0][1] / len(tokens) if len(tokens) >= _FEW_TOKENS else 0.0
+    """Share of a text's commonest token; 0 in texts of fewer than `_MIN_TOKENS` tokens."""
+    return Counter(tokens).most_common(1)[0][1] / len(tokens) if len(tokens) >= _MIN_TOKENS else 0.0
 
 
 def improbable(perplexity: float | None, baseline: float | None) -> bool:
@@ -53,11 +53,11 @@ def improbable(perplexity: float | None, baseline: float | None) -> bool:
 
 
 def degenerate(tokens: Sequence[int], perplexity: float | None = None, baseline: float | None = None) -> bool:
-    """Whether a text has fallen apart, as far as is known.
+    """Whether a text exceeds one of the limits.
 
-    Without a perplexity, or without the baseline's, only the two signs of repetition count: a text that does not repeat
-    itself but makes no sense is then not called degenerate. Scored tasks are judged so, because a perplexity would cost
-    another pass over every row.
+    Without a perplexity, or without the baseline's, only the two measures of repetition are used, and a text without
+    repetition that makes no sense is not recognised. Scored tasks are assessed this way, because perplexity needs another
+    forward pass over every row.
 
     Args:
         tokens: the new token ids, without the end-of-text token.

@@ -1,4 +1,4 @@
-"""Steering: one hook a block, one strength a row, and where it is wanted one vector a row.
+"""Steering: one hook a block, one strength a row, and one vector for the batch or one a row.
 
 `plan` turns a vector into what one unit of λ adds at each layer; `steer` adds it for the time of one forward pass.
 """
@@ -21,7 +21,7 @@ class Intervention:
     """What λ = 1 adds to the residual stream of one model.
 
     Attributes:
-        pushes: float32 `[n_layers, d_model]`, zero rows where nothing is added.
+        offsets: float32 `[n_layers, d_model]`, zero rows where nothing is added.
         model: fingerprint of the model.
         scale: "residual" (λ in whole residual norms, spread over the layers) or "unit" (the paper's λ times a unit vector).
         weights: the layer profile, one weight a layer; they sum to 1 under "residual".
@@ -89,22 +89,24 @@ def steer(
         SteeringError: not one strength and one intervention for every row of the batch, or interventions that steer
             different positions.
     """
-    each = [intervention] if isinstance(intervention, Intervention) else list(intervention)
-    if any(one.model != model.fingerprint for one in each):
+    interventions = [intervention] if isinstance(intervention, Intervention) else list(intervention)
+    if any(each.model != model.fingerprint for each in interventions):
         raise MismatchError(f"This intervention was planned for another model than {model.name}.")
-    if not isinstance(intervention, Intervention) and len(each) != len(lambdas):
-        raise SteeringError(f"There are {len(each)} interventions for {len(lambdas)} strengths; give one a row.")
-    if len({one.positions for one in each}) != 1:
+    if not isinstance(intervention, Intervention) and len(interventions) != len(lambdas):
+        raise SteeringError(
+            f"There are {len(interventions)} interventions for {len(lambdas)} strengths; give one a row."
+        )
+    if len({each.positions for each in interventions}) != 1:
         raise SteeringError("The rows of one batch must be steered at the same positions: all tokens, or the response.")
-    start = 0 if each[0].positions == "all" else prompt_length - 1
-    # Once for all layers: this runs before every token, and many small products would cost more than the steering.
-    active = sorted({layer for one in each for layer in one.active})
+    start = 0 if interventions[0].positions == "all" else prompt_length - 1
+    # Computed for all layers at once: this runs before every token, and many small products would take longer.
+    active = sorted({layer for each in interventions for layer in each.active})
     strengths = torch.tensor(lambdas, dtype=torch.float32)[:, None]
-    every = strengths * torch.stack([one.offsets[active] for one in each], dim=1)
-    every = every[:, :, None].to(model.device, model.dtype)
-    steps = dict(zip(active, every.unbind(), strict=True))
+    offsets = strengths * torch.stack([each.offsets[active] for each in interventions], dim=1)
+    offsets = offsets[:, :, None].to(model.device, model.dtype)
+    steps = dict(zip(active, offsets.unbind(), strict=True))
 
-    def push(layer: int, hidden: torch.Tensor) -> torch.Tensor:
+    def add(layer: int, hidden: torch.Tensor) -> torch.Tensor:
         if len(hidden) != len(lambdas):
             raise SteeringError(
                 f"There are {len(lambdas)} strengths for a batch of {len(hidden)} rows; give one a row."
@@ -114,7 +116,7 @@ def steer(
             return hidden + step
         return torch.cat([hidden[:, :start], hidden[:, start:] + step], dim=1)
 
-    with model.lock, editing(model.blocks, push, active):
+    with model.lock, editing(model.blocks, add, active):
         yield
 
 

@@ -1,4 +1,4 @@
-"""The next token before a word is written: whose probability a strength λ moves most."""
+"""The first token after a prompt: those whose probability changes most under a strength λ."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ def next_tokens(
     lambdas: Sequence[float],
     *,
     settings: SteeringSettings = DEFAULT_SETTINGS,
-    most: int = 8,
+    limit: int = 8,
 ) -> tuple[tuple[Move, ...], ...]:
-    """Find the tokens whose probability moves most, at the place where the answer begins.
+    """Find the tokens whose probability of following the prompt changes most.
 
     Args:
         child: the model that would write.
@@ -44,7 +44,7 @@ def next_tokens(
         vector: a vector in the child's space.
         lambdas: strengths.
         settings: scale, layer profile and positions.
-        most: how many tokens to return for each λ.
+        limit: how many tokens to return for each λ.
 
     Returns:
         For every λ its largest moves, the largest first.
@@ -56,9 +56,9 @@ def next_tokens(
         keep = {"logits_to_keep": 1} if "logits_to_keep" in signature(child.model.forward).parameters else {}
         logits = child.model(input_ids=rows, use_cache=False, **keep).logits[:, -1]
         before, *after = logits.float().softmax(dim=-1).cpu()
-    return tuple(_largest(child, before, row, most) for row in after)
+    return tuple(_largest_moves(child, before, row, limit) for row in after)
 
 
-def _largest(child: LanguageModel, before: torch.Tensor, after: torch.Tensor, most: int) -> tuple[Move, ...]:
-    ids = (after - before).abs().topk(min(most, len(before))).indices.tolist()
+def _largest_moves(child: LanguageModel, before: torch.Tensor, after: torch.Tensor, limit: int) -> tuple[Move, ...]:
+    ids = (after - before).abs().topk(min(limit, len(before))).indices.tolist()
     return tuple(Move(child.tokenizer.decode([token]), before[token].item(), after[token].item()) for token in ids)

@@ -1,4 +1,4 @@
-"""How a vector is added: what λ means, at which layers, and to which tokens; one record for all that steer."""
+"""How a vector is added: the scale of λ, the layer profile and the steered positions."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Files: whole or absent, safetensors with a JSON header, the cache; and tables that people keep, as rows."""
+"""Atomic writes, safetensors with a JSON header, the cache, and reading tables in common formats."""
 
 from steering.storage.cache import CACHE_BUDGET, NOT_EVICTED, Kind, cache_kinds, cached, clear_cache
 from steering.storage.files import (

@@ -1,4 +1,4 @@
-"""The cache: results that can be made again, kept within a budget; what was used longest ago goes first."""
+"""The cache: results that can be computed again, within a budget; the least recently used are deleted first."""
 
 import os
 import shutil
@@ -15,26 +15,26 @@ from steering.errors import SteeringError
 from steering.storage.files import cache_dir, is_partial, read_tensors, write_tensors
 
 CACHE_BUDGET = 4_000_000_000
-"""Bytes that results in the cache may take; beyond them those go that were used longest ago. An alignment of two small models
+"""Bytes that results in the cache may take; beyond that the least recently used are deleted. An alignment of two small models
 takes 40 MB, a sample of paired rows 200 MB, so dozens of pairs of models fit."""
 
 NOT_EVICTED = frozenset({"models", "runs"})
-"""Kinds that no budget takes: a converted model costs minutes, and the rows of runs have a bound of their own."""
+"""Kinds that do not count and are not deleted: converting a model takes minutes, and rows of runs have their own limit."""
 
 _RECENT_S = 600.0
-"""What was used within so many seconds is never evicted: another thread or process may be about to read it."""
+"""Results used within this many seconds are never deleted: another thread or process may be about to read them."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What the cache holds of one kind.
+    """The cache entries of one kind.
 
     Attributes:
         name: a folder's name below `cache_dir()`.
         entries: how many results, or models.
         size: bytes, half-written files of killed processes included.
-        oldest: when the entry was used that was not used for longest, in seconds since 1970.
-        newest: when the entry was used that was used last.
+        oldest: when the least recently used entry was used, in seconds since 1970.
+        newest: when the most recently used entry was used.
     """
 
     name: str
@@ -47,10 +47,10 @@ class Kind:
 def cached(
     folder: str, digest: str, make: Callable[[], tuple[Mapping[str, torch.Tensor], Mapping[str, Any]]]
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read a result from the cache, or make it and keep it.
+    """Read a result from the cache, or compute and store it.
 
-    A cache file that cannot be read is made again. When results take more than `CACHE_BUDGET`, those go that were used longest
-    ago.
+    A cache file that cannot be read is replaced. When results take more than `CACHE_BUDGET`, the least recently used are
+    deleted.
 
     Args:
         folder: kind of result, a folder name below `cache_dir()`.
@@ -60,10 +60,10 @@ def cached(
     path = cache_dir() / folder / f"{digest}.safetensors"
     if path.is_file():
         try:
-            found = read_tensors(path)
-            with suppress(OSError):  # A cache that may only be read still serves.
+            result = read_tensors(path)
+            with suppress(OSError):  # The cache may be read-only.
                 os.utime(path)
-            return found
+            return result
         except SteeringError:
             path.unlink(missing_ok=True)
     tensors, header = make()
@@ -73,7 +73,7 @@ def cached(
 
 
 def cache_kinds() -> tuple[Kind, ...]:
-    """What lies in the cache, kind by kind; kinds that hold nothing are left out."""
+    """The cache entries by kind; kinds without entries are left out."""
     root = cache_dir()
     kinds = []
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
@@ -96,18 +96,18 @@ def clear_cache(kind: str) -> int:
     Raises:
         SteeringError: the cache holds no such kind, or it cannot be deleted.
     """
-    known = {each.name: each for each in cache_kinds()}
-    if kind not in known:
-        raise SteeringError(f"The cache holds no {kind!r}. It holds: {', '.join(known) or 'nothing'}.")
+    kinds = {each.name: each for each in cache_kinds()}
+    if kind not in kinds:
+        raise SteeringError(f"The cache holds no {kind!r}. It holds: {', '.join(kinds) or 'nothing'}.")
     try:
         shutil.rmtree(cache_dir() / kind)
     except OSError as error:
         raise SteeringError(f"{cache_dir() / kind} cannot be deleted: {error}. Close what uses it.") from error
-    return known[kind].size
+    return kinds[kind].size
 
 
 def _evict() -> None:
-    """Delete the results that were used longest ago until the rest fits into the budget."""
+    """Delete the least recently used results until the rest fits into the budget."""
     results = []
     for path in cache_dir().glob("*/*.safetensors"):
         if path.parent.name not in NOT_EVICTED:

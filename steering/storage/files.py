@@ -1,6 +1,6 @@
-"""Files that are whole or absent: atomic writes, safetensors with a JSON header.
+"""Atomic writes, and safetensors files with a JSON header.
 
-Nothing here knows what a vector or a model is; the modules that own a record turn it into tensors and a header.
+Vectors, alignments and other records are turned into tensors and a header by their own modules.
 """
 
 import hashlib
@@ -27,23 +27,23 @@ HEADER = "steering"
 
 
 _STALE_S = 86_400.0
-"""A temporary file this old was left by a process that was killed: no write takes a day."""
+"""A temporary file older than a day was left by a killed process: no write takes that long."""
 
 _other_cache: list[Path] = []
 """Folders of `cache_in` contexts that are open; the last one counts."""
 
 _swept: set[Path] = set()
-"""Folders that this process has swept already."""
+"""Folders in which this process has deleted old temporary files."""
 
 
 def cache_dir() -> Path:
-    """Folder for what can be made again: converted models, activations, alignments."""
+    """Folder for results that can be computed again: converted models, activations, alignments."""
     return _other_cache[-1] if _other_cache else Path(platformdirs.user_cache_dir("steering-lab"))
 
 
 @contextmanager
 def cache_in(folder: Path) -> Iterator[None]:
-    """Have the cache in another folder for a while: for measurements that begin with an empty one."""
+    """Use another folder as cache within the context, for measurements that begin with an empty one."""
     _other_cache.append(folder)
     try:
         yield
@@ -52,13 +52,13 @@ def cache_in(folder: Path) -> Iterator[None]:
 
 
 def data_dir() -> Path:
-    """Folder for what a person saved and nothing can make again."""
+    """Folder for what the user saved."""
     return Path(platformdirs.user_data_dir("steering-lab"))
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Write a file or a folder under a temporary name, and give it its own name only when it is whole.
+    """Write a file or a folder under a temporary name, and rename it once it is complete.
 
     Two processes that write the same path both succeed: a file is replaced, and for a folder the first one stays.
 
@@ -101,8 +101,8 @@ def key(*parts: object) -> str:
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) -> None:
     """Write tensors and a JSON header into one safetensors file, atomically."""
     with atomic(path) as temporary:
-        whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(whole, temporary, metadata={HEADER: json.dumps(header, ensure_ascii=False)})
+        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(contiguous, temporary, metadata={HEADER: json.dumps(header, ensure_ascii=False)})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -128,7 +128,7 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 
 def _sweep(folder: Path) -> None:
-    """Delete what killed processes left half-written in a folder of ours, once a process."""
+    """Delete temporary files of killed processes in the cache or data folder, once per process and folder."""
     ours = any(folder.is_relative_to(root) for root in (cache_dir(), data_dir()))
     if folder in _swept or not ours:
         return

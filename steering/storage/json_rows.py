@@ -1,4 +1,4 @@
-"""JSON and JSON Lines as people keep them: one list, one object, an object a line, or columns side by side."""
+"""Reading JSON and JSON Lines: one list, one object, an object a line, or lists side by side."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ Data = list[Any] | dict[str, Any]
 
 
 def read_json(text: str, ending: str, name: str) -> tuple[Data, tuple[int, ...], tuple[str, ...]]:
-    """Read one JSON value, or one a line; which of both is seen from the text, not from the file's ending.
+    """Read one JSON value, or one a line; the text decides which, not the file's ending.
 
     Args:
         text: contents of the file.
@@ -19,26 +19,26 @@ def read_json(text: str, ending: str, name: str) -> tuple[Data, tuple[int, ...],
         name: of the file, for messages.
 
     Returns:
-        A list of rows or an object; the line of every row, from 1, where each has its own; and what was done to read it.
+        A list of rows or an object; the line of every row, from 1, where each has its own; and notes on how it was read.
 
     Raises:
-        SteeringError: neither of both, or nothing at all; the message names the line.
+        SteeringError: invalid JSON, or an empty text; the message names the line.
     """
     if not text.strip():
         raise SteeringError(f"{name} is empty.")
-    by_lines = ending != "json"
+    expects_lines = ending != "json"
     try:
-        whole = _loads(text)
+        value = _loads(text)
     except ValueError as error:
-        pieces = _lines(text)
-        if (by_lines and not text.lstrip().startswith("[")) or (len(pieces) > 1 and _is_json(pieces[0][1])):
-            return _from_lines(pieces, by_lines, name)
+        lines = _lines(text)
+        if (expects_lines and not text.lstrip().startswith("[")) or (len(lines) > 1 and _is_json(lines[0][1])):
+            return _from_lines(lines, expects_lines, name)
         raise SteeringError(f"{name} is not valid JSON: {error}") from error
-    if not isinstance(whole, list | dict):
-        return [whole], (), ()  # Whoever reads the rows says what they should have been.
-    if by_lines and isinstance(whole, dict):
-        return [whole], (1,), ()
-    return whole, (), ("The file is one JSON list, not an object a line.",) if by_lines else ()
+    if not isinstance(value, list | dict):
+        return [value], (), ()  # The reader of the rows explains what was expected.
+    if expects_lines and isinstance(value, dict):
+        return [value], (1,), ()
+    return value, (), ("The file is one JSON list, not an object a line.",) if expects_lines else ()
 
 
 def rows_of(data: Data, name: str, under: str | None = None) -> tuple[list[Any], tuple[str, ...]]:
@@ -50,7 +50,7 @@ def rows_of(data: Data, name: str, under: str | None = None) -> tuple[list[Any],
         under: the key that the rows are under, where several could be meant.
 
     Returns:
-        The rows, and what was done to find them.
+        The rows, and notes on where they were found.
 
     Raises:
         SteeringError: there are no rows, or several lists of them; the message names the keys.
@@ -62,7 +62,7 @@ def rows_of(data: Data, name: str, under: str | None = None) -> tuple[list[Any],
     if under is not None:
         if not isinstance(data.get(under), list):
             raise SteeringError(f"{name} has no list under the key {under!r}. Its keys: {listed(data)}.")
-        return data[under], _told(data, [under])
+        return data[under], _notes(data, [under])
     if _is_split(data):
         return [dict(zip(data["columns"], row, strict=True)) for row in data["data"]], ()
     objects = [key for key, value in data.items() if _holds(value, Mapping)]
@@ -71,7 +71,7 @@ def rows_of(data: Data, name: str, under: str | None = None) -> tuple[list[Any],
             f"{name} holds rows under several keys: {listed(objects)}. Say which: --columns rows={objects[0]}"
         )
     if objects:
-        return data[objects[0]], _told(data, objects)
+        return data[objects[0]], _notes(data, objects)
     lists = {key: value for key, value in data.items() if isinstance(value, list)}
     if len(lists) > 1:
         return _side_by_side(lists, name), _unused(data, lists)
@@ -81,7 +81,7 @@ def rows_of(data: Data, name: str, under: str | None = None) -> tuple[list[Any],
 
 
 def listed(keys: Mapping[str, Any] | Sequence[str]) -> str:
-    """Keys as a sentence lists them, a long list cut short."""
+    """Keys as a comma-separated list for a message; long lists are shortened."""
     names = [repr(key)[:60] for key in keys]
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") if names else "none"
 
@@ -97,8 +97,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
         names = [key for key, _ in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
-        raise ValueError(f"an object has the key {twice!r} twice")
+        repeated = next(key for key in names if names.count(key) > 1)
+        raise ValueError(f"an object has the key {repeated!r} twice")
     return value
 
 
@@ -127,12 +127,12 @@ def _from_lines(
     last = pieces[-1][0]
     notes = [] if expected else ["Every line is an object of its own (JSON Lines)."]
     if last > len(pieces):
-        notes.append(skipped(last - len(pieces)))
+        notes.append(blank_rows_note(last - len(pieces)))
     return rows, tuple(number for number, _ in pieces), tuple(notes)
 
 
-def skipped(count: int) -> str:
-    """What is said of blank rows."""
+def blank_rows_note(count: int) -> str:
+    """Note on skipped blank rows."""
     return f"Skipped {count} blank row{'s' * (count != 1)}."
 
 
@@ -140,7 +140,7 @@ def _holds(value: object, kind: type) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(entry, kind) for entry in value)
 
 
-def _told(data: Mapping[str, Any], used: Sequence[str]) -> tuple[str, ...]:
+def _notes(data: Mapping[str, Any], used: Sequence[str]) -> tuple[str, ...]:
     return (f"The rows are under {listed(used)}.", *_unused(data, used))
 
 
@@ -152,9 +152,9 @@ def _unused(data: Mapping[str, Any], used: Mapping[str, Any] | Sequence[str]) ->
 def _side_by_side(lists: Mapping[str, list[Any]], name: str) -> list[dict[str, Any]]:
     counts = {key: len(value) for key, value in lists.items()}
     if len(set(counts.values())) > 1:
-        said = ", ".join(f"{key!r} has {count}" for key, count in counts.items())
+        lengths = ", ".join(f"{key!r} has {count}" for key, count in counts.items())
         raise SteeringError(
-            f"{name} holds lists of different lengths: {said}. Side by side they must be of one length."
+            f"{name} holds lists of different lengths: {lengths}. Side by side they must be of one length."
         )
     return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
 

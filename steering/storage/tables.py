@@ -1,6 +1,6 @@
-"""Tables that people keep (CSV, TSV, JSON, JSON Lines, Parquet, Excel) as rows, with what was done to read them.
+"""Reading tables (CSV, TSV, JSON, JSON Lines, Parquet, Excel) as rows, with notes on how they were read.
 
-Nothing here knows what the rows mean.
+The meaning of the rows is left to the callers.
 """
 
 import csv
@@ -9,14 +9,14 @@ import importlib.util
 import io
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from steering.errors import SteeringError
 from steering.storage.encodings import decode
-from steering.storage.json_rows import Data, listed, read_json, skipped
+from steering.storage.json_rows import Data, blank_rows_note, listed, read_json
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?(\r\n|\r|\n)', re.IGNORECASE)
@@ -24,13 +24,13 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?(\r\n|\r|\n)', re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds.
+    """The contents of a file.
 
     Attributes:
         data: rows, each a mapping from column to value; or the one object of a JSON file.
-        columns: the header of a table as it is written, with what stands twice; empty for JSON.
+        columns: the header of a table as it is written, repeated names included; empty for JSON.
         lines: the line that each row begins at, from 1; empty where rows have no lines.
-        notes: sentences on what was done to read it.
+        notes: sentences on how it was read.
     """
 
     data: Data
@@ -81,8 +81,8 @@ def parse_table(text: str, ending: str, name: str) -> Contents:
     return _TEXT[ending](text.lstrip("\ufeff"), ending, name)
 
 
-def _unknown(ending: str, known: Mapping[str, object] | None = None) -> SteeringError:
-    endings = ", ".join(f".{one}" for one in (known or TABLE_ENDINGS))
+def _unknown(ending: str, supported: Iterable[str] | None = None) -> SteeringError:
+    endings = ", ".join(f".{each}" for each in (supported or TABLE_ENDINGS))
     what = f"from .{ending}" if ending else "from a file without an ending"
     return SteeringError(f"Tables are read from {endings}, not {what}.")
 
@@ -94,23 +94,23 @@ def _json(text: str, ending: str, name: str) -> Contents:
 
 def _delimited(text: str, ending: str, name: str) -> Contents:
     """Rows of a CSV or TSV file, whichever delimiter it has."""
-    usual, text, first, notes = "\t" if ending == "tsv" else ",", _own_line_ends(text), 1, list[str]()
+    default, text, first, notes = "\t" if ending == "tsv" else ",", _with_line_feeds(text), 1, list[str]()
     separator = _SEPARATOR_LINE.match(text)
     if separator:
         text, first = text[separator.end() :], 2
         delimiter = separator[1]
     else:
-        delimiter = _find_delimiter(text, usual)
+        delimiter = _find_delimiter(text, default)
     try:
         records = list(_records(text, delimiter, first))
     except csv.Error as error:
         raise SteeringError(f"{name} is not valid {ending.upper()}, {error}") from error
-    if delimiter != usual:
+    if delimiter != default:
         notes.append(f"Cells are apart by a {_DELIMITERS.get(delimiter, repr(delimiter))}.")
     return _table(records, delimiter, notes, name)
 
 
-def _own_line_ends(text: str) -> str:
+def _with_line_feeds(text: str) -> str:
     """The text with line feeds where its line ends are all of one other kind; a mixture may belong to quoted cells."""
     kinds = set(re.findall(r"\r\n|\r|\n", text))
     return text.replace(kinds.pop(), "\n") if len(kinds) == 1 else text
@@ -132,20 +132,20 @@ def _records(text: str, delimiter: str, first: int) -> Iterator[tuple[int, list[
         yield line, cells
 
 
-def _find_delimiter(text: str, usual: str) -> str:
+def _find_delimiter(text: str, default: str) -> str:
     """The delimiter that gives the header several cells, and every row as many as the header."""
     several: list[str] = []
     even: list[str] = []
-    for delimiter in dict.fromkeys((usual, *_DELIMITERS)):
+    for delimiter in dict.fromkeys((default, *_DELIMITERS)):
         counts: list[int] = []
         try:
             counts += (len(cells) for _, cells in _records(text, delimiter, 1) if any(map(str.strip, cells)))
         except csv.Error:
-            counts.append(0)  # What was read until then says how many cells the header has.
+            counts.append(0)  # The rows before the error still give the number of cells in the header.
         if counts and counts[0] > 1:
             several.append(delimiter)
             even += [delimiter] if set(counts) == {counts[0]} else []
-    return next(iter((*even, *several, usual)))
+    return next(iter((*even, *several, default)))
 
 
 def _table(records: list[tuple[int, list[Any]]], delimiter: str, notes: list[str], name: str) -> Contents:
@@ -154,7 +154,7 @@ def _table(records: list[tuple[int, list[Any]]], delimiter: str, notes: list[str
     if not filled:
         raise SteeringError(f"{name} is empty.")
     if len(filled) < len(records):
-        notes.append(skipped(len(records) - len(filled)))
+        notes.append(blank_rows_note(len(records) - len(filled)))
     (_, names), *body = filled
     named = max(place for place, cell in enumerate(names, start=1) if _filled(cell))
     header = tuple(str(cell) for cell in names[:named])

@@ -1,4 +1,4 @@
-"""Carrying a vector from a parent to a child: layer maps, width maps, and the alignment that is fitted on paired rows."""
+"""Carrying a vector from a parent to a child: layer maps, width maps, and alignments fitted on paired rows."""
 
 from steering.transfer.alignment import ROWS_PER_DIMENSION, align
 from steering.transfer.all_pairs import carry_everywhere, measured_r2, paired_sample

@@ -1,7 +1,7 @@
 """Alignments: for every child layer, a linear map from the residual stream of one parent layer.
 
-A map is fitted on paired rows of anchor texts. Its quality is measured on texts that the fit never saw, beside the same fit on
-shuffled pairs. A direction is carried by the linear part of a map only; the means belong to points.
+A map is fitted on paired rows of anchor texts. Its quality is measured on held-out texts and compared with a fit on shuffled
+pairs. A direction is carried by the linear part of a map only; the means are used for points.
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,26 @@ import torch
 from steering.errors import MismatchError, Progress, SteeringError, part_of, silent
 from steering.models import LanguageModel, anchor_texts, read_anchors
 from steering.storage import cached, key
-from steering.transfer.all_pairs import judges_layers, measured_r2
+from steering.transfer.all_pairs import layer_r2_mask, measured_r2
 from steering.transfer.covariance import CovarianceSums, HeldOut
 from steering.transfer.layer_maps import LayerMap, best_path, layer_map
 from steering.transfer.paired_rows import FIRST_POSITION, token_ends, visit_pairs
 from steering.transfer.width_maps import WIDTH_MAPS
 
 ROWS_PER_DIMENSION = 16
-"""Bundled anchor texts are read until there are about this many paired rows for every dimension of the parent."""
+"""Bundled anchor texts are read until there are about this many paired rows for every dimension of the wider model."""
 
-_HELD_OUT = 6
+_HELD_OUT_STEP = 6
+"""Every sixth text is held out. Every second held-out text chooses the penalty; R² is measured on the others."""
+
 _HELD_OUT_TEXTS = 24
-# Every sixth text is held out, up to 24 of them: about a thousand rows, which are kept in memory as they are. Every second of
-# them chooses the penalty, and the others say how good the map is.
+"""Largest number of held-out texts: about a thousand rows, which are kept in memory."""
+
+_MIN_TEXTS = 2 * _HELD_OUT_STEP
+"""Fewest anchor texts: two of these are held out, one that chooses the penalty and one that measures R²."""
+
 _FORMAT = 4
+"""Part of the cache key; raised when the cached numbers change their meaning."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,11 @@ class Alignment:
         maps: float32 `[n_child_layers, d_parent, d_child]`, zero where a child layer reads nothing.
         parent_means: `[n_child_layers, d_parent]`.
         child_means: `[n_child_layers, d_child]`.
-        gain: per child layer, the ratio of the two streams' total standard deviations, parent over child.
+        gain: per child layer, the ratio of the two residual streams' total standard deviations, parent over child.
         r2: per child layer, share of variance explained on held-out texts, averaged over coordinates; NaN if not fitted.
         r2_shuffled: the same after fitting on shuffled pairs: the control.
-        rows: paired rows in all.
-        texts: anchor texts read.
+        rows: number of paired rows.
+        texts: number of anchor texts read.
         penalties: per child layer, the chosen penalty; NaN where there is none.
         cut: anchor texts that were read only as far as both models' contexts reach.
     """
@@ -99,10 +105,10 @@ def align(
     """Fit the maps from a parent to a child; kept in the cache.
 
     Args:
-        parent: gives directions.
-        child: takes them.
+        parent: the model that directions are carried from.
+        child: the model that they are carried to.
         layers: a key of `LAYER_MAPS`, a single pair such as "12-to-14", or one parent layer (or None) for every child
-            layer. "best" is the monotone path along which maps between the two explain most of held-out texts.
+            layer. "best" is the monotone path with the largest sum of held-out R² between layers.
         width: a key of `WIDTH_MAPS`.
         anchors: your own anchor texts, as a file with one text a line or as a list; the bundled ones by default.
         skip: positions at the beginning of a text that make no pair.
@@ -142,8 +148,11 @@ def align(
     )
 
     def make() -> tuple[dict[str, torch.Tensor], dict[str, object]]:
-        made = _fit(parent, child, chosen, width, texts, skip, reading) if fitted else _unfitted(parent, child, chosen)
-        return {**made[0], "maps": made[0]["maps"][_fed(chosen)]}, made[1]
+        if fitted:
+            tensors, header = _fit(parent, child, chosen, width, texts, skip, reading)
+        else:
+            tensors, header = _unfitted(parent, child, chosen)
+        return {**tensors, "maps": tensors["maps"][_mapped_layers(chosen)]}, header
 
     tensors, header = cached("alignments", digest, make)
     return Alignment(
@@ -154,7 +163,7 @@ def align(
         layers=layers if isinstance(layers, str) else "by hand",
         layer_map=chosen,
         width=width,
-        maps=_spread(tensors["maps"], chosen),
+        maps=_for_all_layers(tensors["maps"], chosen),
         parent_means=tensors["parent_means"],
         child_means=tensors["child_means"],
         gain=tensors["gain"],
@@ -167,37 +176,37 @@ def align(
     )
 
 
-def _fed(chosen: LayerMap) -> list[int]:
+def _mapped_layers(chosen: LayerMap) -> list[int]:
     return [layer for layer, source in enumerate(chosen) if source is not None]
 
 
-def _spread(maps: torch.Tensor, chosen: LayerMap) -> torch.Tensor:
-    """Maps of all child layers from those of the fed ones alone, which is what the cache keeps: a map is large."""
+def _for_all_layers(maps: torch.Tensor, chosen: LayerMap) -> torch.Tensor:
+    """Maps of all child layers, zero where nothing is mapped; the cache holds the mapped layers alone, since maps are large."""
     if len(maps) == len(chosen):
         return maps
-    every = maps.new_zeros(len(chosen), *maps.shape[1:])
-    every[_fed(chosen)] = maps
-    return every
+    expanded = maps.new_zeros(len(chosen), *maps.shape[1:])
+    expanded[_mapped_layers(chosen)] = maps
+    return expanded
 
 
 def _texts(
     parent: LanguageModel, child: LanguageModel, anchors: str | Path | Sequence[str] | None, rows: int
 ) -> tuple[str, ...]:
     if anchors is not None:
-        own = read_anchors(anchors) if isinstance(anchors, str | Path) else tuple(anchors)
-        if len(own) < 2 * _HELD_OUT:
-            raise SteeringError(f"There are {len(own)} anchor texts; an alignment needs at least {2 * _HELD_OUT}.")
-        return own
-    # The file is in random order, so its beginning is a fair sample of it.
-    wanted = rows * max(parent.d_model, child.d_model)
-    taken: list[str] = []
-    found = 0
+        texts = read_anchors(anchors) if isinstance(anchors, str | Path) else tuple(anchors)
+        if len(texts) < _MIN_TEXTS:
+            raise SteeringError(f"There are {len(texts)} anchor texts; an alignment needs at least {_MIN_TEXTS}.")
+        return texts
+    # The file is in random order, so its first texts are a random sample.
+    rows_needed = rows * max(parent.d_model, child.d_model)
+    chosen: list[str] = []
+    n_rows = 0
     for text in anchor_texts():
-        if found >= wanted and len(taken) >= 2 * _HELD_OUT:
+        if n_rows >= rows_needed and len(chosen) >= _MIN_TEXTS:
             break
-        taken.append(text)
-        found += len(token_ends(child, text)[0])
-    return tuple(taken)
+        chosen.append(text)
+        n_rows += len(token_ends(child, text)[0])
+    return tuple(chosen)
 
 
 def _fit(
@@ -209,24 +218,24 @@ def _fit(
     skip: int,
     progress: Progress,
 ) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
-    seen, choosing, reporting = CovarianceSums(chosen), HeldOut(), HeldOut()
+    sums, choosing, reporting = CovarianceSums(chosen), HeldOut(), HeldOut()
     generator = torch.Generator().manual_seed(0)
     rows = 0
 
-    def visit(text: torch.Tensor, left: list[torch.Tensor], right: list[torch.Tensor]) -> None:
+    def visit(text: torch.Tensor, parent_rows: list[torch.Tensor], child_rows: list[torch.Tensor]) -> None:
         nonlocal rows
         rows += len(text)
-        parts = held_out_parts(text)
-        for held, part in zip(parts, (choosing, reporting), strict=True):
-            part.add([side[held] for side in left], [side[held] for side in right])
-        held = parts[0] | parts[1]
-        order = torch.randperm(int((~held).sum()), generator=generator)
-        seen.add([side[~held] for side in left], [side[~held] for side in right], order)
+        chooses, reports = held_out_masks(text)
+        for mask, sample in ((chooses, choosing), (reports, reporting)):
+            sample.add([layer[mask] for layer in parent_rows], [layer[mask] for layer in child_rows])
+        fits = ~(chooses | reports)
+        order = torch.randperm(int(fits.sum()), generator=generator)
+        sums.add([layer[fits] for layer in parent_rows], [layer[fits] for layer in child_rows], order)
 
     cut = visit_pairs(parent, child, texts, visit, skip=skip, progress=part_of(progress, 0.0, 0.8))
     if not len(choosing) or not len(reporting):
         raise SteeringError(
-            f"The anchor texts that are held out of the fit (every {_HELD_OUT}th) share no position in {parent.name} and "
+            f"The anchor texts that are held out of the fit (every {_HELD_OUT_STEP}th) share no position in {parent.name} and "
             f"{child.name}, so the map cannot be judged. Add longer anchor texts."
         )
     fit = WIDTH_MAPS[width]
@@ -236,41 +245,43 @@ def _fit(
         progress(f"Fitting the map to layer {layer} of {child.name}", 0.8 + 0.2 * layer / len(chosen))
         if source is None:
             continue
-        inside, parts = seen.layer(layer), [part.layer(source, layer) for part in (choosing, reporting)]
-        held = fit(inside, *parts)
-        control = fit(inside.shuffled(), *((x, y[torch.randperm(len(y), generator=generator)]) for x, y in parts))
-        tensors["maps"][layer] = held.linear.float()
-        tensors["parent_means"][layer] = inside.source.mean.float()
-        tensors["child_means"][layer] = inside.mean_y.float()
-        tensors["gain"][layer] = (inside.source.xx.trace() / inside.yy.sum()).sqrt().float()
-        tensors["r2"][layer] = held.r2
+        covariance = sums.layer(layer)
+        held_out = [sample.layer(source, layer) for sample in (choosing, reporting)]
+        shuffled = [(x, y[torch.randperm(len(y), generator=generator)]) for x, y in held_out]
+        fitted = fit(covariance, *held_out)
+        control = fit(covariance.shuffled(), *shuffled)
+        tensors["maps"][layer] = fitted.linear.float()
+        tensors["parent_means"][layer] = covariance.source.mean.float()
+        tensors["child_means"][layer] = covariance.mean_y.float()
+        tensors["gain"][layer] = (covariance.source.xx.trace() / covariance.yy.sum()).sqrt().float()
+        tensors["r2"][layer] = fitted.r2
         tensors["r2_shuffled"][layer] = control.r2
-        tensors["penalties"][layer] = held.penalty
+        tensors["penalties"][layer] = fitted.penalty
     return tensors, {"rows": rows, "cut": cut}
 
 
-def held_out_parts(text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Which rows choose (the penalty, and the layers of the layer map "best") and which rows say how good a map is.
+def held_out_masks(text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Masks of the rows that choose (the penalty, and the layers of the layer map "best") and of the rows that measure R².
 
     Args:
         text: number of the text that each row is from, `[n_rows]`.
 
     Returns:
-        Two masks `[n_rows]` of different texts, none of which the map is fitted on.
+        Two boolean masks `[n_rows]` of different texts; no map is fitted on either.
     """
-    held = (text % _HELD_OUT == 0) & (text < _HELD_OUT * _HELD_OUT_TEXTS)
-    chooses = (text // _HELD_OUT % 2 == 0) | judges_layers(text)
-    return held & chooses, held & ~chooses
+    held_out = (text % _HELD_OUT_STEP == 0) & (text < _HELD_OUT_STEP * _HELD_OUT_TEXTS)
+    choosing = (text // _HELD_OUT_STEP % 2 == 0) | layer_r2_mask(text)
+    return held_out & choosing, held_out & ~choosing
 
 
 def _unfitted(
     parent: LanguageModel, child: LanguageModel, chosen: LayerMap
 ) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
-    """Cut or zero-pad: the only literal reading of adding a vector of one width to a stream of another."""
+    """Maps that truncate or zero-pad: the literal reading of adding a vector of one width to a residual stream of another."""
     n, unknown = len(chosen), torch.full((len(chosen),), float("nan"))
-    cut = torch.eye(parent.d_model, child.d_model).repeat(n, 1, 1)
+    truncation = torch.eye(parent.d_model, child.d_model).repeat(n, 1, 1)
     tensors = {
-        "maps": cut * torch.tensor([source is not None for source in chosen])[:, None, None],
+        "maps": truncation * torch.tensor([source is not None for source in chosen])[:, None, None],
         "parent_means": torch.zeros(n, parent.d_model),
         "child_means": torch.zeros(n, child.d_model),
         "gain": torch.ones(n),

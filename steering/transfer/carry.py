@@ -16,10 +16,13 @@ from steering.transfer.layer_maps import named_pair
 from steering.vectors import EPSILON, SteeringVector
 
 WEAK = 0.15
-"""A map is weak below this held-out R², and no better than shuffled where the control comes this near to it."""
+"""A map is weak where its held-out R², or its lead over the R² of the shuffled control, is below this."""
 
-_NOTHING = 1e-4
-"""A direction of which a map, or a sum, keeps less than this share is rounding."""
+_FAILED_SHARE = 0.5
+"""A transfer does not carry where more than this share of its fitted maps is weak."""
+
+_MIN_SHARE = 1e-4
+"""A carried or summed direction shorter than this share of the original is rounding, and set to zero."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,15 @@ class TransferReport:
         child: name of the child.
         layers: name of the layer map.
         width: name of the width map.
-        sources: the parent layer that each child layer reads, or None.
+        sources: the parent layer that is mapped to each child layer, or None.
         r2: held-out R² of each child layer's map; None where nothing was fitted.
         r2_shuffled: the same for shuffled pairs.
-        share_kept: length of the carried direction over that of the parent's, both in units of their streams' spread.
+        share_kept: length of the carried direction over that of the parent's, each relative to its residual stream's deviation.
         rows: paired rows behind the map.
         texts: anchor texts behind the map.
         cut: how many of them were read only as far as both models' contexts reach.
         verdict: one plain sentence.
-        effect_kept: share of the effect of the child's own vector, see `retention.measure`; None until it was measured.
+        effect_kept: share of the effect of the child's own vector, see `retention.measure`; None until measured.
         effect_kept_at_matched_kl: the same at matched KL divergence.
     """
 
@@ -104,16 +107,16 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
         raise MismatchError(
             f"The vector belongs to {vector.model_name}, the alignment starts from {alignment.parent_name}."
         )
-    moved = alignment.map_directions(vector.directions)
-    lengths = moved.norm(dim=-1)
-    own = vector.lengths
+    carried = alignment.map_directions(vector.directions)
+    lengths = carried.norm(dim=-1)
+    parent_lengths = vector.lengths
     source_lengths = torch.stack(
-        [own.new_zeros(()) if source is None else own[source] for source in alignment.layer_map]
+        [parent_lengths.new_zeros(()) if source is None else parent_lengths[source] for source in alignment.layer_map]
     )
     share = lengths * alignment.gain / source_lengths.clamp(min=EPSILON)
-    # A map that keeps nothing would leave rounding, blown up to length 1.
-    directions = torch.where((share > _NOTHING)[:, None], torch.nn.functional.normalize(moved, dim=-1), 0.0)
-    # A map's own scale says nothing about strength, but that of a vector that was multiplied does.
+    # Without the limit, normalising would scale rounding up to length 1.
+    directions = torch.where((share > _MIN_SHARE)[:, None], torch.nn.functional.normalize(carried, dim=-1), 0.0)
+    # The scale of a map has no meaning for strength; the length of a multiplied vector has.
     directions = directions * source_lengths[:, None]
     report = TransferReport(
         parent=alignment.parent_name,
@@ -141,11 +144,11 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
 
 
 def combine(vectors: Sequence[SteeringVector], weights: Sequence[float] | None = None) -> SteeringVector:
-    """Join the vectors that several parents gave one child, each carried by its own map.
+    """Combine several vectors in one child's space, such as those carried from several parents.
 
     Args:
         vectors: vectors in the same child's space; one of them may be the child's own.
-        weights: how much each counts, alike by default. A negative one subtracts.
+        weights: one a vector, all 1 by default. A negative one subtracts.
 
     Returns:
         At every layer the weighted sum of the unit directions, at length 1. Its provenance names every part and its weight.
@@ -168,7 +171,7 @@ def combine(vectors: Sequence[SteeringVector], weights: Sequence[float] | None =
     units = [torch.nn.functional.normalize(vector.directions.double(), dim=-1) for vector in vectors]
     total = torch.stack([share * unit for share, unit in zip(shares, units, strict=True)]).sum(dim=0)
     lengths = total.norm(dim=-1, keepdim=True)
-    directions = torch.where(lengths > _NOTHING, total / lengths.clamp(min=EPSILON), 0.0).float()
+    directions = torch.where(lengths > _MIN_SHARE, total / lengths.clamp(min=EPSILON), 0.0).float()
     if not directions.any():
         raise SteeringError("The vectors cancel each other at every layer. Change the weights.")
     parts = [
@@ -183,18 +186,18 @@ def verdict(alignment: Alignment) -> str:
     fitted = [layer for layer, value in enumerate(alignment.r2) if not math.isnan(value)]
     if not fitted:
         return f"Not measured: width '{alignment.width}' joins coordinates by number, which mean nothing to each other."
-    bad = [
+    weak = [
         layer
         for layer in fitted
         if alignment.r2[layer] < WEAK or alignment.r2[layer] - alignment.r2_shuffled[layer] < WEAK
     ]
     median = sorted(alignment.r2[layer] for layer in fitted)[len(fitted) // 2]
-    if len(bad) > len(fitted) / 2:
+    if len(weak) > _FAILED_SHARE * len(fitted):
         return (
             f"Does not carry: on held-out texts the map is hardly better than one for shuffled pairs (R² {median:.2f})."
         )
-    if bad:
-        return f"Carries, but weak at layers {ranges(bad)} (median held-out R² {median:.2f})."
+    if weak:
+        return f"Carries, but weak at layers {ranges(weak)} (median held-out R² {median:.2f})."
     return f"Carries well: median held-out R² {median:.2f}."
 
 
@@ -211,15 +214,15 @@ def describe(report: Mapping[str, Any]) -> list[str]:
     control = [value for value in report["r2_shuffled"] if value is not None and math.isfinite(value)]
     if fitted:
         lines.append(
-            f"Held-out R² {_spread(fitted)}; for shuffled pairs at most {round(max(control), 2) + 0.0:.2f}. "
+            f"Held-out R² {_range_text(fitted)}; for shuffled pairs at most {round(max(control), 2) + 0.0:.2f}. "
             f"Fitted on {report['rows']:,} paired positions of {report['texts']} texts."
         )
-        share = sorted(
-            kept for kept, source in zip(report["share_kept"], report["sources"], strict=True) if source is not None
+        shares = sorted(
+            share for share, source in zip(report["share_kept"], report["sources"], strict=True) if source is not None
         )
         if report.get("cut"):
             lines.append(f"{report['cut']} of the anchor texts were longer than both models read, and were cut there.")
-        lines.append(f"The maps keep {share[len(share) // 2]:.0%} of the vector's length (median over layers).")
+        lines.append(f"The maps keep {shares[len(shares) // 2]:.0%} of the vector's length (median over layers).")
     if report.get("effect_kept") is not None:
         # Vectors that were saved by an earlier version have the second name.
         matched = report.get("effect_kept_at_matched_kl", report.get("effect_kept_at_equal_fluency"))
@@ -230,7 +233,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _spread(values: Sequence[float]) -> str:
+def _range_text(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{values[0]:.2f} at one layer"
     return f"{min(values):.2f} to {max(values):.2f} over {len(values)} layers"

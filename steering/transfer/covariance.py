@@ -1,4 +1,4 @@
-"""What a linear map needs of paired rows: sums over those that it is fitted on, and a few held-out rows to judge it by.
+"""Covariance sums over the paired rows that linear maps are fitted on, and the held-out rows that measure them.
 
 The rows of the fit are not kept, so memory does not grow with the number of texts.
 """
@@ -29,14 +29,14 @@ class ParentCovariance:
 
     @cached_property
     def spectrum(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Eigenvalues `[d_parent]` and eigenvectors of the scatter, found once for all the child layers that read this one."""
+        """Eigenvalues `[d_parent]` and eigenvectors of the scatter, computed once for all mapped child layers."""
         values, basis = torch.linalg.eigh(self.xx)
         return values.clamp(min=0), basis
 
 
 @dataclass(frozen=True)
 class LayerCovariance:
-    """Centred second moments of one child layer's rows with those of the parent layer that it reads.
+    """Centred second moments of one child layer's rows and of the parent layer that is mapped to it.
 
     Attributes:
         n: number of rows.
@@ -64,7 +64,7 @@ class CovarianceSums:
     """Running sums over batches of paired rows, in float64 (the control in float32). It grows in place.
 
     Attributes:
-        layer_map: which parent layer feeds each child layer.
+        layer_map: the parent layer that is mapped to each child layer.
         n: rows so far.
     """
 
@@ -89,20 +89,20 @@ class CovarianceSums:
         self.n += len(order)
         self._sources.clear()
         for source in {source for source in self.layer_map if source is not None}:
-            wide = parent[source].double()
-            _add(self._x, source, wide.sum(dim=0))
-            _add_product(self._xx, source, wide, wide)
-            for layer in (layer for layer, read in enumerate(self.layer_map) if read == source):
-                rows = child[layer].double()
-                _add(self._y, layer, rows.sum(dim=0))
-                _add(self._yy, layer, rows.square().sum(dim=0))
-                _add_product(self._xy, layer, wide, rows)
+            parent_rows = parent[source].double()
+            _add(self._x, source, parent_rows.sum(dim=0))
+            _add_product(self._xx, source, parent_rows, parent_rows)
+            for layer in (layer for layer, mapped in enumerate(self.layer_map) if mapped == source):
+                child_rows = child[layer].double()
+                _add(self._y, layer, child_rows.sum(dim=0))
+                _add(self._yy, layer, child_rows.square().sum(dim=0))
+                _add_product(self._xy, layer, parent_rows, child_rows)
                 _add_product(self._control, layer, parent[source].float(), child[layer][order].float())
 
     def layer(self, child_layer: int) -> LayerCovariance:
         """Centred moments of one child layer."""
         source = self.layer_map[child_layer]
-        assert source is not None, "an unsteered layer has no moments"
+        assert source is not None, "only mapped layers have moments"
         parent, mean_y = self._source(source), self._y[child_layer] / self.n
         outer = self.n * torch.outer(parent.mean, mean_y)
         return LayerCovariance(
@@ -123,7 +123,7 @@ class CovarianceSums:
 
 @dataclass
 class HeldOut:
-    """Paired rows of the few texts that no fit sees. It grows in place."""
+    """Paired rows of the few held-out texts. It grows in place."""
 
     _parent: list[list[torch.Tensor]] = field(default_factory=list)
     _child: list[list[torch.Tensor]] = field(default_factory=list)
@@ -152,7 +152,7 @@ def _add(sums: dict[int, torch.Tensor], layer: int, value: torch.Tensor) -> None
 
 
 def _add_product(sums: dict[int, torch.Tensor], layer: int, left: torch.Tensor, right: torch.Tensor) -> None:
-    """Add `left.T @ right` in place: a product of its own for every batch would cost as much as the sum."""
+    """Add `left.T @ right` in place, without a temporary product for every batch."""
     if layer not in sums:
         sums[layer] = left.new_zeros(left.shape[1], right.shape[1])
     sums[layer].addmm_(left.T, right)

@@ -1,4 +1,4 @@
-"""Layer maps: which parent layer feeds each child layer."""
+"""Layer maps: the parent layer that is mapped to each child layer."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ import torch
 from steering.errors import SteeringError
 
 LayerMap = tuple[int | None, ...]
-"""One entry a child layer: the parent layer that it reads, or None where it stays unsteered."""
+"""One entry a child layer: the parent layer that is mapped to it, or None where it stays unsteered."""
 
 
 def index(n_parent: int, n_child: int) -> LayerMap:
@@ -27,21 +27,21 @@ LAYER_MAPS: dict[str, Callable[[int, int], LayerMap] | None] = {"relative": rela
 
 
 def pair_name(parent_layer: int, child_layer: int) -> str:
-    """Name of the map that feeds one child layer from one parent layer, and no other: "12-to-14"."""
+    """Name of the layer map with a single pair of layers, such as "12-to-14"."""
     return f"{parent_layer}-to-{child_layer}"
 
 
 def named_pair(name: str) -> tuple[int, int] | None:
-    """Parent layer and child layer of a map that joins one pair of layers; None for any other name."""
-    found = re.fullmatch(r"(\d{1,4})-to-(\d{1,4})", name)
-    return (int(found[1]), int(found[2])) if found else None
+    """Parent layer and child layer of a layer map with a single pair; None for any other name."""
+    match = re.fullmatch(r"(\d{1,4})-to-(\d{1,4})", name)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def best_path(matrix: torch.Tensor) -> LayerMap:
-    """The parent layer for every child layer, never going back, along which the sum of the entries is largest.
+    """The monotone layer map with the largest sum of entries.
 
     Args:
-        matrix: how alike two layers are, `[n_parent_layers, n_child_layers]`.
+        matrix: similarity of two layers, such as R², `[n_parent_layers, n_child_layers]`.
 
     Source: dynamic programming, as in sequence alignment (Needleman and Wunsch 1970), without a cost for gaps.
     """

@@ -1,7 +1,7 @@
 """Paired rows: positions at which two models with different tokenizers have read the same characters.
 
-Each model's tokens know where in the text they end. Where a token of each ends at the same character, the two residual
-streams stand for the same beginning of the text, and make one pair of rows. A short text gives a pair for nearly every
+A fast tokenizer gives the character at which each token ends. Where a token of each model ends at the same character, both
+residual streams follow the same prefix of the text and make one pair of rows. A short text gives a pair for nearly every
 word, so a few hundred texts give thousands.
 """
 
@@ -14,13 +14,13 @@ from steering.models import LanguageModel, batches, block_outputs, pad
 
 FIRST_POSITION = 4
 """Positions before this one are left out: many models use a text's first token as a sink, with activations up to a
-hundred times as large as any other, and a least-squares map would be about those alone."""
+hundred times as large as any other, which would dominate a least-squares fit."""
 
 _BATCH_TOKENS = 512
 """Tokens in one batch of paired rows, of which all layers of both models are in memory at once."""
 
 LONGEST_TEXT = 2048
-"""Tokens from which on an anchor text is cut, whatever the models could read: all layers of a text are in memory at once."""
+"""Anchor texts are cut to this many tokens, even where both models read more: all layers of a text are in memory at once."""
 
 Visit = Callable[[torch.Tensor, list[torch.Tensor], list[torch.Tensor]], None]
 """Given the number of the text that each row is from `[n_rows]`, and per layer the parent's rows `[n_rows, d_parent]` and the
@@ -31,7 +31,7 @@ def token_ends(model: LanguageModel, text: str) -> tuple[list[int], dict[int, in
     """Token ids of a text, and for every character at which a token ends, the position of the last such token.
 
     Raises:
-        ModelError: the tokenizer does not know where its tokens lie in the text.
+        ModelError: the tokenizer does not give the positions of its tokens in the text.
     """
     if not model.tokenizer.is_fast:
         raise ModelError(
@@ -52,7 +52,7 @@ def visit_pairs(
     skip: int = FIRST_POSITION,
     progress: Progress = silent,
 ) -> int:
-    """Let both models read the texts, and hand over the paired rows of every layer, batch by batch.
+    """Run both models on the texts, and pass the paired rows of every layer to `visit`, batch by batch.
 
     Nothing is kept between batches, so any number of texts fits into memory. A text is read as far as both models' contexts
     reach, and at most `LONGEST_TEXT` tokens of it.
@@ -72,7 +72,7 @@ def visit_pairs(
         SteeringError: no position in any text where both have read the same characters.
     """
     ids: list[tuple[list[int], list[int]]] = []
-    places: list[tuple[list[int], list[int]]] = []
+    positions: list[tuple[list[int], list[int]]] = []
     limits = [min(model.context or LONGEST_TEXT, LONGEST_TEXT) for model in (parent, child)]
     cut = 0
     for text in texts:
@@ -87,8 +87,8 @@ def visit_pairs(
         ]
         cut += len(parent_ids) > limits[0] or len(child_ids) > limits[1]
         ids.append((parent_ids[: limits[0]], child_ids[: limits[1]]))
-        places.append(([parent_ends[end] for end in shared], [child_ends[end] for end in shared]))
-    if not any(shared for shared, _ in places):
+        positions.append(([parent_ends[end] for end in shared], [child_ends[end] for end in shared]))
+    if not any(shared for shared, _ in positions):
         raise SteeringError(f"{parent.name} and {child.name} share no position in any anchor text. Add longer texts.")
 
     done = 0
@@ -97,12 +97,12 @@ def visit_pairs(
         sides = []
         for side, model in enumerate((parent, child)):
             batch = pad([ids[member][side] for member in members], model)
-            line = [place for place, member in enumerate(members) for _ in places[member][side]]
-            position = [position for member in members for position in places[member][side]]
+            rows = [row for row, member in enumerate(members) for _ in positions[member][side]]
+            position = [position for member in members for position in positions[member][side]]
             outputs = block_outputs(model, batch.ids, batch.mask)
-            # Statistics are worked out in float64, which not every device has.
-            sides.append([output[line, position].float().cpu() for output in outputs])
-        text_numbers = torch.tensor([member for member in members for _ in places[member][0]])
+            # Statistics are computed in float64, which not every device supports.
+            sides.append([output[rows, position].float().cpu() for output in outputs])
+        text_numbers = torch.tensor([member for member in members for _ in positions[member][0]])
         visit(text_numbers, sides[0], sides[1])
         done += len(members)
     progress(f"Reading anchor texts with {parent.name} and {child.name}", 1.0)

@@ -1,6 +1,6 @@
-"""Width maps: how rows of one width are turned into rows of another, at one layer.
+"""Width maps: linear maps from rows of one width to rows of another, at one pair of layers.
 
-Each is a pure function of covariances. Which layer reads which, and which texts are read, is said elsewhere.
+Each is a pure function of covariances; `layer_maps` pairs the layers, `alignment` chooses the texts.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Pair = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True)
 class Fit:
-    """One child layer's linear map, with the penalty that was chosen for it and its held-out R²."""
+    """One child layer's linear map, with the penalty that was chosen for it, and its held-out R²."""
 
     linear: torch.Tensor
     penalty: float
@@ -28,7 +28,7 @@ class Fit:
 
 
 def ridge(covariance: LayerCovariance, choosing: Pair, reporting: Pair) -> Fit:
-    """Ridge regression with the penalty that explains most of some held-out texts, measured on others.
+    """Ridge regression with the penalty that has the highest R² on some held-out texts; R² is reported on others.
 
     Args:
         covariance: of the rows that the map is fitted on.
@@ -38,14 +38,15 @@ def ridge(covariance: LayerCovariance, choosing: Pair, reporting: Pair) -> Fit:
     values, basis = covariance.source.spectrum
     projected = basis.T @ covariance.xy
     x, y = choosing
-    turned = ((x - covariance.source.mean) @ basis).float()
+    rotated = ((x - covariance.source.mean) @ basis).float()
 
     def shrunk(penalty: float) -> torch.Tensor:
         return projected / (values + penalty * values.mean())[:, None]
 
     # Single precision is enough to compare penalties with each other; the winner's R² is computed in double.
     penalty = max(
-        PENALTIES, key=lambda one: mean_r2(turned @ shrunk(one).float() + covariance.mean_y.float(), y.float())
+        PENALTIES,
+        key=lambda candidate: mean_r2(rotated @ shrunk(candidate).float() + covariance.mean_y.float(), y.float()),
     )
     linear = basis @ shrunk(penalty)
     return Fit(linear, penalty, held_out_r2(linear, covariance, reporting))
@@ -58,7 +59,7 @@ def procrustes(covariance: LayerCovariance, _choosing: Pair, reporting: Pair) ->
     """
     left, values, right = torch.linalg.svd(covariance.xy, full_matrices=False)
     linear = left @ right
-    # The map itself has no scale, but predictions need one to be compared with the child's rows.
+    # The map has no scale, but predictions need one to be compared with the child's rows.
     scale = values.sum() / (linear * (covariance.source.xx @ linear)).sum()
     return Fit(linear, float("nan"), held_out_r2(linear * scale, covariance, reporting))
 
@@ -71,19 +72,19 @@ WIDTH_MAPS: dict[str, Callable[[LayerCovariance, Pair, Pair], Fit] | None] = {
 }
 
 
-def held_out_r2(linear: torch.Tensor, covariance: LayerCovariance, unseen: Pair) -> float:
+def held_out_r2(linear: torch.Tensor, covariance: LayerCovariance, rows: Pair) -> float:
     """Share of variance that a map explains on held-out rows, with the means of the fit.
 
     Args:
         linear: `[d_parent, d_child]`.
         covariance: of the rows that the map was fitted on.
-        unseen: held-out rows, the parent's and the child's.
+        rows: held-out rows, the parent's and the child's.
     """
-    x, y = unseen
+    x, y = rows
     return mean_r2((x - covariance.source.mean) @ linear + covariance.mean_y, y)
 
 
 def mean_r2(predicted: torch.Tensor, actual: torch.Tensor) -> float:
-    """R² of predicted rows `[n_rows, d]`, averaged over coordinates; what is to be beaten is the rows' own mean."""
+    """R² of predicted rows `[n_rows, d]`, averaged over coordinates, relative to the mean of the actual rows."""
     errors = (predicted - actual).square().sum(dim=0)
     return float((1 - errors / (actual - actual.mean(dim=0)).square().sum(dim=0).clamp(min=EPSILON)).mean())
