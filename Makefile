@@ -43,12 +43,12 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Speed and quality figures of the README, made again. Nothing else should run meanwhile.
+# Speed figures of docs/results.md, made again. Nothing else should run meanwhile.
 bench: setup
 	$(BIN)/python -m steering bench
 	PYTHONPATH=.:tests $(BIN)/python -m browser.speeds
 
-# The table "Does it help at a task?" of the README, made again; takes an hour or two. A stopped run goes on where it was.
+# The table "Does it help at a task?" of docs/results.md, made again; takes an hour or two. A stopped run goes on where it was.
 # TASKS are files with questions and answers; see "Scoring, tuning and voting".
 RESULTS  := results
 PARENTS  ?= gemma-3-270m smollm2-135m-instruct

@@ -33,7 +33,7 @@ _CKA_TEXTS = 600
 
 
 def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Progress = silent) -> dict[str, Any]:
-    """Measure the figures on speed and memory in the README.
+    """Measure the figures on speed and memory in docs/results.md.
 
     Args:
         parent_name: model that a first alignment starts from.

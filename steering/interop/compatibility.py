@@ -10,7 +10,7 @@ from steering.errors import SteeringError
 from steering.formatting import ranges
 from steering.interop.baked import Foreign
 from steering.models import LanguageModel
-from steering.vectors import SteeringVector
+from steering.vectors import SteeringVector, units
 
 Status = Literal["matches", "differs", "unknown"]
 
@@ -120,7 +120,7 @@ def to_vector(
     if not directions.any():
         raise SteeringError(f"{name} holds nothing but zeros.")
     if unit_length:
-        directions = torch.nn.functional.normalize(directions, dim=-1, eps=1e-30)
+        directions = units(directions)
     stated: Mapping[str, Any] = foreign.statement
     return SteeringVector(
         directions=directions,

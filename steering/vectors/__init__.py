@@ -11,6 +11,7 @@ from steering.vectors.directions import (
     differ_beyond_rounding,
     direction,
     held_out,
+    units,
 )
 from steering.vectors.extraction import extract, fit, no_signal_message, record_pairs, rounding_share
 from steering.vectors.vector import SteeringVector, load_vector, random_like, save_vector
@@ -35,4 +36,5 @@ __all__ = [
     "record_pairs",
     "rounding_share",
     "save_vector",
+    "units",
 ]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.visits import pictures, tab
+from browser.visits import pictures, tab, wait_for_figures_that_fit
 from steering.ui import text
 from steering.ui.tabs import layers
 from steering.ui.tabs.layers import text as words
@@ -34,6 +34,7 @@ def test_a_pair_of_layers_is_found_on_the_map_looked_at_and_used(steered: dict[s
     expect(page.locator("#layers-status")).to_contain_text("64 texts")
     page.locator("#plot .heatmaplayer image").wait_for()
     page.locator("#report-plot .scatterlayer").wait_for()
+    wait_for_figures_that_fit(page)
     page.mouse.move(*cell(page, 12, 16))
     expect(page.locator("#plot .hovertext")).to_contain_text("parent layer 12, child layer 16, r = ")
     page.mouse.click(*cell(page, 12, 16))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from steering.concepts import lint
-from steering.errors import Progress, SteeringError, part_of
+from steering.concepts import check_pairs
+from steering.errors import Progress, part_of
 from steering.measure import measure, projections, similarity, with_effect
 from steering.plots import plot_report, plot_similarity
 from steering.transfer import describe
@@ -87,9 +87,7 @@ class Layers:
     def compute(self, session: Session, job: Job, settings: Settings, metric: str) -> Iterator[Changes]:
         """Compare the layers of parent and child."""
         concept = session.draft(settings.concept).concept
-        serious = [str(problem) for problem in lint(concept.pairs) if problem.serious]
-        if serious:
-            raise SteeringError(f"The pairs of {concept.name} cannot be used. " + " ".join(serious))
+        check_pairs(concept)
 
         def work(progress: Progress) -> LayerComparison:
             parent, child = self.workspace.models(settings, part_of(progress, 0.0, 0.3))

@@ -1,5 +1,5 @@
 const inputs = ["parent", "child"].map((name) => element.querySelector("." + name));
-const connectedPlots = new WeakSet();
+const connectedPlots = new WeakMap();
 
 function paint() {
   const { sizes, pair } = props.value;
@@ -29,11 +29,12 @@ function moveFrame(plot) {
   window.Plotly.relayout(plot, { shapes: shapes.map((shape) => ({ ...shape, ...box })) });
 }
 
-// Gradio may replace the plot at any time, so its click event is connected when the pointer enters it.
+// Gradio may replace or redraw the plot at any time, so its click event is connected when the pointer enters or presses it.
+// Redrawing gives a plot a new `on` and forgets the earlier handlers.
 function connectPlot(event) {
   const plot = event.target.closest && event.target.closest("#plot .js-plotly-plot");
-  if (!plot || connectedPlots.has(plot) || !plot.on) return;
-  connectedPlots.add(plot);
+  if (!plot || !plot.on || connectedPlots.get(plot) === plot.on) return;
+  connectedPlots.set(plot, plot.on);
   plot.on("plotly_click", ({ points }) => choose([points[0].y, points[0].x]));
   moveFrame(plot);
 }
