@@ -1,0 +1,75 @@
+"""Residual norms and anchor texts."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import loaded
+from test_activations import close
+from tiny import byte_tokenizer, tiny_model
+
+from steering.errors import SteeringError
+from steering.models.activations import (
+    anchor_texts,
+    read_anchors,
+    residual_norms,
+)
+from steering.models.blocks import editing
+from steering.models.language_model import LanguageModel
+
+pytestmark = pytest.mark.usefixtures("fresh_cache")
+
+
+# Norms and anchors
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3", "gpt2"])
+def test_residual_norms_are_medians_without_first_tokens(family: str) -> None:
+    model = loaded(family)
+    texts = anchor_texts()[::20]
+    lengths: list[list[torch.Tensor]] = [[] for _ in range(model.n_layers)]
+    for text in texts:
+        ids = torch.tensor([model.token_ids(text)])
+        with torch.no_grad(), editing(model.blocks, lambda i, out: lengths[i].append(out[0, 1:].norm(dim=-1)) or None):
+            model.model(input_ids=ids, use_cache=False)
+    expected = torch.stack([torch.cat(layer).median() for layer in lengths])
+    close(residual_norms(model), expected)
+    assert (expected > 0).all()
+
+
+def test_the_anchors_are_many_and_different() -> None:
+    texts = anchor_texts()
+    assert len(texts) >= 500
+    assert len(set(texts)) == len(texts)
+    assert all(text == text.strip() and text for text in texts)
+
+
+def test_a_users_anchors_are_read_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_bytes("\ufeffErster Text.\r\n\r\n  Zweiter, äöü  \n".encode())
+    assert read_anchors(path) == ("Erster Text.", "Zweiter, äöü")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "no anchor texts"), (b" \n\n", "no anchor"), (b"\xff", "cannot be read")]
+)
+def test_anchors_that_cannot_be_read_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_bytes(content)
+    with pytest.raises(SteeringError, match=message):
+        read_anchors(path)
+    with pytest.raises(SteeringError, match="cannot be read"):
+        read_anchors(tmp_path / "none.txt")
+
+
+@pytest.mark.usefixtures("fresh_cache")
+def test_residual_norms_of_a_model_with_a_short_context_come_from_the_beginnings_of_texts() -> None:
+    tiny = tiny_model("gpt2")
+    tiny.config.n_positions = 16
+    model = LanguageModel(tiny, byte_tokenizer(), "short")
+    assert model.context == 16
+    assert max(len(model.token_ids(text)) for text in anchor_texts()[::20]) > 16
+    read: list[int] = []
+    tiny.get_input_embeddings().register_forward_hook(lambda _module, _inputs, output: read.append(output.shape[1]))
+    assert residual_norms(model).shape == (model.n_layers,)
+    assert max(read) == 16

@@ -1,0 +1,82 @@
+"""How questions are put: prompts, choices, examples and instructions."""
+
+from pathlib import Path
+
+import pytest
+from conftest import loaded
+from test_tasks import CHOOSE, chat, sums, write
+from tiny import piece_tokenizer, tiny_model
+
+from steering.errors import SteeringError
+from steering.models.language_model import LanguageModel
+from steering.tasks.prompting import Style, examples, preview, requests, scored
+from steering.tasks.task import Task, load_task
+
+
+def test_weighed_choices_follow_a_plain_question(tmp_path: Path) -> None:
+    child = LanguageModel(tiny_model("llama", tokenizer=piece_tokenizer()), piece_tokenizer(), "pieces")
+    task = load_task(write(tmp_path, [CHOOSE]), "all")
+    request = requests(child, task, Style())[0]
+    assert request.text == "Question: Which is a metal?\nAnswer:"
+    for choice, tail in zip(task.items[0].choices, request.tails, strict=True):
+        assert [*request.ids, *tail] == child.token_ids(f"{request.text} {choice}")
+    shown = preview(child, task, Style())
+    assert shown.startswith("<s>")
+    assert "copper" in shown
+
+
+def test_weighed_choices_begin_an_assistants_turn(tmp_path: Path) -> None:
+    tokenizer = piece_tokenizer(chat=True)
+    child = LanguageModel(tiny_model("llama", tokenizer=tokenizer), tokenizer, "chat")
+    task = load_task(write(tmp_path, [CHOOSE]), "all")
+    request = requests(child, task, Style("likelihood", plain=False))[0]
+    for choice, tail in zip(task.items[0].choices, request.tails, strict=True):
+        assert "".join(tokenizer.convert_ids_to_tokens(tail)) == choice.replace(" ", "▁"), "no space before it"
+
+
+def test_a_chat_model_is_asked_in_a_turn_and_a_plain_one_goes_on(tmp_path: Path) -> None:
+    child, task = chat(), load_task(write(tmp_path, sums(30)), "test")
+    turn, bare = (requests(child, task, Style(plain=plain))[0] for plain in (None, True))
+    assert "<user>" in child.tokenizer.decode(turn.ids)
+    assert "####" in turn.text
+    assert turn.stop == ""
+    assert "<user>" not in child.tokenizer.decode(bare.ids)
+    assert bare.text == f"Question: {task.items[0].question}\nAnswer:"
+    assert bare.stop
+
+
+@pytest.mark.parametrize("split", ["validation", "test", "all"])
+def test_an_example_is_never_scored(tmp_path: Path, split: str) -> None:
+    task = load_task(write(tmp_path, sums(30)), split)
+    shown = examples(task, 2)
+    assert len(shown) == 2
+    assert not set(shown) & set(scored(task, 2))
+    for request in requests(loaded("gpt2"), task, Style(shots=2)):
+        assert request.text.count("Question:") == 3
+        assert request.text.endswith(f"Question: {request.item.question}\nAnswer:")
+    same = load_task(write(tmp_path, sums(30)), "test")
+    assert examples(same, 2) == shown, "tuning and reporting use the same examples"
+
+
+def test_examples_show_their_solution_and_the_answer(tmp_path: Path) -> None:
+    rows = [*sums(10, split="train", solution="We add."), {"question": "Q", "answer": "1", "split": "test"}]
+    text = requests(loaded("gpt2"), load_task(write(tmp_path, rows)), Style(shots=1))[0].text
+    shot = examples(load_task(write(tmp_path, rows)), 1)[0]
+    assert f"Question: {shot.question}\nAnswer: We add.\n#### {shot.answer}\n\n" in text
+
+
+def test_an_instruction_comes_first(tmp_path: Path) -> None:
+    task = load_task(write(tmp_path, sums(4)), "all")
+    assert requests(loaded("gpt2"), task, Style(instruction="Be brave."))[0].text.startswith("Be brave.\n\nQuestion:")
+
+
+def test_styles_that_do_not_fit(tmp_path: Path) -> None:
+    task: Task = load_task(write(tmp_path, sums(4)), "all")
+    with pytest.raises(SteeringError, match="no choices"):
+        Style(mode="likelihood").mode_for(task)
+    with pytest.raises(SteeringError, match="Unknown mode 'guess'"):
+        Style(mode="guess")
+    with pytest.raises(SteeringError, match="shots is -1"):
+        Style(shots=-1)
+    with pytest.raises(SteeringError, match="not 50"):
+        requests(loaded("gpt2"), task, Style(shots=50))
