@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 # Python compiles what it imports; compiling everything takes as long as installing it.
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TOOLS  := .venv-interop
 INTEROP := llama-cpp lm-eval directions
 

@@ -4,6 +4,7 @@ Rows look like a file's: `question`, `answer`, maybe `choices`, `solution`, `id`
 """
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -112,7 +113,9 @@ def generated(name: str) -> tuple[tuple[Mapping[str, Any], ...], str]:
     Raises:
         SteeringError: there is no generator of that name, or it fails.
     """
-    from reasoning_gym.factory import DATASETS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # See `_block`.
+        from reasoning_gym.factory import DATASETS
 
     if name not in DATASETS:
         import difflib
@@ -148,7 +151,10 @@ def generated(name: str) -> tuple[tuple[Mapping[str, Any], ...], str]:
 
 def _block(name: str, seed: int) -> Iterator[tuple[str, str]]:
     """Questions and answers from one seed; those without an answer are left out."""
-    import reasoning_gym
+    with warnings.catch_warnings():
+        # A package that it imports is not clean Python, and says so where it is compiled for the first time.
+        warnings.simplefilter("ignore", SyntaxWarning)
+        import reasoning_gym
 
     try:
         for entry in reasoning_gym.create_dataset(name, size=_BLOCK, seed=seed):
