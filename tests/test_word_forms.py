@@ -7,6 +7,10 @@ from importlib.resources import files
 
 import pytest
 
+from steering.errors import SteeringError
+from steering.tasks.sources import WORD_FORMS
+from steering.tasks.task import load_task, task_names
+
 ROWS = {
     path.name.removesuffix(".jsonl"): [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     for path in (files("steering.tasks") / "word_forms").iterdir()
@@ -20,10 +24,8 @@ LAWS: dict[str, tuple[Callable[[str, str], bool], set[str]]] = {
     "third-person": (lambda question, answer: answer.endswith("s") and answer[:2] == question[:2], set()),
     "plural": (
         lambda _, answer: answer.endswith("s"),
-        set(
-            "man woman child foot tooth mouse goose ox policeman fireman snowman gentleman grandchild postman "
-            "fisherman".split()
-        ),
+        {"man", "woman", "child", "foot", "tooth", "mouse", "goose", "ox", "grandchild", "gentleman"}
+        | {"policeman", "fireman", "postman", "fisherman", "snowman"},
     ),
     "comparative": (
         lambda question, answer: answer == f"more {question}" or (answer.endswith("er") and answer[0] == question[0]),
@@ -45,7 +47,7 @@ LAWS: dict[str, tuple[Callable[[str, str], bool], set[str]]] = {
 }
 
 CAPITALIZED = {"capital", "nationality"}
-DAYS_AND_MONTHS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January April".split()
+DAYS_AND_MONTHS = {"Monday", "Tuesday", "Thursday", "Friday", "Saturday", "Sunday", "January", "April"}
 
 
 def test_there_are_at_least_twelve_tasks() -> None:
@@ -121,3 +123,28 @@ def test_answers_follow_the_rule_but_for_the_irregular_ones(name: str) -> None:
 )
 def test_known_answers(name: str, question: str, answer: str) -> None:
     assert {row["question"]: row["answer"] for row in ROWS[name]}[question] == answer
+
+
+def test_every_list_is_a_task_with_a_name() -> None:
+    assert sorted(WORD_FORMS) == NAMES
+    assert {f"word-forms:{name}" for name in NAMES} <= set(task_names())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_task_holds_the_rows_of_its_list(name: str) -> None:
+    for split in ("validation", "test"):
+        task = load_task(f"word-forms:{name}", split)
+        rows = [(row["question"], row["answer"]) for row in ROWS[name] if row["split"] == split]
+        assert [(item.question, item.answer) for item in task.items] == rows
+        assert task.kind == "text"
+        assert task.name == f"word-forms:{name}"
+        shown = {item.question for item in task.pool}
+        assert shown == {row["question"] for row in ROWS[name] if row["split"] == "train"}
+        assert not shown & {item.question for item in task.items}
+
+
+def test_an_unknown_name_suggests_the_nearest() -> None:
+    with pytest.raises(SteeringError, match=r"no task of word forms 'past-tens'\. Did you mean past-tense\?"):
+        load_task("word-forms:past-tens")
+    with pytest.raises(SteeringError, match=r"no task of word forms 'xyz'\. Choose one of adverb, agent-noun"):
+        load_task("word-forms:xyz")

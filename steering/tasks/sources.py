@@ -1,16 +1,25 @@
-"""Rows of tasks that are not files: data sets of the Hub, and generated reasoning tasks.
+"""Rows of tasks that are not files: bundled word pairs, data sets of the Hub, and generated reasoning tasks.
 
 Rows look like a file's: `question`, `answer`, maybe `choices`, `solution`, `id`, and the `split` that they belong to.
 """
 
+import difflib
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import files
 from typing import Any
 
 from steering.errors import SteeringError
+from steering.tasks.files import jsonl
+
+WORD_FORMS = (
+    "adverb", "agent-noun", "antonym", "capital", "comparative", "english-spanish", "ing-form", "nationality", "noun-form",
+    "past-participle", "past-tense", "plural", "prefix-opposite", "superlative", "third-person",
+)  # fmt: skip
+"""Bundled tasks of word pairs, such as walk and walked; each is a file in `word_forms`."""
 
 GENERATED_SIZES = {"train": 20, "validation": 200, "test": 500}
 """Questions that are generated for each part."""
@@ -98,6 +107,18 @@ def hub(name: str) -> list[dict[str, Any]]:
     return [{**row, "id": f"{row.get('split', 'all')}-{row.get('id', number)}"} for number, row in enumerate(rows)]
 
 
+def word_forms(name: str) -> list[Any]:
+    """Rows of a bundled task of word pairs: 40 for examples, 40 for tuning, the rest for reporting.
+
+    Raises:
+        SteeringError: there is no task of that name.
+    """
+    if name not in WORD_FORMS:
+        hint = _nearest(name, WORD_FORMS) or f" Choose one of {', '.join(WORD_FORMS)}."
+        raise SteeringError(f"There is no task of word forms {name[:60]!r}.{hint}")
+    return jsonl((files("steering.tasks") / "word_forms" / f"{name}.jsonl").read_text("utf-8"), name)
+
+
 _RUNS_PROGRAMS = {"codeio"}
 """Generators that run hundreds of programs which came with them; some of those write files."""
 
@@ -118,10 +139,7 @@ def generated(name: str) -> tuple[tuple[Mapping[str, Any], ...], str]:
         from reasoning_gym.factory import DATASETS
 
     if name not in DATASETS:
-        import difflib
-
-        near = difflib.get_close_matches(name, DATASETS, 1)
-        hint = f" Did you mean {near[0]}?" if near else " chain_sum and basic_arithmetic are two that there are."
+        hint = _nearest(name, DATASETS) or " chain_sum and basic_arithmetic are two that there are."
         raise SteeringError(f"reasoning-gym has no task {name[:60]!r}.{hint}")
     if name in _RUNS_PROGRAMS:
         raise SteeringError(
@@ -165,3 +183,9 @@ def _block(name: str, seed: int) -> Iterator[tuple[str, str]]:
             f"reasoning-gym cannot generate {name!r} with its default settings ({type(error).__name__}: {error}). "
             "Choose another generator, or save its questions as a .jsonl file."
         ) from error
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """A question for the name that was meant; "" where none is near."""
+    near = difflib.get_close_matches(name, names, 1)
+    return f" Did you mean {near[0]}?" if near else ""

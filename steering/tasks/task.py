@@ -16,7 +16,7 @@ from steering.stats import check_seed
 from steering.storage import key
 from steering.tasks.answers import letter, number
 from steering.tasks.files import READERS, jsonl
-from steering.tasks.sources import HUB, generated, hub
+from steering.tasks.sources import HUB, WORD_FORMS, generated, hub, word_forms
 
 SPLITS = ("validation", "test", "all")
 """What can be scored: the part for tuning, the part for reporting, or every question of a file."""
@@ -27,6 +27,10 @@ MOST_CHOICES = 26
 """Of one question: each has a letter."""
 
 BUNDLED = "questions"
+HERE = "bundled with Steering Lab"
+
+WORDS = "word-forms:"
+"""Before the name of a bundled task of word pairs."""
 
 GENERATED = "reasoning-gym:"
 """Before the name of a generator of reasoning-gym."""
@@ -97,16 +101,16 @@ class Task:
 
 def task_names() -> tuple[str, ...]:
     """The names that `load_task` knows besides files."""
-    return (BUNDLED, *HUB, f"{GENERATED}NAME")
+    return (BUNDLED, *HUB, *(f"{WORDS}{name}" for name in WORD_FORMS), f"{GENERATED}NAME")
 
 
 def load_task(source: str | Path, split: str = "test", *, limit: int | None = None, seed: int = 0) -> Task:
     """Load one part of a task.
 
     Args:
-        source: "questions" (bundled), "gsm8k", "math", "arc-challenge" or "arc-easy" (from the Hub), "reasoning-gym:NAME"
-            (generated), or a .jsonl, .json or .csv file with `question`, `answer` and maybe `choices`, `id`, `split` and
-            `solution`.
+        source: "questions" or "word-forms:NAME" (bundled), "gsm8k", "math", "arc-challenge" or "arc-easy" (from the Hub),
+            "reasoning-gym:NAME" (generated), or a .jsonl, .json or .csv file with `question`, `answer` and maybe `choices`,
+            `id`, `split` and `solution`.
         split: "validation" for tuning, "test" for reporting; for a file also "all".
         limit: take only so many questions, chosen at random.
         seed: of that choice. Which question belongs to which part does not depend on it.
@@ -122,7 +126,9 @@ def load_task(source: str | Path, split: str = "test", *, limit: int | None = No
     name = str(source)
     if name == BUNDLED:
         text = (files("steering.tasks") / "questions.jsonl").read_text("utf-8")
-        task = _from_rows(BUNDLED, jsonl(text, BUNDLED), "bundled with Steering Lab", split)
+        task = _from_rows(BUNDLED, jsonl(text, BUNDLED), HERE, split)
+    elif name.startswith(WORDS):
+        task = _from_rows(name, word_forms(name.removeprefix(WORDS)), HERE, split)
     elif name in HUB:
         task = _from_rows(name, hub(name), f"{HUB[name].repository} from the Hub", split)
     elif name.startswith(GENERATED):
