@@ -32,7 +32,7 @@ from steering.evaluation import (
 )
 from steering.models import LanguageModel
 from steering.steer import POSITIONS, SteeringSettings
-from steering.tasks import MODES, Style, load_task, preview, task_names
+from steering.tasks import LAYOUTS, MODES, Style, load_task, preview, task_names
 
 _SOURCES = ("method", "layers", "width", "anchors", "vector_file", "parent", "concept")
 
@@ -43,6 +43,9 @@ task_options = together(
     click.option("--seed", type=int, default=0, help="Of that choice, of samples and of random vectors."),
     click.option("--mode", type=click.Choice(MODES), default="auto", help="Answer in writing, or weigh the choices."),
     click.option("--shots", type=int, default=0, help="Worked examples before the question."),
+    click.option(
+        "--layout", type=click.Choice(LAYOUTS), default="auto", help="A question, or a line of a list, as suits words."
+    ),
     click.option("--plain/--chat", default=None, help="Without or with the child's chat template."),
     click.option(
         "--max-new-tokens", type=int, help="Most tokens of an answer in writing; by the kind of task if not given."
@@ -190,7 +193,7 @@ def bench_command(child: str, task: str, limit: int, lambdas: tuple[float, ...],
 
 
 def _setup(choices: dict[str, Any]) -> Setup:
-    style = Style(choices["mode"], choices["shots"], choices["plain"])
+    style = Style(choices["mode"], choices["shots"], choices["plain"], layout=choices["layout"])
     steering = SteeringSettings(choices["scale"], choices["profile"], choices["positions"])
     return Setup(style, choices["max_new_tokens"], steering, choices["seed"])
 

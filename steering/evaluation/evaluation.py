@@ -222,6 +222,7 @@ def ask(scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float]) -> Ite
     if request.tails:
         yield evaluation_of(alone, vector, lambdas)
         return
+    kind = setup.style.kind_for(scorer.task)
     grids = stream(
         child,
         request.text,
@@ -234,7 +235,7 @@ def ask(scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float]) -> Ite
     for step, grid in enumerate(grids, start=1):
         over = grid.done or all(row.ended or (request.stop and request.stop in row.text) for row in grid.rows)
         if over or step % _LOOK_EVERY == 0:
-            yield _put_together(alone, vector, [_graded(child, scorer.task.kind, request, row) for row in grid.rows])
+            yield _put_together(alone, vector, [_graded(child, kind, request, row) for row in grid.rows])
         if over:
             return
 
@@ -254,7 +255,7 @@ def _put_together(scorer: Scorer, vector: SteeringVector, columns: Sequence[Colu
         "vector": {"concept": vector.concept, "labels": list(vector.labels), "method": vector.method}
         | {"from": vector.model_name, "digest": digest(vector), **vector.provenance},
         "task": {"name": task.name, "digest": task.digest, "about": task.about},
-        "style": asdict(chosen) | {"plain": chosen.plain_for(task, child)},
+        "style": asdict(chosen) | {"plain": chosen.plain_for(task, child), "layout": chosen.layout_for(task)},
         "sampling": vars(scorer.sampling),
         "scale": setup.steering.scale,
         "profile": profile,
@@ -262,7 +263,8 @@ def _put_together(scorer: Scorer, vector: SteeringVector, columns: Sequence[Colu
         "seed": setup.seed,
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }
-    return Evaluation(task.name, task.split, task.kind, chosen.mode_for(task), tuple(columns), setup.seed, provenance)
+    kind, mode = chosen.kind_for(task), chosen.mode_for(task)
+    return Evaluation(task.name, task.split, kind, mode, tuple(columns), setup.seed, provenance)
 
 
 def written(comparison: Comparison) -> dict[str, Any]:

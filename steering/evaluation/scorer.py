@@ -24,8 +24,8 @@ GRIDS: Mapping[str, tuple[float, ...]] = {
 }
 """The λ that are tried by default; under "unit" the paper's range."""
 
-NEW_TOKENS: Mapping[str, int] = {"choice": 16, "number": 200, "math": 400, "text": 200}
-"""Most tokens of an answer in writing, by the kind of task."""
+NEW_TOKENS: Mapping[str, int] = {"choice": 16, "number": 200, "math": 400, "text": 200, "line": 12}
+"""Most tokens of an answer in writing, by the kind of answer."""
 
 
 REPORT_EVERY_S = 2.0
@@ -90,7 +90,7 @@ class Scorer:
     @property
     def sampling(self) -> Sampling:
         """Greedy decoding of the setup's length."""
-        return Sampling(max_new_tokens=self.setup.max_new_tokens or NEW_TOKENS[self.task.kind])
+        return Sampling(max_new_tokens=self.setup.max_new_tokens or NEW_TOKENS[self.setup.style.kind_for(self.task)])
 
     def columns(
         self,
@@ -113,6 +113,7 @@ class Scorer:
         chosen = sampling or self.sampling
         rows = self._rows(vector, lambdas, style or self.setup.style, chosen)
         asked, prompts, cells, known = rows.asked, rows.prompts, rows.cells, rows.known
+        kind = (style or self.setup.style).kind_for(self.task)
         self.store.describe({cells[lam]: rows.settings[lam] for lam in lambdas})
         for done in self._compute(asked, rows.missing, rows.intervention, chosen, name):
             self.store.write(
@@ -125,7 +126,7 @@ class Scorer:
             Column(
                 lam,
                 tuple(
-                    judge(self.task.kind, request.item, known[cells[lam]][prompt])
+                    judge(kind, request.item, known[cells[lam]][prompt])
                     for request, prompt in zip(asked, prompts, strict=True)
                 ),
                 gold,

@@ -1,11 +1,12 @@
 """Questions with known answers: where they come from, how they are put, and how an answer is read."""
 
 from steering.tasks.answers import READERS, SAME, letter
-from steering.tasks.prompting import MODES, Request, Style, preview, requests, scored
+from steering.tasks.prompting import LAYOUTS, MODES, Request, Style, preview, requests, scored
 from steering.tasks.task import GENERATED, Item, Task, load_task, task_names
 
 __all__ = [
     "GENERATED",
+    "LAYOUTS",
     "MODES",
     "READERS",
     "SAME",

@@ -110,13 +110,20 @@ def read_text(text: str, choices: Sequence[str] = ()) -> str | None:
     return (match.group(1) if match and match.group(1).strip() else lines[-1]).strip() or None
 
 
+def read_line(text: str, choices: Sequence[str] = ()) -> str | None:
+    """Read a list's line: the first line and nothing else, whatever follows."""
+    del choices
+    return text.split("\n", 1)[0].strip() or None
+
+
 READERS: Mapping[str, Callable[[str, Sequence[str]], str | None]] = {
     "choice": read_letter,
     "number": read_number,
     "math": read_math,
     "text": read_text,
+    "line": read_line,
 }
-"""How the answer is read out of a text, by the kind of task."""
+"""How the answer is read out of a text, by the kind of answer: that of the task, or "line" in a list; see `Style.kind_for`."""
 
 
 def same_number(left: str, right: str) -> bool:
@@ -135,8 +142,9 @@ SAME: Mapping[str, Callable[[str, str], bool]] = {
     "number": same_number,
     "math": same_formula,
     "text": same_text,
+    "line": lambda left, right: left.strip() == right.strip(),
 }
-"""How two answers are compared, by the kind of task."""
+"""How two answers are compared, by the kind of answer."""
 
 
 def _mentions(text: str, choice: str) -> bool:

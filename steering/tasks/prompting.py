@@ -1,4 +1,4 @@
-"""From questions to what the model reads: zero-shot or few-shot, as a chat turn or plain, to be answered or to be weighed.
+"""From questions to what the model reads: zero-shot or few-shot; a chat turn, plain or a list; to be answered or weighed.
 
 Nothing here runs the model; it only uses its tokenizer. `preview` shows a prompt before anything is run.
 """
@@ -14,6 +14,17 @@ from steering.tasks.task import Item, Task
 MODES = ("auto", "generate", "likelihood")
 """How a question is answered: by a text that the answer is read out of, or by the choice that the model finds likeliest.
 "auto" weighs choices where there are some."""
+
+LAYOUTS = ("auto", "question", "list")
+"""How a prompt is laid out: as a question that asks for its answer, or as a plain list whose last line the model completes.
+"auto" makes a list of words, see `Style.layout_for`."""
+
+LIST_HEAD = "Here is a list.\n"
+"""Before the lines of a list. Without it the last token of a prompt of one line is among the first positions, which attention
+uses as a sink, so that a direction read or added there does nothing."""
+
+LIST_SIGN = " →"
+"""Between a question and its answer in a list."""
 
 ASKS: Mapping[str, str] = {
     "choice": "Answer with the letter of the right choice.",
@@ -37,16 +48,20 @@ class Style:
         plain: whether the prompt is sent without the child's chat template. None: choices are weighed plainly, as
             evaluation harnesses do, and texts are asked for in a chat turn where the child has a template.
         instruction: a sentence before everything else; "" for none.
+        layout: one of `LAYOUTS`.
     """
 
     mode: str = "auto"
     shots: int = 0
     plain: bool | None = None
     instruction: str = ""
+    layout: str = "auto"
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise SteeringError(f"Unknown mode {self.mode!r}. Choose one of {', '.join(MODES)}.")
+        if self.layout not in LAYOUTS:
+            raise SteeringError(f"Unknown layout {self.layout!r}. Choose one of {', '.join(LAYOUTS)}.")
         check_whole("The number of shots", self.shots, 0)
 
     def mode_for(self, task: Task) -> str:
@@ -61,9 +76,35 @@ class Style:
             )
         return ("likelihood" if task.kind == "choice" else "generate") if self.mode == "auto" else self.mode
 
+    def layout_for(self, task: Task) -> str:
+        """The layout that "auto" means for a task: a list where it holds pairs of words and no chat turn is asked for.
+
+        Raises:
+            SteeringError: a list is asked for, but the questions have choices or several lines, or a chat turn is asked for.
+        """
+        if self.layout == "auto":
+            is_list = task.kind == "text" and task.word_pairs and self.plain is not False
+            return "list" if is_list else "question"
+        if self.layout == "list":
+            if task.kind == "choice":
+                raise SteeringError(f"{task.name} has choices, which a list does not show. Use the layout question.")
+            if self.plain is False:
+                raise SteeringError("A list goes without the chat template. Use the layout question for a chat turn.")
+            for item in (*task.items, *task.pool):
+                if any(len(text.splitlines()) > 1 for text in (item.question, item.answer)):
+                    raise SteeringError(
+                        f"The question {item.id} of {task.name} has several lines, and a list gives each pair one. "
+                        "Use the layout question."
+                    )
+        return self.layout
+
+    def kind_for(self, task: Task) -> str:
+        """How answers are read and compared, a key of `answers.READERS`: a list's as its line, others as the task's kind."""
+        return "line" if self.layout_for(task) == "list" else task.kind
+
     def plain_for(self, task: Task, child: LanguageModel) -> bool:
         """Whether a task's prompts go without the child's chat template."""
-        if not child.has_chat_template:
+        if not child.has_chat_template or self.layout_for(task) == "list":
             return True
         return self.mode_for(task) == "likelihood" if self.plain is None else self.plain
 
@@ -125,17 +166,19 @@ def requests(child: LanguageModel, task: Task, style: Style) -> tuple[Request, .
         SteeringError: a style that does not fit the task, or too few examples.
     """
     mode, plain = style.mode_for(task), style.plain_for(task, child)
+    is_list = style.layout_for(task) == "list"
+    write, stop = (_complete, "\n") if is_list else (_WRITERS[mode], NEXT_QUESTION if plain else "")
     solved_items = examples(task, style.shots)
     built = []
     for item in scored(task, style.shots):
-        text = _WRITERS[mode](item, solved_items, task.kind, plain)
+        text = write(item, solved_items, task.kind, plain)
         if style.instruction:
             text = f"{style.instruction}\n\n{text}"
         ids = tuple(child.prompt_ids(text, plain=plain))
         if mode == "likelihood":
             built.append(Request(item, text, ids, _tails(child, text, item, plain)))
         else:
-            built.append(Request(item, text, ids, stop=NEXT_QUESTION if plain else ""))
+            built.append(Request(item, text, ids, stop=stop))
     return tuple(built)
 
 
@@ -154,6 +197,13 @@ def _ask(item: Item, solved_items: tuple[Item, ...], kind: str, plain: bool) -> 
         return f"{solved}{_question(item, kind)}\nAnswer:"
     question = f"{solved}{_question(item, kind)}" if solved_items else _body(item, kind)
     return f"{question}\n\n{ASKS[kind]}"
+
+
+def _complete(item: Item, solved_items: tuple[Item, ...], kind: str, plain: bool) -> str:
+    """A list whose last line lacks its answer."""
+    del kind, plain
+    solved = "".join(f"{shot.question}{LIST_SIGN} {shot.answer}\n" for shot in solved_items)
+    return f"{LIST_HEAD}{solved}{item.question}{LIST_SIGN}"
 
 
 def _weigh(item: Item, solved_items: tuple[Item, ...], kind: str, plain: bool) -> str:

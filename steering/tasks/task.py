@@ -23,6 +23,9 @@ SPLITS = ("validation", "test", "all")
 
 PARTS = ("train", "validation", "test")
 
+PAIR_WORDS = 3
+"""Most words of a question and of an answer in a task of word pairs."""
+
 MOST_CHOICES = 26
 """Of one question: each has a letter."""
 
@@ -67,6 +70,8 @@ class Task:
         pool: questions that examples may be taken from, in the order in which they are taken. A question that serves as an
             example is not scored, see `prompting.scored`.
         about: where the questions are from, and how they were split.
+        word_pairs: whether all questions and answers of the source, whatever its split, are words: one line of at most
+            `PAIR_WORDS`.
     """
 
     name: str
@@ -75,6 +80,7 @@ class Task:
     items: tuple[Item, ...]
     pool: tuple[Item, ...] = ()
     about: str = ""
+    word_pairs: bool = False
 
     def __post_init__(self) -> None:
         if not self.items:
@@ -166,7 +172,7 @@ def _from_rows(name: str, rows: Sequence[Any], about: str, split: str) -> Task:
         raise SteeringError(f"{name} has no questions for the split {split!r}; it holds {_held(parts)}.")
     # The same examples stand before the questions that λ is tuned on and before those that are reported.
     pool = sorted(parts["train"] or parts["validation"], key=lambda item: _hash("pool", item.question))
-    return Task(name, split, _kind(items), tuple(chosen), tuple(pool), f"{about}; {how}")
+    return Task(name, split, _kind(items), tuple(chosen), tuple(pool), f"{about}; {how}", all(map(_words, items)))
 
 
 def _item(row: Any, number: int, name: str) -> Item:
@@ -191,6 +197,11 @@ def _item(row: Any, number: int, name: str) -> Item:
             f"{where} holds half of a character (a lone surrogate such as \\ud800). Save the file as UTF-8."
         )
     return item
+
+
+def _words(item: Item) -> bool:
+    texts = (item.question, item.answer)
+    return not item.choices and all(len(t.splitlines()) == 1 and len(t.split()) <= PAIR_WORDS for t in texts)
 
 
 def _encodable(item: Item) -> bool:

@@ -29,7 +29,8 @@ FRAME_INFO = "With or without the child's chat template"
 SHOTS_INFO = "Stand before every question"
 MOST_TOKENS_INFO = "0 takes " + ", ".join(
     f"{n} for {name}" for name, n in (("choices", NEW_TOKENS["choice"]), ("numbers", NEW_TOKENS["number"]),
-                                      ("formulas", NEW_TOKENS["math"]), ("words", NEW_TOKENS["text"]))
+                                      ("formulas", NEW_TOKENS["math"]), ("words", NEW_TOKENS["text"]),
+                                      ("pairs of words", NEW_TOKENS["line"]))
 )  # fmt: skip
 
 RUN = "Run"

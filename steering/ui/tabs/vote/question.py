@@ -67,7 +67,10 @@ def question_task(question: str, choices: str, answer: str, kind: str, cursor: T
         raise SteeringError(text.BAD_CHOICES.format(n=len(options), distinct=len(set(options))))
     right = _choice_letter(answer.strip(), options) if options else answer.strip()
     item = Item("asked", question_text, right, options)
-    return Task("this question", "all", "choice" if options else kind, (item,), cursor.pool(item))
+    pool = cursor.pool(item)
+    # A question is put as its task puts it.
+    word_pairs = bool(pool) and cursor.task is not None and cursor.task.word_pairs
+    return Task("this question", "all", "choice" if options else kind, (item,), pool, word_pairs=word_pairs)
 
 
 def answer_label(answer: str | None, item: Item) -> str:
