@@ -21,6 +21,7 @@ def fields(parent: str = "a", child: str = "b", **changes: Any) -> list[Any]:
         "scale": "residual",
         "profile": "all",
         "positions": "all",
+        "operator": "add",
         "max_new_tokens": 6,
         "temperature": 0,
         "top_p": 1,

@@ -14,6 +14,7 @@ from steering.errors import SteeringError
 from steering.evaluation.columns import Column, judge
 from steering.evaluation.controls import RANDOM_SEEDS, TEMPERATURE, Control, _drawn
 from steering.evaluation.evaluation import evaluate, tune
+from steering.evaluation.overview import overview, read_reports
 from steering.evaluation.protocol import Study, most_rows, study
 from steering.evaluation.report import HEADINGS, as_html, as_markdown, table, write_report
 from steering.evaluation.scorer import Setup
@@ -21,6 +22,7 @@ from steering.evaluation.scoring import Outcome
 from steering.evaluation.voting import vote
 from steering.models.language_model import LanguageModel
 from steering.stats import derived_seed
+from steering.steer.settings import SteeringSettings
 from steering.tasks.prompting import Style
 from steering.tasks.task import Item
 from steering.vectors.vector import SteeringVector, random_like
@@ -249,3 +251,19 @@ def test_the_table_holds_everything(child: LanguageModel, vector: SteeringVector
     assert json.loads((tmp_path / "report.json").read_text("utf-8")) == json.loads(json.dumps(found.as_json()))
     with pytest.raises(SteeringError, match="must end in"):
         write_report(found, tmp_path / "report.pdf")
+
+
+def test_where_the_sign_says_nothing_no_flipped_vector_is_among_the_controls(
+    child: LanguageModel, vector: SteeringVector, task: Path
+) -> None:
+    ablation = replace(SETUP, steering=SteeringSettings(operator="ablate"))
+    found = run(child, vector, task, setup=ablation, lam=0.5, tune=False)
+    assert found.controls is not None
+    assert set(found.controls) == {"random", "self_consistency", "prompt_only"}
+    store = task.with_name("rows.sqlite")
+    other = evaluate(child, -vector, task, LAMBDAS, setup=ablation, store=store, resume=True)
+    assert other.at(0.5).answers == found.evaluation.at(0.5).answers
+    assert "Operator ablate" in as_markdown(found)
+    write_report(run(child, vector, task, setup=ablation), task.with_name("report.json"))
+    (row,) = overview(read_reports([task.with_name("report.json")])).to_dict("records")
+    assert not [name for name in row if "flipped" in name]

@@ -217,6 +217,32 @@ def test_rows_are_shared_where_the_same_was_computed(tmp_path: Path, vector_for)
     assert len(stored(store)) == 60
 
 
+def test_rows_belong_to_their_operator_and_those_of_adding_are_found_as_before(tmp_path: Path, vector_for) -> None:
+    child, vector, path, store = loaded("llama"), vector_for(loaded("llama")), own(tmp_path), tmp_path / "rows.sqlite"
+    found = {
+        operator: evaluate(
+            child,
+            vector,
+            path,
+            [0.5],
+            setup=Setup(steering=SteeringSettings(operator=operator)),
+            store=store,
+            resume=True,
+        )
+        for operator in ("add", "ablate", "rotate")
+    }
+    assert len(stored(store)) == 24, "the baseline, and six questions an operator"
+    assert len({each.at(0.5).answers for each in found.values()}) == 3
+    cells = [
+        json.loads(settings)["steering"] for (settings,) in sqlite3.connect(store).execute("SELECT settings FROM cells")
+    ]
+    assert sorted(map(len, filter(None, cells))) == [5, 6, 6], "rows of adding say nothing of an operator"
+    ablate = Setup(steering=SteeringSettings(operator="ablate"))
+    opposite = evaluate(child, -vector, path, [0.5], setup=ablate, store=store, resume=True)
+    assert opposite.at(0.5).answers == found["ablate"].at(0.5).answers
+    assert len(stored(store)) == 24, "a component that is taken out has no sign"
+
+
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
 def test_rows_that_were_sampled_without_a_seed_for_each_question_are_not_served(
     tmp_path: Path, vector_for, temperature: float

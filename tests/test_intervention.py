@@ -45,9 +45,9 @@ def hidden(model: LanguageModel, what: Intervention, strengths: list[float], **s
 
 
 def only(what: Intervention, layer: int) -> Intervention:
-    mask = torch.zeros(len(what.offsets), 1)
+    mask = torch.zeros(len(what.rows), 1)
     mask[layer] = 1
-    return replace(what, offsets=what.offsets * mask)
+    return replace(what, rows=what.rows * mask)
 
 
 def nothing(vector: SteeringVector) -> SteeringVector:

@@ -170,6 +170,17 @@ def saved(name: str, folder: Path) -> str:
     return str(folder / "session.json")
 
 
+def test_a_session_of_an_earlier_version_adds_and_a_newer_one_brings_its_operator_back(tmp_path: Path) -> None:
+    path = Path(saved("sentiment", tmp_path))
+    data = json.loads(path.read_text("utf-8"))
+    data["fields"]["operator"] = "rotate"
+    path.write_text(json.dumps(data), "utf-8")
+    assert load_session(Session(), str(path), choices=FREE)["operator"] == "rotate"
+    del data["fields"]["operator"]
+    path.write_text(json.dumps(data), "utf-8")
+    assert load_session(Session(), str(path), choices=FREE)["operator"] == "add"
+
+
 @every_utf8_name
 def test_a_vector_of_a_concept_of_any_name_is_saved_and_downloaded(
     name: str, folders: tuple[str, str], temporary: Path

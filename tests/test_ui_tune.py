@@ -24,7 +24,7 @@ from steering.ui.tabs.tune.handlers import (
     TuneState,
     send_best_lambda,
     upload,
-    use_grid_of_scale,
+    use_default_grid,
 )
 from steering.ui.text import STOPPED
 
@@ -172,9 +172,12 @@ def test_strengths_are_read_in_several_notations() -> None:
 
 def test_another_scale_brings_its_own_grid_unless_it_was_edited() -> None:
     residual, unit = (questions_text.lambda_list(GRIDS[scale]) for scale in ("residual", "unit"))
-    assert use_grid_of_scale(Session(), "unit", residual) == {"tune_lambdas": unit}
-    assert use_grid_of_scale(Session(), "residual", unit) == {"tune_lambdas": residual}
-    assert use_grid_of_scale(Session(), "unit", "0.1") == {}
+    assert use_default_grid(Session(), "unit", "add", residual) == {"tune_lambdas": unit}
+    assert use_default_grid(Session(), "residual", "add", unit) == {"tune_lambdas": residual}
+    assert use_default_grid(Session(), "unit", "add", "0.1") == {}
+    ablation = questions_text.lambda_list(GRIDS["ablate"])
+    assert use_default_grid(Session(), "unit", "ablate", residual) == {"tune_lambdas": ablation}
+    assert use_default_grid(Session(), "unit", "half of a word", residual) == {}
 
 
 def test_cells_of_a_table_are_text() -> None:

@@ -26,13 +26,21 @@ from steering.vectors import load_vector, save_vector
 @out_option
 @json_option
 def export_command(
-    vector_file: Path, format_: str, lam: float, scale: str, profile: str, child: str | None, out: Path, as_json: bool
+    vector_file: Path,
+    format_: str,
+    lam: float,
+    scale: str,
+    profile: str,
+    operator: str,
+    child: str | None,
+    out: Path,
+    as_json: bool,
 ) -> None:
     """Write a vector as another tool's file, with λ, scale and profile multiplied in."""
-    vector = load_vector(vector_file)
+    vector, settings = load_vector(vector_file), SteeringSettings(scale, profile, operator=operator)
     needs_child = child is not None or format_ == "lm-eval" or scale != "unit" or profile != "all"
     child_model = load(child or vector.model_name) if needs_child else None
-    export = export_vector(vector, out, format_, lam=lam, child=child_model, settings=SteeringSettings(scale, profile))
+    export = export_vector(vector, out, format_, lam=lam, child=child_model, settings=settings)
     data = {**vars(export), "path": str(export.path), "layers": list(export.layers), "notes": list(export.notes)}
     sentences = (f"Wrote {out}: λ = {lam:g} at {len(export.layers)} layers.", *export.notes)
     show(data, "\n".join(sentences), as_json)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from steering.formatting import number
-from steering.steer import PROFILES, SCALES
+from steering.steer import OPERATORS, PROFILES, SCALES
 from steering.transfer import LAYER_MAPS, WIDTH_MAPS
 from steering.vectors import DIRECTION_METHODS
 
@@ -57,5 +57,6 @@ maps_options = together(
 steering_options = together(
     click.option("--scale", type=click.Choice(SCALES), default="residual", help="What λ means."),
     click.option("--profile", type=click.Choice(list(PROFILES)), default="all", help="Layer profile."),
+    click.option("--operator", type=click.Choice(OPERATORS), default="add", help="What is done with the direction."),
 )
 out_option = click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")

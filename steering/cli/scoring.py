@@ -194,7 +194,7 @@ def bench_command(child: str, task: str, limit: int, lambdas: tuple[float, ...],
 
 def _setup(choices: dict[str, Any]) -> Setup:
     style = Style(choices["mode"], choices["shots"], choices["plain"], layout=choices["layout"])
-    steering = SteeringSettings(choices["scale"], choices["profile"], choices["positions"])
+    steering = SteeringSettings(choices["scale"], choices["profile"], choices["positions"], choices["operator"])
     return Setup(style, choices["max_new_tokens"], steering, choices["seed"])
 
 

@@ -161,6 +161,7 @@ def generate_command(
     scale: str,
     profile: str,
     positions: str,
+    operator: str,
     plain: bool,
     as_json: bool,
     max_new_tokens: int,
@@ -181,7 +182,7 @@ def generate_command(
         vector,
         lambdas,
         sampling=sampling,
-        settings=SteeringSettings(scale, profile, positions),
+        settings=SteeringSettings(scale, profile, positions, operator),
         plain=plain,
     )
     grid = assess(child_model, grid)

@@ -6,7 +6,7 @@ from steering.evaluation.evaluation import Evaluation, Tuning, ask, evaluate, ev
 from steering.evaluation.overview import overview, overview_markdown, read_reports
 from steering.evaluation.protocol import Study, most_rows, study
 from steering.evaluation.report import HEADINGS, as_markdown, check_report, notes, table, write_report
-from steering.evaluation.scorer import GRIDS, NEW_TOKENS, Scorer, Setup, strengths
+from steering.evaluation.scorer import GRIDS, NEW_TOKENS, Scorer, Setup, default_grid, strengths
 from steering.evaluation.scoring import score
 from steering.evaluation.store import Store
 from steering.evaluation.voting import Ballot, Vote, elect, tally, vote
@@ -32,6 +32,7 @@ __all__ = [
     "as_markdown",
     "ask",
     "check_report",
+    "default_grid",
     "elect",
     "evaluate",
     "evaluation_of",

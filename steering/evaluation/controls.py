@@ -131,6 +131,8 @@ def _random(context: Context) -> tuple[Control, ...]:
 
 
 def _flipped(context: Context) -> tuple[Control, ...]:
+    if context.scorer.setup.steering.operator == "ablate":
+        return ()  # A component that is taken out has no sign: the flipped vector is the vector itself.
     # On the tuned λ's side alone: on the other side the flipped vector is the vector itself.
     side = [lam for lam in context.lambdas if lam * context.lam > 0 or lam == 0]
     return (context.steered("flipped", -context.vector, side, "flipped vector"),)
@@ -172,11 +174,12 @@ CONTROLS: Mapping[str, Callable[[Context], tuple[Control, ...]]] = {
 
 
 def run_controls(context: Context) -> dict[str, tuple[Control, ...]]:
-    """Run every control; what is in the store already is not computed again."""
-    return {
+    """Run every control; what is in the store already is not computed again. One that says nothing here is left out."""
+    controls = {
         name: control(context.stage(place / len(CONTROLS), 1 / len(CONTROLS)))
         for place, (name, control) in enumerate(CONTROLS.items())
     }
+    return {name: several for name, several in controls.items() if several}
 
 
 def controls_json(controls: Mapping[str, Sequence[Control]], seed: int = 0) -> dict[str, Any]:

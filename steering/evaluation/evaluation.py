@@ -15,7 +15,7 @@ import transformers
 
 from steering.errors import Progress, SteeringError, silent
 from steering.evaluation.columns import Column, judge
-from steering.evaluation.scorer import Scorer, Setup, digest, strengths
+from steering.evaluation.scorer import Scorer, Setup, default_grid, digest, strengths
 from steering.evaluation.scoring import outcome
 from steering.evaluation.store import Store
 from steering.formatting import strength
@@ -165,7 +165,7 @@ def evaluate(
     chosen = setup or Setup()
     loaded = task if isinstance(task, Task) else load_task(task, split, limit=limit, seed=chosen.seed)
     scorer = Scorer(child, loaded, chosen, Store.open(store, resume=resume), progress)
-    return evaluation_of(scorer, vector, strengths(lambdas, chosen.steering.scale))
+    return evaluation_of(scorer, vector, strengths(lambdas, default_grid(chosen.steering)))
 
 
 def tune(
@@ -260,6 +260,7 @@ def _put_together(scorer: Scorer, vector: SteeringVector, columns: Sequence[Colu
         "scale": setup.steering.scale,
         "profile": profile,
         "positions": setup.steering.positions,
+        "operator": setup.steering.operator,
         "seed": setup.seed,
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }

@@ -64,12 +64,13 @@ def _row(report: Report) -> Iterator[tuple[str, str]]:
     tuned_row = next(row for row in report["rows"] if row["lam"] == tuned["lam"])
     yield "tuned λ", f"{strength(tuned['lam'])}: {_accuracy(tuned)}{_change(tuned_row)}"
     yield "vote", _accuracy(vote) + _change(vote)
-    random, flipped = controls["random"], controls["flipped"]
+    random = controls["random"]
     yield "random vectors: at tuned λ; vote", f"{_accuracy(random)}; {_accuracy(random['vote'])}"
-    yield (
-        "flipped vector: at tuned λ; vote",
-        f"{_accuracy(flipped)}{_p(flipped)}; {_accuracy(flipped['vote'])}{_p(flipped['vote'])}",
-    )
+    if flipped := controls.get("flipped"):  # Under the operator "ablate" it would be the vector itself.
+        yield (
+            "flipped vector: at tuned λ; vote",
+            f"{_accuracy(flipped)}{_p(flipped)}; {_accuracy(flipped['vote'])}{_p(flipped['vote'])}",
+        )
     voted = controls["self_consistency"]["vote"]
     yield "self-consistency, vote", _accuracy(voted) + _p(voted)
     yield "asked in words", _accuracy(controls["prompt_only"]) + _p(controls["prompt_only"])

@@ -11,7 +11,7 @@ from typing import Any
 from steering.errors import Progress, SteeringError, part_of, silent
 from steering.evaluation.controls import RANDOM_SEEDS, Context, Control, controls_json, run_controls
 from steering.evaluation.evaluation import Evaluation, Tuning, evaluation_of, tuned
-from steering.evaluation.scorer import Scorer, Setup, strengths
+from steering.evaluation.scorer import Scorer, Setup, default_grid, strengths
 from steering.evaluation.store import Store
 from steering.evaluation.voting import Vote, vote
 from steering.models import LanguageModel
@@ -94,9 +94,9 @@ def study(
     if tune and split != "test":
         raise SteeringError(f"λ is tuned on the validation split, so the split {split!r} cannot report it. Use test.")
     chosen = setup or Setup()
-    tried = strengths(lambdas, chosen.steering.scale)
+    tried = strengths(lambdas, default_grid(chosen.steering))
     if lam is not None:
-        tried = strengths([*tried, lam], chosen.steering.scale)
+        tried = strengths([*tried, lam], default_grid(chosen.steering))
     opened = Store.open(store, resume=resume)
     first, second = (TUNING_SHARE if tune else 0.0), (GRID_END if controls else 1.0)
 

@@ -49,7 +49,8 @@ def notes(study: Study) -> list[str]:
         f"Task {evaluation.task}, split {evaluation.split}, n = {evaluation.n}; {origin['task']['about']}.",
         f"Child {origin['child']['name']} ({origin['child']['fingerprint']}, {origin['dtype']}); "
         f"concept {origin['vector']['concept']}, vector {origin['vector']['digest'][:12]} by {origin['vector']['method']}.",
-        f"Scale {origin['scale']}, profile {origin['profile']}, positions {origin['positions']}; mode {evaluation.mode}, "
+        f"Operator {origin['operator']}, scale {origin['scale']}, profile {origin['profile']}, positions "
+        f"{origin['positions']}; mode {evaluation.mode}, "
         f"{origin['style']['shots']} shots, {'plain' if origin['style']['plain'] else 'chat template'}; seed {origin['seed']}; "
         + ", ".join(f"{name} {version}" for name, version in origin["versions"].items())
         + ".",

@@ -21,8 +21,15 @@ from steering.vectors import SteeringVector
 GRIDS: Mapping[str, tuple[float, ...]] = {
     "residual": (-0.3, -0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2, 0.3),
     "unit": (0.0, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0),
+    "ablate": (0.0, 0.25, 0.5, 0.75, 1.0),
 }
-"""The λ that are tried by default; under "unit" the paper's range."""
+"""The λ that are tried by default, by the scale, or by the operator where that says what λ means; "unit" has the paper's."""
+
+
+def default_grid(settings: SteeringSettings) -> str:
+    """The key of `GRIDS` that fits the settings."""
+    return settings.operator if settings.operator in GRIDS else settings.scale
+
 
 NEW_TOKENS: Mapping[str, int] = {"choice": 16, "number": 200, "math": 400, "text": 200, "line": 12}
 """Most tokens of an answer in writing, by the kind of answer."""
@@ -39,7 +46,7 @@ class Setup:
     Attributes:
         style: how questions are put.
         max_new_tokens: most tokens of an answer; None takes `NEW_TOKENS`.
-        steering: scale, layer profile and positions.
+        steering: scale, layer profile, positions and operator.
         seed: of samples, random vectors and bootstraps.
 
     Raises:
@@ -57,13 +64,13 @@ class Setup:
             check_whole("max_new_tokens", self.max_new_tokens, 1)
 
 
-def strengths(lambdas: Sequence[float] | None, scale: str) -> tuple[float, ...]:
-    """The λ to try, each once, and 0 in front where it is not among them.
+def strengths(lambdas: Sequence[float] | None, grid: str) -> tuple[float, ...]:
+    """The λ to try, each once, and 0 in front where it is not among them; by default those of an entry of `GRIDS`.
 
     Raises:
         SteeringError: see `steer.check_strengths`.
     """
-    wanted = check_strengths(GRIDS.get(scale, GRIDS["residual"]) if lambdas is None else lambdas)
+    wanted = check_strengths(GRIDS.get(grid, GRIDS["residual"]) if lambdas is None else lambdas)
     # Adding 0.0 turns -0.0 into 0.0.
     distinct = list(dict.fromkeys(lam + 0.0 for lam in wanted))
     return tuple(distinct if 0.0 in distinct else [0.0, *distinct])
@@ -170,12 +177,15 @@ class Scorer:
         if lam != 0 and intervention.active:  # Rows that nothing is added to are the baseline, whatever the vector.
             sign = _sign(vector)
             settings["steering"] = {
-                "vector": digest(vector if sign > 0 else -vector),  # −v at λ is v at −λ.
-                "lam": sign * lam,
+                "vector": digest(vector if sign > 0 else -vector),
+                # −v at λ is v at −λ; a component that is taken out has no sign.
+                "lam": lam if intervention.operator == "ablate" else sign * lam,
                 "scale": intervention.scale,
                 "weights": intervention.weights,
                 "positions": intervention.positions,
             }
+            if intervention.operator != "add":  # Left out otherwise, so that rows of earlier versions are found.
+                settings["steering"]["operator"] = intervention.operator
         return settings
 
     def _compute(

@@ -10,7 +10,7 @@ import torch
 
 from steering.errors import SteeringError
 from steering.models import LanguageModel
-from steering.steer import DEFAULT_SETTINGS, SteeringSettings, plan
+from steering.steer import DEFAULT_SETTINGS, NO_OFFSETS, SteeringSettings, plan
 from steering.vectors import SteeringVector
 
 
@@ -91,8 +91,11 @@ def bake(
 
     Raises:
         MismatchError: the vector belongs to another model than the child.
-        SteeringError: λ is not finite, the child is needed and missing, or nothing would be added anywhere.
+        SteeringError: λ is not finite, the child is needed and missing, the operator does not add, or nothing would be added
+            anywhere.
     """
+    if settings.operator != "add":
+        raise SteeringError(NO_OFFSETS.format(operator=settings.operator))
     if not math.isfinite(lam):
         raise SteeringError(f"λ is {lam}; give a finite number.")
     if child is not None:

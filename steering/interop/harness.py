@@ -50,6 +50,7 @@ class SteeringLM(HFLM):  # type: ignore[misc]
         lam: float | str | Sequence[float] = 0.2,
         scale: str = "residual",
         profile: str = "all",
+        operator: str = "add",
         answer: str = "number",
         dtype: str = "auto",
         device: str | None = None,
@@ -65,6 +66,7 @@ class SteeringLM(HFLM):  # type: ignore[misc]
             lam: λ; for a vote several, as "0.1/0/-0.1" or "[0.1,0,-0.1]"; the first decides ties.
             scale: see `SteeringSettings`.
             profile: see `SteeringSettings`.
+            operator: see `SteeringSettings`.
             answer: how votes are read out of texts, a key of `answers.READERS`.
             dtype: see `models.load_model`.
             device: see `models.load_model`; a CUDA device that is not there becomes "auto".
@@ -83,7 +85,7 @@ class SteeringLM(HFLM):  # type: ignore[misc]
         # The harness asks for cuda:0 where the user asked for nothing.
         place = "auto" if device is None or (device.startswith("cuda") and not torch.cuda.is_available()) else device
         self.child = load_model(child, dtype=dtype, device=place)
-        self.intervention = plan(self.child, self.vector, SteeringSettings(scale, profile))
+        self.intervention = plan(self.child, self.vector, SteeringSettings(scale, profile, operator=operator))
         # The harness gives the tokenizer a padding token where it has none; the child keeps its own as it was.
         tokenizer = copy.deepcopy(self.child.tokenizer)
         super().__init__(
@@ -110,6 +112,7 @@ class SteeringLM(HFLM):  # type: ignore[misc]
             "concept": self.vector.concept,
             "lambdas": list(self.lambdas),
             "scale": self.intervention.scale,
+            "operator": self.intervention.operator,
             "weights": list(self.intervention.weights),
         }
 

@@ -4,10 +4,11 @@ from steering.steer.decoding import Sampling, decode, written_text
 from steering.steer.grid import Grid, Row, assess, generate, stream
 from steering.steer.grid_json import grid_from_json, grid_json
 from steering.steer.health import DOMINANT, PERPLEXITY_RATIO, REPEATED, degenerate, dominant, improbable, repeated
-from steering.steer.intervention import Intervention, plan, steer
+from steering.steer.intervention import NO_OFFSETS, Intervention, plan, steer
 from steering.steer.next_tokens import Move, next_tokens
 from steering.steer.settings import (
     DEFAULT_SETTINGS,
+    OPERATORS,
     POSITIONS,
     PROFILES,
     SCALES,
@@ -19,6 +20,8 @@ from steering.steer.settings import (
 __all__ = [
     "DEFAULT_SETTINGS",
     "DOMINANT",
+    "NO_OFFSETS",
+    "OPERATORS",
     "PERPLEXITY_RATIO",
     "POSITIONS",
     "PROFILES",

@@ -68,6 +68,7 @@ def stream(
     scale: str | None = None,
     profile: Profile | None = None,
     positions: str | None = None,
+    operator: str | None = None,
     plain: bool = False,
 ) -> Iterator[Grid]:
     """Continue a prompt at every λ at once, and yield all rows after every step.
@@ -79,10 +80,11 @@ def stream(
         lambdas: strengths; 0 is the unsteered child.
         sampling: how tokens are chosen; greedy by default.
         max_new_tokens: overrides the sampling's.
-        settings: scale, layer profile and positions.
+        settings: scale, layer profile, positions and operator.
         scale: overrides the settings'.
         profile: overrides the settings'.
         positions: overrides the settings'.
+        operator: overrides the settings'.
         plain: send the prompt as it is, without the chat template.
 
     Yields:
@@ -99,7 +101,7 @@ def stream(
     vectors = [vector] if isinstance(vector, SteeringVector) else list(vector)
     if not single and len(vectors) != len(strengths):
         raise SteeringError(f"There are {len(vectors)} vectors for {len(strengths)} λ; give one for every λ.")
-    overrides: dict[str, Any] = {"scale": scale, "profile": profile, "positions": positions}
+    overrides: dict[str, Any] = {"scale": scale, "profile": profile, "positions": positions, "operator": operator}
     settings = replace(settings, **{name: value for name, value in overrides.items() if value is not None})
     plans = [plan(child, each, settings) for each in vectors]
     descriptions = [{"concept": each.concept, "method": each.method, **each.provenance} for each in vectors]
@@ -116,6 +118,7 @@ def stream(
         "scale": settings.scale,
         "profile": weights[0] if single else weights,
         "positions": settings.positions,
+        "operator": settings.operator,
         "sampling": vars(chosen),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }

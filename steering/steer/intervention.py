@@ -1,9 +1,10 @@
 """Steering: one hook a block, one strength a row, and one vector for the batch or one a row.
 
-`plan` turns a vector into what one unit of λ adds at each layer; `steer` adds it for the time of one forward pass.
+`plan` turns a vector into what one unit of λ does at each layer; `steer` does it for the time of one forward pass.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,41 +13,61 @@ import torch
 
 from steering.errors import MismatchError, SteeringError
 from steering.models import LanguageModel, editing, residual_norms
+from steering.steer.operators import STEPS
 from steering.steer.settings import DEFAULT_SETTINGS, PROFILES, Profile, SteeringSettings
-from steering.vectors import EPSILON, SteeringVector
+from steering.vectors import EPSILON, SteeringVector, units
+
+NO_OFFSETS = (
+    "The operator {operator!r} depends on the hidden state, so it cannot be written as numbers that are added. Use the "
+    "operator 'add'."
+)
 
 
 @dataclass(frozen=True)
 class Intervention:
-    """What λ = 1 adds to the residual stream of one model.
+    """What λ = 1 does to the residual stream of one model.
 
     Attributes:
-        offsets: float32 `[n_layers, d_model]`, zero rows where nothing is added.
+        rows: float32 `[n_layers, d_model]`, zero where nothing is done. Under "add" what is added; else along the direction,
+            and as long as the amount: the share that "ablate" takes out, the angle in radians by which "rotate" turns.
         model: fingerprint of the model.
         scale: "residual" (λ in whole residual norms, spread over the layers) or "unit" (the paper's λ times a unit vector).
         weights: the layer profile, one weight a layer; they sum to 1 under "residual".
         positions: "all" tokens, or the "response" alone, which begins with the prompt's last token.
+        operator: "add", "ablate" or "rotate".
     """
 
-    offsets: torch.Tensor
+    rows: torch.Tensor
     model: str
     scale: str
     weights: tuple[float, ...]
     positions: str
+    operator: str = "add"
 
     @cached_property
     def active(self) -> list[int]:
-        """The layers at which something is added."""
-        return self.offsets.any(dim=1).nonzero().flatten().tolist()
+        """The layers at which something is done."""
+        return self.rows.any(dim=1).nonzero().flatten().tolist()
+
+    @property
+    def offsets(self) -> torch.Tensor:
+        """What λ = 1 adds, float32 `[n_layers, d_model]`.
+
+        Raises:
+            SteeringError: what is done depends on the hidden state, so that no offsets say it.
+        """
+        if self.operator != "add":
+            raise SteeringError(NO_OFFSETS.format(operator=self.operator))
+        return self.rows
 
 
 def plan(model: LanguageModel, vector: SteeringVector, settings: SteeringSettings = DEFAULT_SETTINGS) -> Intervention:
-    """Work out what one unit of λ adds at each layer.
+    """Work out what one unit of λ does at each layer.
 
     Args:
         model: the model to be steered.
         vector: a vector in that model's space.
-        settings: scale, layer profile and positions.
+        settings: scale, layer profile, positions and operator.
 
     Raises:
         MismatchError: the vector belongs to another model, or the profile to another number of layers.
@@ -57,11 +78,19 @@ def plan(model: LanguageModel, vector: SteeringVector, settings: SteeringSetting
     weights *= torch.tensor(vector.signal)
     if not weights.any() and any(vector.signal):
         raise SteeringError("The layer profile gives no weight to any layer that carries the concept. Raise a bar.")
-    offsets = vector.directions.double() * weights[:, None]
     if settings.scale == "residual":
         weights = weights / weights.sum().clamp(min=EPSILON)
-        offsets = vector.directions.double() * (weights * residual_norms(model))[:, None]
-    return Intervention(offsets.float(), model.fingerprint, settings.scale, tuple(weights.tolist()), settings.positions)
+    rows = vector.directions.double()
+    if settings.operator == "ablate":
+        # Removing a component twice removes nothing more, so layers do not share the work: the heaviest removes all of it.
+        rows = units(rows) * (weights / weights.max().clamp(min=EPSILON))[:, None]
+    elif settings.operator == "rotate":
+        rows = rows * (weights * (math.pi / 2))[:, None]
+    else:
+        rows = rows * (weights * residual_norms(model) if settings.scale == "residual" else weights)[:, None]
+    return Intervention(
+        rows.float(), model.fingerprint, settings.scale, tuple(weights.tolist()), settings.positions, settings.operator
+    )
 
 
 @contextmanager
@@ -79,15 +108,15 @@ def steer(
 
     Args:
         model: the model that the intervention was planned for.
-        intervention: what one unit of λ adds: one for the whole batch, or one a row.
+        intervention: what one unit of λ does: one for the whole batch, or one a row.
         lambdas: one strength a row of the batch.
         prompt_length: how many of the positions in this pass are prompt; 1 for a decoding step. Matters for "response":
             steering begins at the last of them, because the first new token comes out of it.
 
     Raises:
         MismatchError: the intervention belongs to another model.
-        SteeringError: not one strength and one intervention for every row of the batch, or interventions that steer
-            different positions.
+        SteeringError: not one strength and one intervention for every row of the batch, or interventions of different
+            positions or operators.
     """
     interventions = [intervention] if isinstance(intervention, Intervention) else list(intervention)
     if any(each.model != model.fingerprint for each in interventions):
@@ -98,26 +127,54 @@ def steer(
         )
     if len({each.positions for each in interventions}) != 1:
         raise SteeringError("The rows of one batch must be steered at the same positions: all tokens, or the response.")
+    if len({each.operator for each in interventions}) != 1:
+        raise SteeringError("The rows of one batch must be steered by the same operator.")
     start = 0 if interventions[0].positions == "all" else prompt_length - 1
-    # Computed for all layers at once: this runs before every token, and many small products would take longer.
     active = sorted({layer for each in interventions for layer in each.active})
+    rows = torch.stack([each.rows[active] for each in interventions], dim=1)
     strengths = torch.tensor(lambdas, dtype=torch.float32)[:, None]
-    offsets = strengths * torch.stack([each.offsets[active] for each in interventions], dim=1)
-    offsets = offsets[:, :, None].to(model.device, model.dtype)
-    steps = dict(zip(active, offsets.unbind(), strict=True))
+    make = _offsets if interventions[0].operator == "add" else _steps
+    step = make(model, active, rows, strengths, interventions[0].operator)
 
     def add(layer: int, hidden: torch.Tensor) -> torch.Tensor:
         if len(hidden) != len(lambdas):
             raise SteeringError(
                 f"There are {len(lambdas)} strengths for a batch of {len(hidden)} rows; give one a row."
             )
-        step = steps[layer].to(hidden)
         if start == 0:
-            return hidden + step
-        return torch.cat([hidden[:, :start], hidden[:, start:] + step], dim=1)
+            return hidden + step(layer, hidden)
+        return torch.cat([hidden[:, :start], hidden[:, start:] + step(layer, hidden[:, start:])], dim=1)
 
     with model.lock, editing(model.blocks, add, active):
         yield
+
+
+_Step = Callable[[int, torch.Tensor], torch.Tensor]
+"""A layer and its hidden states `[rows, seq, d_model]` to what is added to them."""
+
+
+def _offsets(
+    model: LanguageModel, layers: Sequence[int], rows: torch.Tensor, strengths: torch.Tensor, _operator: str
+) -> _Step:
+    # Computed for all layers at once: this runs before every token, and many small products would take longer.
+    offsets = (strengths * rows)[:, :, None].to(model.device, model.dtype)
+    by_layer = dict(zip(layers, offsets.unbind(), strict=True))
+    return lambda layer, hidden: by_layer[layer].to(hidden)
+
+
+def _steps(
+    model: LanguageModel, layers: Sequence[int], rows: torch.Tensor, strengths: torch.Tensor, operator: str
+) -> _Step:
+    directions = units(rows)[:, :, None].to(model.device)
+    amounts = (strengths * rows.norm(dim=-1, keepdim=True))[:, :, None].to(model.device)
+    by_layer = dict(zip(layers, zip(directions, amounts, strict=True), strict=True))
+
+    def step(layer: int, hidden: torch.Tensor) -> torch.Tensor:
+        direction, amount = by_layer[layer]
+        change = STEPS[operator](hidden.float(), direction.to(hidden.device), amount.to(hidden.device))
+        return change.to(hidden)
+
+    return step
 
 
 def _weights(profile: Profile, model: LanguageModel) -> list[float]:

@@ -1,4 +1,4 @@
-"""How a vector is added: the scale of λ, the layer profile and the steered positions."""
+"""How a vector steers: the operator, the scale of λ, the layer profile and the steered positions."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ from steering.errors import SteeringError
 
 SCALES = ("residual", "unit")
 POSITIONS = ("all", "response")
+OPERATORS = ("add", "ablate", "rotate")
 
 PROFILES: dict[str, Callable[[float], float]] = {
     "all": lambda _: 1.0,
@@ -26,27 +27,33 @@ refused, and small enough that squares of activations stay finite."""
 
 @dataclass(frozen=True)
 class SteeringSettings:
-    """How a vector is added to the residual stream.
+    """How a vector changes the residual stream.
 
     Attributes:
         scale: "residual": `λ · w_l · r_l · s_l` with the median residual norm r_l and weights w_l that sum to 1;
             "unit": `λ · w_l · s_l`, the formula of arXiv 2512.19069.
         profile: a key of `PROFILES`, or one weight a layer, none negative.
         positions: "all" tokens, or the "response" alone, which begins with the prompt's last token.
+        operator: "add": as the scale says; "ablate": the share `λ · w_l / max w` of the component along the direction is taken
+            out, whatever the scale and the length or sign of the direction; "rotate": turned towards the direction by
+            `λ · w_l · |s_l|` right angles, with the norm kept. The weights of "rotate" sum to 1 under "residual".
 
     Raises:
-        SteeringError: unknown scale, profile or positions, or a weight that is negative or not finite.
+        SteeringError: unknown scale, profile, positions or operator, or a weight that is negative or not finite.
     """
 
     scale: str = "residual"
     profile: Profile = "all"
     positions: str = "all"
+    operator: str = "add"
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
             raise SteeringError(f"Unknown scale {self.scale!r}. Choose one of {', '.join(SCALES)}.")
         if self.positions not in POSITIONS:
             raise SteeringError(f"Unknown positions {self.positions!r}. Choose one of {', '.join(POSITIONS)}.")
+        if self.operator not in OPERATORS:
+            raise SteeringError(f"Unknown operator {self.operator!r}. Choose one of {', '.join(OPERATORS)}.")
         if isinstance(self.profile, str):
             if self.profile not in PROFILES:
                 raise SteeringError(

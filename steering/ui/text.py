@@ -31,6 +31,10 @@ UNREADABLE_PROFILE = (
 )
 POSITIONS = "Positions"
 POSITIONS_INFO = "Which tokens are steered"
+OPERATOR = "Operator"
+OPERATOR_INFO = (
+    "add: add the vector. ablate: take its component out, all at λ = 1. rotate: turn towards it, length kept"
+)
 
 GENERATION_SETTINGS = "Generation settings"
 MAX_NEW_TOKENS = "Most new tokens"

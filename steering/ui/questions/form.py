@@ -9,7 +9,7 @@ from typing import Any
 
 from steering.concepts import Concept
 from steering.errors import SteeringError
-from steering.evaluation import Setup, strengths
+from steering.evaluation import Setup, default_grid, strengths
 from steering.formatting import number
 from steering.tasks import GENERATED, Style
 from steering.ui.questions import text
@@ -80,7 +80,7 @@ class Form:
 
     def strengths(self, settings: Settings) -> tuple[float, ...]:
         """The λ to try in ascending order; 0 is one of them."""
-        return tuple(sorted(strengths(self.lambdas, settings.scale)))
+        return tuple(sorted(strengths(self.lambdas, default_grid(settings.steering))))
 
     def key(self, settings: Settings, concept: Concept) -> tuple[object, ...]:
         """Everything that scored rows depend on."""

@@ -7,7 +7,7 @@ import gradio as gr
 
 from steering.concepts import bundled_concepts
 from steering.models import bundled
-from steering.steer import POSITIONS, SCALES, Sampling
+from steering.steer import OPERATORS, POSITIONS, SCALES, Sampling
 from steering.transfer import LAYER_MAPS, WIDTH_MAPS, named_pair
 from steering.ui import text
 from steering.ui.state import profiles
@@ -44,6 +44,7 @@ def build(parent: str, child: str, concept: str, allowed: Sequence[str]) -> dict
         page["scale"] = _menu(text.SCALE, text.SCALE_INFO, list(SCALES), "residual")
         page["profile"] = _menu(text.PROFILE, text.PROFILE_INFO, profiles.choices("all"), "all", custom=True)
         page["positions"] = _menu(text.POSITIONS, text.POSITIONS_INFO, list(POSITIONS), "all")
+        page["operator"] = _menu(text.OPERATOR, text.OPERATOR_INFO, list(OPERATORS), "add")
     with gr.Accordion(text.GENERATION_SETTINGS, open=False):
         page["max_new_tokens"] = gr.Slider(4, 256, default.max_new_tokens, step=1, label=text.MAX_NEW_TOKENS)
         page["temperature"] = gr.Slider(

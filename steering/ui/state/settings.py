@@ -21,10 +21,13 @@ FILE_PREFIX = "file: "
 """Prefix of the names of concepts whose vector was read from a file."""
 
 FIELDS = (
-    "parent", "child", "concept", "method", "layers", "width", "scale", "profile", "positions",
+    "parent", "child", "concept", "method", "layers", "width", "scale", "profile", "positions", "operator",
     "max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "chat",
 )  # fmt: skip
 """Names of the sidebar's fields, in the order of the arguments of `Settings.read`."""
+
+EARLIER = {"operator": "add"}
+"""Values of the fields that earlier versions did not have: what they did."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Settings:
         scale: a key of `SCALES`: what λ = 1 means.
         profile: a key of `PROFILES`, or one weight per layer; `profiles` describes its field.
         positions: which tokens are steered.
+        operator: a key of `OPERATORS`: what is done with the vector.
         sampling: how tokens are chosen.
         chat: whether the child's chat template is used.
     """
@@ -56,19 +60,20 @@ class Settings:
     positions: str
     sampling: Sampling
     chat: bool
+    operator: str = "add"
 
     @staticmethod
     def read(*fields: Any) -> "Settings":
         """Read the values of the sidebar's fields.
 
         Args:
-            fields: nine menus, then most new tokens, temperature, top-p, top-k, repetition penalty, seed, and whether
+            fields: ten menus, then most new tokens, temperature, top-p, top-k, repetition penalty, seed, and whether
                 the chat template is used.
 
         Raises:
             SteeringError: a field is empty or cannot be read, or a number is out of its range.
         """
-        parent, child, concept, method, layers, width, scale, profile, positions, *numbers, chat = fields
+        parent, child, concept, method, layers, width, scale, profile, positions, operator, *numbers, chat = fields
         for role, name in (("parent", parent), ("child", child)):
             if not str(name or "").strip():
                 raise SteeringError(text.NO_MODEL.format(role=role))
@@ -98,12 +103,13 @@ class Settings:
             positions,
             sampling,
             bool(chat),
+            operator,
         )
 
     @property
     def steering(self) -> SteeringSettings:
         """How the vector is added."""
-        return SteeringSettings(self.scale, self.profile, self.positions)
+        return SteeringSettings(self.scale, self.profile, self.positions, self.operator)
 
     def vector_key(self, concept: Concept) -> tuple[object, ...]:
         """Everything that the transferred vector depends on.

@@ -16,7 +16,7 @@ from steering.library import saved_vectors as library
 from steering.steer import Grid
 from steering.ui.events.long_tasks import Changes
 from steering.ui.state.drafts import Draft
-from steering.ui.state.settings import FIELDS, FILE_PREFIX, LAMBDAS, Settings
+from steering.ui.state.settings import EARLIER, FIELDS, FILE_PREFIX, LAMBDAS, Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import report, script, text
 from steering.ui.viewer.texts import ConceptTexts, PageTexts, show
@@ -123,7 +123,7 @@ def restore_session(session: Session, path: Path, choices: Mapping[str, Sequence
         saved = parse_session(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SteeringError(text.UNREADABLE_FILE.format(name=path.name)) from error
-    fields = validated_fields(saved.fields, choices)
+    fields = validated_fields({**EARLIER, **saved.fields}, choices)
     if saved.grid is not None:
         sampling = saved.grid.provenance.get("sampling")
         if not isinstance(sampling, Mapping) or type(sampling.get("max_new_tokens")) is not int:

@@ -159,6 +159,7 @@ def _settings(settings: Settings, concept: Concept) -> str:
             words.SCALE: settings.scale,
             words.PROFILE: profile,
             words.POSITIONS: settings.positions,
+            words.OPERATOR: settings.operator,
             words.MAX_NEW_TOKENS: str(sampling.max_new_tokens),
             words.TEMPERATURE: f"{sampling.temperature:g}",
             words.TOP_P: f"{sampling.top_p:g}",

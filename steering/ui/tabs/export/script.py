@@ -41,6 +41,7 @@ def python_script(
         f"    lambdas={[float(lam) for lam in lambdas]},\n"
         f"    sampling={_sampling(settings.sampling)},\n"
         f"    scale={settings.scale!r},\n    profile={_profile(settings)},\n    positions={settings.positions!r},\n"
+        f"    operator={settings.operator!r},\n"
         f"    plain={not settings.chat},\n)\n"
         'for row in grid.rows:\n    print(f"λ = {row.lam:+g}\\n{row.text}\\n")\n'
     )

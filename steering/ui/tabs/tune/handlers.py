@@ -14,6 +14,7 @@ from steering.evaluation import (
     Scorer,
     Study,
     Tuning,
+    default_grid,
     evaluation_of,
     most_rows,
     study,
@@ -22,6 +23,7 @@ from steering.evaluation import (
 )
 from steering.formatting import duration, strength
 from steering.plots import plot_accuracy
+from steering.steer import SteeringSettings
 from steering.tasks import Task, load_task, preview
 from steering.ui import render
 from steering.ui.background.jobs import Job, Stopped
@@ -58,9 +60,14 @@ def connect(events: EventBinder) -> None:
     events.stop(REPORT_TASK)
     events.notice(tuning.notices, FIELDS, ["tune_stale", "tune_report_stale"])
     events.on(page["tune_upload"].upload, upload, ["tune_upload"], ["tune_task"], status=LONG_TASK.status)
-    events.on(
-        page["scale"].change, use_grid_of_scale, ["scale", "tune_lambdas"], ["tune_lambdas"], status=LONG_TASK.status
-    )
+    for name in ("scale", "operator"):
+        events.on(
+            page[name].change,
+            use_default_grid,
+            ["scale", "operator", "tune_lambdas"],
+            ["tune_lambdas"],
+            status=LONG_TASK.status,
+        )
     if "wanted_lam" in page:
         events.on(page["tune_use"].click, send_best_lambda, outputs=["wanted_lam"], status=LONG_TASK.status)
         events.js(page["tune_use"].click, _OPEN_FIRST_TAB)
@@ -166,11 +173,15 @@ def upload(session: Session, path: str | None) -> Changes:
     return {"tune_task": gr.update(choices=menu, value=path), "tune_status": render.message(words, "good")}
 
 
-def use_grid_of_scale(session: Session, scale: str, lambdas: str) -> Changes:
-    """Fill in the default grid of the new scale, unless the user has edited the strengths."""
+def use_default_grid(session: Session, scale: str, operator: str, lambdas: str) -> Changes:
+    """Fill in the default grid of the new scale or operator, unless the user has edited the strengths."""
     del session
     unedited = lambdas in map(lambda_list, GRIDS.values())
-    return {"tune_lambdas": lambda_list(GRIDS[scale])} if unedited and scale in GRIDS else {}
+    try:
+        grid = default_grid(SteeringSettings(scale, operator=operator))
+    except SteeringError:  # Half of a word is in the menu.
+        return {}
+    return {"tune_lambdas": lambda_list(GRIDS[grid])} if unedited else {}
 
 
 def send_best_lambda(session: Session) -> Iterator[Changes]:
