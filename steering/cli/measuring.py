@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from steering.cli.concepts import concepts_option, needed_concept_option
-from steering.cli.options import child_option, json_option, maps_options, method_option
+from steering.cli.options import budget_option, child_option, json_option, maps_options, method_option
 from steering.cli.steps import load_pair, progress, show
 from steering.concepts import Concept, bundled_concepts, load_concept
 from steering.errors import SteeringError
@@ -20,6 +20,7 @@ from steering.measure import METRICS, compare_transfers, retention, similarity
 @concepts_option
 @method_option
 @maps_options
+@budget_option
 @click.option("--random-seeds", type=int, default=3, help="How many random vectors to average as the control.")
 @json_option
 def retention_command(
@@ -30,10 +31,11 @@ def retention_command(
     layers: str,
     width: str,
     anchors: Path | None,
+    kl: float,
     random_seeds: int,
     as_json: bool,
 ) -> None:
-    """Measure how much of the child's own effect a carried vector keeps, beside a random one."""
+    """Measure how much of the child's own effect a carried vector keeps at equal KL, beside a random one."""
     chosen = concepts or [load_concept(name) for name in bundled_concepts()]
     parent_model, child_model = load_pair(parent, child)
     result = retention(
@@ -44,19 +46,22 @@ def retention_command(
         layers=layers,
         width=width,
         anchors=anchors,
+        kl=kl,
         random_seeds=random_seeds,
         progress=progress,
     )
     lines = [
-        f"{'concept':16} {'native':>8} {'carried':>8} {'random':>8} {'kept':>6} {'± prompts':>10} {'matched KL':>14}"
+        f"{'concept':16} {'λ':>6} {'native':>8} {'λ':>6} {'carried':>8} {'λ':>6} {'random':>8} {'kept':>6} {'± prompts':>10} "
+        f"{'at equal λ':>11}"
     ]
     lines += [
-        f"{row.name:16} {row.native:8.4f} {row.carried:8.4f} {row.random:8.4f} {row.kept:6.2f} {row.spread:10.2f} "
-        f"{row.kept_at_matched_kl:14.2f}{'' if row.measurable else '  (own effect within chance)'}"
+        f"{row.name:16} {row.native_lam:6.3f} {row.native:8.4f} {row.matched_lam:6.3f} {row.matched:8.4f} "
+        f"{row.random_lam:6.3f} {row.random:8.4f} {row.kept_at_matched_kl:6.2f} {row.spread:10.2f} {row.kept:11.2f}"
+        f"{'' if row.measurable else '  (own effect within chance)'}"
         for row in result.concepts
     ]
     lines.append(
-        f"mean kept {result.mean_kept:.2f}, at matched KL {result.mean_kept_at_matched_kl:.2f}, "
+        f"KL {kl:g} nats: mean kept {result.mean_kept_at_matched_kl:.2f}, at equal λ {result.mean_kept:.2f}, "
         f"random vectors {result.mean_random:+.2f}"
     )
     show(result.as_json(), "\n".join(lines), as_json)

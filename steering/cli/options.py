@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from steering.formatting import number
+from steering.measure import KL_BUDGET
 from steering.steer import PROFILES, SCALES
 from steering.transfer import LAYER_MAPS, WIDTH_MAPS
 from steering.vectors import DIRECTION_METHODS
@@ -57,5 +58,11 @@ maps_options = together(
 steering_options = together(
     click.option("--scale", type=click.Choice(SCALES), default="residual", help="What λ means."),
     click.option("--profile", type=click.Choice(list(PROFILES)), default="all", help="Layer profile."),
+)
+budget_option = click.option(
+    "--kl",
+    type=float,
+    default=KL_BUDGET,
+    help="KL budget in nats: every vector is measured at the λ at which 95 % of the next tokens change by less.",
 )
 out_option = click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")

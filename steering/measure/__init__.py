@@ -1,5 +1,6 @@
 """What a vector does: its effect on held-out texts, how much of it a transfer keeps, and which layers and pairs agree."""
 
+from steering.measure.budgets import KL_BUDGET, Strength, UnsteeredTexts, check_budget, strength_at, unsteered_texts
 from steering.measure.design_comparison import DesignComparison, chance_cosine, compare_designs, cosines
 from steering.measure.effects import effect, neutral_prompts
 from steering.measure.pair_checks import Design, LeftOut, Votes, leave_out, read_design, votes
@@ -17,16 +18,20 @@ from steering.measure.similarity import (
 )
 
 __all__ = [
+    "KL_BUDGET",
     "METRICS",
     "Design",
     "DesignComparison",
     "LeftOut",
     "Projections",
     "Similarity",
+    "Strength",
     "TextCorrelation",
     "TransferConfig",
+    "UnsteeredTexts",
     "Votes",
     "chance_cosine",
+    "check_budget",
     "cka",
     "compare_designs",
     "compare_transfers",
@@ -39,7 +44,9 @@ __all__ = [
     "read_design",
     "retention",
     "similarity",
+    "strength_at",
     "text_correlation",
+    "unsteered_texts",
     "votes",
     "with_effect",
 ]

@@ -8,6 +8,7 @@ from steering.steer.intervention import Intervention, plan, steer
 from steering.steer.next_tokens import Move, next_tokens
 from steering.steer.settings import (
     DEFAULT_SETTINGS,
+    LARGEST_STRENGTH,
     POSITIONS,
     PROFILES,
     SCALES,
@@ -19,6 +20,7 @@ from steering.steer.settings import (
 __all__ = [
     "DEFAULT_SETTINGS",
     "DOMINANT",
+    "LARGEST_STRENGTH",
     "PERPLEXITY_RATIO",
     "POSITIONS",
     "PROFILES",
