@@ -75,6 +75,21 @@ def test_a_kl_budget_stands_for_a_strength(
     assert (plain["lam"], plain["kl"]) == (0.2, None)
 
 
+def test_a_profile_is_fitted_and_taken(capsys: pytest.CaptureFixture[str], folders: tuple[str, str]) -> None:
+    _, child = folders
+    data: Any = run(capsys, "profile", "--child", child, "--concept", "time", "--kl", "0.1")
+    assert (len(data["weights"]), data["kl"], data["concept"]) == (4, 0.1, "time")
+    held_out = data["held_out"]
+    assert data["gain"] == pytest.approx(held_out["fitted"]["effect"] / held_out["all"]["effect"])
+    words = ["generate", "--child", child, "--parent", child, "--concept", "time", "--prompt", "So", "--lambdas", "1"]
+    weights = ",".join(map(str, data["weights"]))
+    fitted: Any = run(capsys, *words, "--profile", weights)
+    assert fitted["provenance"]["profile"] == pytest.approx(data["weights"])
+    with pytest.raises(SystemExit):
+        main([*words, "--profile", "lat"])
+    assert "'lat' is none of all, middle, bell, late, nor one weight a layer" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -1,4 +1,4 @@
-"""Commands that measure two models: `retention`, `compare`, `similarity`, `bench`."""
+"""Commands that measure two models: `retention`, `compare`, `profile`, `similarity`, `bench`."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,20 @@ from typing import Any
 import click
 
 from steering.cli.concepts import concepts_option, needed_concept_option
-from steering.cli.options import budget_option, child_option, json_option, maps_options, method_option
-from steering.cli.steps import load_pair, progress, show
+from steering.cli.options import (
+    budget_option,
+    child_option,
+    json_option,
+    maps_options,
+    method_option,
+    parent_option,
+    vector_option,
+)
+from steering.cli.steps import load, load_pair, progress, show, vector_for
 from steering.concepts import Concept, bundled_concepts, load_concept
 from steering.errors import SteeringError
-from steering.measure import METRICS, compare_transfers, retention, similarity
+from steering.measure import METRICS, compare_transfers, fit_profile, retention, similarity
+from steering.steer import POSITIONS, SCALES, SteeringSettings
 
 
 @click.command(name="retention")
@@ -88,6 +97,37 @@ def compare_command(parent: str, child: str, concepts: tuple[Concept, ...], as_j
     show(data, "\n".join(lines), as_json)
 
 
+@click.command(name="profile")
+@child_option
+@vector_option
+@parent_option
+@needed_concept_option
+@method_option
+@maps_options
+@click.option("--scale", type=click.Choice(SCALES), default="residual", help="What λ means.")
+@click.option("--positions", type=click.Choice(POSITIONS), default="all", help="Which tokens are steered.")
+@budget_option
+@json_option
+def profile_command(
+    child: str, concept: Concept, scale: str, positions: str, kl: float, as_json: bool, **choices: Any
+) -> None:
+    """Fit the layer profile with the largest effect at a KL budget, and measure it on continuations left out of the fit.
+
+    Without --vector and --parent it is fitted to the child's own vector. The weights that it prints are for --profile.
+    """
+    child_model = load(child)
+    if choices["vector_file"] is None and choices["parent"] is None:
+        choices["parent"] = child_model.name
+    vector = vector_for(child_model, concept=concept, **choices)
+    settings = SteeringSettings(scale=scale, positions=positions)
+    result = fit_profile(child_model, vector, concept, kl, settings, progress=progress)
+    lines = [f"KL {kl:g} nats, held-out continuations of {concept.name}:", f"{'profile':10} {'λ':>8} {'effect':>8}"]
+    lines += [f"{name:10} {each.lam:8.3f} {each.effect:8.4f}" for name, each in result.held_out.items()]
+    lines.append(f"fitted over all: {result.gain:.2f}")
+    lines.append(f"--profile {','.join(f'{weight:.3g}' for weight in result.weights)}")
+    show(result.as_json(), "\n".join(lines), as_json)
+
+
 @click.command(name="similarity")
 @click.option("--parent", required=True, help="Bundled name, Hub id, folder or .gguf file.")
 @child_option
@@ -143,4 +183,4 @@ def _write_similarity(out: Path, result: Any, data: dict[str, Any]) -> None:
         temporary.write_text(text, "utf-8")
 
 
-COMMANDS = (retention_command, compare_command, similarity_command, bench_command)
+COMMANDS = (retention_command, compare_command, profile_command, similarity_command, bench_command)

@@ -33,6 +33,23 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is not a list of numbers such as -0.3,0,0.3", param, ctx)
 
 
+class LayerProfile(Numbers):
+    """The name of a layer profile, or one weight a layer with commas between them."""
+
+    name = "profile"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse `value`, or end with a sentence about what was expected."""
+        if value in PROFILES:
+            return value
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(
+                f"{value!r} is none of {', '.join(PROFILES)}, nor one weight a layer such as 0,0.5,0.5,0", param, ctx
+            )
+
+
 class Budgets(Numbers):
     """KL budgets in nats with commas between them, such as 0.25,0.5,1."""
 
@@ -97,7 +114,12 @@ maps_options = together(
 )
 steering_options = together(
     click.option("--scale", type=click.Choice(SCALES), default="residual", help="What λ means."),
-    click.option("--profile", type=click.Choice(list(PROFILES)), default="all", help="Layer profile."),
+    click.option(
+        "--profile",
+        type=LayerProfile(),
+        default="all",
+        help="Layer profile: a name, or one weight a layer with commas.",
+    ),
 )
 budget_option = click.option(
     "--kl",

@@ -4,6 +4,7 @@ from steering.measure.budgets import KL_BUDGET, Strength, UnsteeredTexts, check_
 from steering.measure.design_comparison import DesignComparison, chance_cosine, compare_designs, cosines
 from steering.measure.effects import effect, neutral_prompts
 from steering.measure.pair_checks import Design, LeftOut, Votes, leave_out, read_design, votes
+from steering.measure.profiles import FittedProfile, fit_profile
 from steering.measure.retention import measure, retention, with_effect
 from steering.measure.selection import TransferConfig, compare_transfers
 from steering.measure.similarity import (
@@ -22,6 +23,7 @@ __all__ = [
     "METRICS",
     "Design",
     "DesignComparison",
+    "FittedProfile",
     "LeftOut",
     "Projections",
     "Similarity",
@@ -37,6 +39,7 @@ __all__ = [
     "compare_transfers",
     "cosines",
     "effect",
+    "fit_profile",
     "leave_out",
     "measure",
     "neutral_prompts",

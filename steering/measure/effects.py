@@ -91,8 +91,10 @@ def effect(
     return Effect(float(per_prompt.mean()), tuple(per_prompt.tolist()))
 
 
-def score_gradient(model: LanguageModel, concept: Concept, *, progress: Progress = silent) -> torch.Tensor:
-    """Gradient of the unsteered model's score with respect to an offset at all positions of a layer; kept in the cache.
+def score_gradient(
+    model: LanguageModel, concept: Concept, positions: str = "all", *, progress: Progress = silent
+) -> torch.Tensor:
+    """Gradient of the unsteered model's score with respect to an offset at the steered positions; kept in the cache.
 
     It is minus the gradient of the loss that prefers positive continuations. Effects are nearly linear in λ, so one gradient
     predicts the effect of any vector, see `expected_effect`.
@@ -100,6 +102,7 @@ def score_gradient(model: LanguageModel, concept: Concept, *, progress: Progress
     Args:
         model: the model whose score is differentiated.
         concept: the concept whose continuations are scored.
+        positions: at which tokens the offset is added: "all", or the "response", see `SteeringSettings`.
         progress: told after every batch.
 
     Returns:
@@ -118,8 +121,11 @@ def score_gradient(model: LanguageModel, concept: Concept, *, progress: Progress
         for members in scoring_batches(model, rows, starts, _GRADIENT_TOKENS):
             batch = [scored[member] for member in members]
 
-            def add(layer: int, hidden: torch.Tensor) -> torch.Tensor:
-                return hidden + added[layer].to(hidden)
+            first = torch.tensor([text.start - 1 if positions == "response" else 0 for text in batch])
+
+            def add(layer: int, hidden: torch.Tensor, first: torch.Tensor = first) -> torch.Tensor:
+                steered = torch.arange(hidden.shape[1]) >= first[:, None]
+                return hidden + added[layer].to(hidden) * steered[:, :, None].to(hidden)
 
             with model.lock, torch.enable_grad(), editing(model.blocks, add):
                 scores = _scores(model, batch)
@@ -131,7 +137,8 @@ def score_gradient(model: LanguageModel, concept: Concept, *, progress: Progress
         return {"gradient": total / (len(scored) / 2)}, {}
 
     texts = [[text.ids, text.start, text.sign] for text in scored]
-    tensors, _ = cached("gradients", key("gradient", model.fingerprint, str(model.dtype), texts), make)
+    parts = [] if positions == "all" else [positions]
+    tensors, _ = cached("gradients", key("gradient", model.fingerprint, str(model.dtype), texts, *parts), make)
     return tensors["gradient"]
 
 
