@@ -129,6 +129,17 @@ def test_retention_and_similarity_keep_their_contracts(
     assert "plotly" in figure.read_text("utf-8")
 
 
+def test_compare_takes_all_combinations(capsys: pytest.CaptureFixture[str], folders: tuple[str, str]) -> None:
+    parent, child = folders
+    words = ["compare", "--parent", parent, "--child", child, "--concept", "time", "--concept", "calmness", "--both"]
+    data: Any = run(
+        capsys, *words, "--method", "mean", "--layers", "index", "--layers", "relative", "--random-seeds", "1"
+    )
+    assert [(each["method"], each["layers"]) for each in data["configs"]] == [("mean", "index"), ("mean", "relative")]
+    assert [case["concept"] for case in data["cases"]] == ["time", "calmness"] * 2
+    assert len(data["random"]) == len(data["configs"][0]["kept"]) == len(data["left_out"]["kept"]) == 4
+
+
 def test_retention_of_a_model_with_itself_is_whole(
     capsys: pytest.CaptureFixture[str], folders: tuple[str, str]
 ) -> None:

@@ -1,6 +1,7 @@
 """Commands that measure two models: `retention`, `compare`, `profile`, `similarity`, `bench`."""
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,20 @@ from steering.cli.options import (
 from steering.cli.steps import load, load_pair, progress, show, vector_for
 from steering.concepts import Concept, bundled_concepts, load_concept
 from steering.errors import SteeringError
-from steering.measure import METRICS, compare_transfers, fit_profile, retention, similarity
+from steering.measure import (
+    METRICS,
+    TRANSFER_CONFIGS,
+    all_configs,
+    compare_transfers,
+    fit_profile,
+    retention,
+    similarity,
+)
 from steering.steer import POSITIONS, SCALES, SteeringSettings
+from steering.transfer import LAYER_MAPS, WIDTH_MAPS
+from steering.vectors import DIRECTION_METHODS
+
+_EVERY = "Repeat for several; every combination is tried."
 
 
 @click.command(name="retention")
@@ -80,20 +93,47 @@ def retention_command(
 @click.option("--parent", required=True, help="Bundled name, Hub id, folder or .gguf file.")
 @child_option
 @concepts_option
+@click.option("--method", "methods", multiple=True, type=click.Choice(list(DIRECTION_METHODS)), help=_EVERY)
+@click.option("--layers", multiple=True, type=click.Choice(list(LAYER_MAPS)), help=_EVERY)
+@click.option("--width", "widths", multiple=True, type=click.Choice(list(WIDTH_MAPS)), help=_EVERY)
+@click.option("--both", is_flag=True, help="Carry in both directions, and choose on both.")
+@budget_option
+@click.option("--random-seeds", type=int, default=3, help="How many random vectors a concept has as the control.")
 @json_option
-def compare_command(parent: str, child: str, concepts: tuple[Concept, ...], as_json: bool) -> None:
-    """Compare transfer configurations, and judge the best on concepts left out of the choice."""
+def compare_command(
+    parent: str,
+    child: str,
+    concepts: tuple[Concept, ...],
+    methods: tuple[str, ...],
+    layers: tuple[str, ...],
+    widths: tuple[str, ...],
+    both: bool,
+    kl: float,
+    random_seeds: int,
+    as_json: bool,
+) -> None:
+    """Compare transfer configurations at equal KL, and judge the best on concepts left out of the choice.
+
+    By default it tries one change at a time. Where methods, layer maps or width maps are named, it tries all combinations of
+    those, with the default for what is not named.
+    """
     chosen = concepts or [load_concept(name) for name in bundled_concepts()]
+    configs = TRANSFER_CONFIGS
+    if methods or layers or widths:
+        configs = all_configs(methods or ("pca",), layers or ("relative",), widths or ("ridge",))
     parent_model, child_model = load_pair(parent, child)
-    result = compare_transfers(parent_model, child_model, chosen, progress=progress)
+    result = compare_transfers(
+        parent_model, child_model, chosen, configs, kl=kl, both=both, random_seeds=random_seeds, progress=progress
+    )
     data = result.as_json()
-    lines = [f"{'transfer configuration':56} {'mean kept':>9} {'least':>6}"]
+    lines = [f"{f'transfer configuration, KL {kl:g} nats':56} {'mean kept':>9} {'least':>6}"]
     lines += [
         f"{config!s:56} {row['mean_kept']:9.2f} {row['least']:6.2f}"
         for config, row in zip(result.configs, data["configs"], strict=True)
     ]
     left_out = data["left_out"]
     lines.append(f"{'chosen on the other concepts':56} {left_out['mean_kept']:9.2f} {left_out['least']:6.2f}")
+    lines.append(f"{'random vectors, root mean square':56} {statistics.fmean(result.random):9.2f}")
     show(data, "\n".join(lines), as_json)
 
 

@@ -6,7 +6,7 @@ from steering.measure.effects import effect, neutral_prompts
 from steering.measure.pair_checks import Design, LeftOut, Votes, leave_out, read_design, votes
 from steering.measure.profiles import FittedProfile, fit_profile
 from steering.measure.retention import measure, retention, with_effect
-from steering.measure.selection import TransferConfig, compare_transfers
+from steering.measure.selection import TRANSFER_CONFIGS, TransferConfig, all_configs, compare_transfers
 from steering.measure.similarity import (
     METRICS,
     Projections,
@@ -21,6 +21,7 @@ from steering.measure.similarity import (
 __all__ = [
     "KL_BUDGET",
     "METRICS",
+    "TRANSFER_CONFIGS",
     "Design",
     "DesignComparison",
     "FittedProfile",
@@ -32,6 +33,7 @@ __all__ = [
     "TransferConfig",
     "UnsteeredTexts",
     "Votes",
+    "all_configs",
     "chance_cosine",
     "check_budget",
     "cka",
