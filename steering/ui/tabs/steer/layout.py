@@ -27,7 +27,7 @@ def build() -> Page:
     page["status"] = gr.HTML(render.message(text.READY), apply_default_css=False, elem_id="status")
     page["stale"] = gr.HTML(apply_default_css=False, elem_id="stale")
     page["viewer"] = viewer.component()
-    with gr.Row(equal_height=True, elem_classes="lab-tools"):
+    with gr.Row(elem_classes="lab-tools"):
         page["kl_budget"] = gr.Number(
             KL_BUDGET,
             label=text.KL_LABEL,
