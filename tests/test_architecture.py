@@ -34,7 +34,16 @@ ORDER: dict[str, tuple[str, ...]] = {
     "vectors": ("directions", "vector", "extraction"),
     "transfer": ("layer_maps", "covariance", "width_maps", "paired_rows", "all_pairs", "alignment", "carry"),
     "steer": ("settings", "operators", "intervention", "decoding", "health", "grid", "grid_json", "next_tokens"),
-    "measure": ("effects", "retention", "similarity", "selection", "pair_checks", "design_comparison"),
+    "measure": (
+        "effects",
+        "budgets",
+        "profiles",
+        "retention",
+        "similarity",
+        "selection",
+        "pair_checks",
+        "design_comparison",
+    ),
     "tasks": ("formula_worker", "formulas", "answers", "files", "sources", "task", "prompting"),
     "evaluation": (
         "scoring",

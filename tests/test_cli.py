@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import byte_tokenizer, piece_tokenizer, save_tiny
@@ -55,6 +56,58 @@ def test_a_vector_goes_through_files(
     assert direct["rows"] == across["rows"]
 
 
+def test_a_kl_budget_stands_for_a_strength(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str], tmp_path: Path
+) -> None:
+    _, child = folders
+    own = tmp_path / "own.safetensors"
+    run(capsys, "extract", "--model", child, "--concept", "time", "--out", str(own))
+    files = ["--child", child, "--vector", str(own)]
+    data: Any = run(capsys, "generate", *files, "--prompt", "So", "--kl", "0.5,0.1", "--max-new-tokens", "4")
+    assert [(each["budget"], each["side"]) for each in data["kl"]] == [(0.5, -1), (0.1, -1), (0.1, 1), (0.5, 1)]
+    strengths = [each["lam"] for each in data["kl"]]
+    assert [row["lam"] for row in data["rows"]] == [*strengths[:2], 0.0, *strengths[2:]]
+    assert all(each["kl"] == pytest.approx(each["budget"], rel=0.02) for each in data["kl"])
+    out = ["--format", "repeng", "--out", str(tmp_path / "other.gguf")]
+    export: Any = run(capsys, "export", *files, *out, "--kl", "0.5")
+    assert export["lam"] == export["kl"]["lam"] == strengths[-1]
+    plain: Any = run(capsys, "export", *files, *out)
+    assert (plain["lam"], plain["kl"]) == (0.2, None)
+
+
+def test_a_profile_is_fitted_and_taken(capsys: pytest.CaptureFixture[str], folders: tuple[str, str]) -> None:
+    _, child = folders
+    data: Any = run(capsys, "profile", "--child", child, "--concept", "time", "--kl", "0.1")
+    assert (len(data["weights"]), data["kl"], data["concept"]) == (4, 0.1, "time")
+    held_out = data["held_out"]
+    assert data["gain"] == pytest.approx(held_out["fitted"]["effect"] / held_out["all"]["effect"])
+    words = ["generate", "--child", child, "--parent", child, "--concept", "time", "--prompt", "So", "--lambdas", "1"]
+    weights = ",".join(map(str, data["weights"]))
+    fitted: Any = run(capsys, *words, "--profile", weights)
+    assert fitted["provenance"]["profile"] == pytest.approx(data["weights"])
+    with pytest.raises(SystemExit):
+        main([*words, "--profile", "lat"])
+    assert "'lat' is none of all, middle, bell, late, nor one weight a layer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["generate", "--prompt", "So", "--kl", "1", "--lambdas", "1"], "--lambdas and --kl both say how strong"),
+        (["export", "--format", "gguf", "--out", "x", "--kl", "1", "--lam", "1"], "--lam and --kl both say how strong"),
+        (["evaluate", "--task", "questions", "--lam", "1", "--lam-kl", "1"], "--lam and --lam-kl both say how strong"),
+        (["tune", "--task", "questions", "--lambdas", "1", "--kl", "1"], "--lambdas and --kl both say how strong"),
+        (["generate", "--prompt", "So", "--kl", "1,0"], "The KL budget is 0.0"),
+        (["export", "--format", "gguf", "--out", "x", "--kl", "much"], "is not a number of nats"),
+    ],
+)
+def test_a_strength_is_given_in_one_way(capsys: pytest.CaptureFixture[str], words: list[str], sentence: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--child", "no-model", "--vector", "none.safetensors"])
+    assert stopped.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
 def test_retention_and_similarity_keep_their_contracts(
     capsys: pytest.CaptureFixture[str], folders: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -74,6 +127,17 @@ def test_retention_and_similarity_keep_their_contracts(
     assert isinstance(rows, list)
     assert (len(rows), len(rows[0])) == (3, 4)
     assert "plotly" in figure.read_text("utf-8")
+
+
+def test_compare_takes_all_combinations(capsys: pytest.CaptureFixture[str], folders: tuple[str, str]) -> None:
+    parent, child = folders
+    words = ["compare", "--parent", parent, "--child", child, "--concept", "time", "--concept", "calmness", "--both"]
+    data: Any = run(
+        capsys, *words, "--method", "mean", "--layers", "index", "--layers", "relative", "--random-seeds", "1"
+    )
+    assert [(each["method"], each["layers"]) for each in data["configs"]] == [("mean", "index"), ("mean", "relative")]
+    assert [case["concept"] for case in data["cases"]] == ["time", "calmness"] * 2
+    assert len(data["random"]) == len(data["configs"][0]["kept"]) == len(data["left_out"]["kept"]) == 4
 
 
 def test_retention_of_a_model_with_itself_is_whole(

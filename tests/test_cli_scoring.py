@@ -52,6 +52,16 @@ def test_tune_keeps_its_contract(capsys: pytest.CaptureFixture[str], words: list
     assert data["baseline"] == data["rows"][0]["accuracy"]
 
 
+def test_budgets_stand_for_a_grid(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    few = [*words, "--max-new-tokens", "4", "--limit", "2"]
+    tuned = run(capsys, "tune", *few, "--kl", "0.1,0.5")
+    assert sorted(row["lam"] for row in tuned["rows"]) == sorted([0, *(each["lam"] for each in tuned["kl"])])
+    assert [each["budget"] for each in tuned["kl"]] == [0.5, 0.1, 0.1, 0.5]
+    scored = run(capsys, "evaluate", *few, "--kl", "0.1,0.5", "--lam-kl", "0.5", "--no-controls")
+    assert [each["side"] for each in scored["kl"]] == [-1, -1, 1, 1, 1]
+    assert [row["lam"] for row in scored["rows"]] == [row["lam"] for row in tuned["rows"]]
+
+
 def test_evaluate_keeps_its_contract(capsys: pytest.CaptureFixture[str], words: list[str], tmp_path: Path) -> None:
     report = tmp_path / "report.md"
     arguments = ["evaluate", *words, "--lambdas", "-0.5,0,0.5", "--max-new-tokens", "4", "--limit", "3"]

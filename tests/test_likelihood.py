@@ -7,11 +7,13 @@ import pytest
 import torch
 from test_retention import CONCEPT
 
-from steering.measure.effects import effect, kl_divergence, score_gradient, unsteered_text
+from steering.measure.budgets import unsteered_texts
+from steering.measure.effects import effect, score_gradient
 from steering.models import likelihood
 from steering.models.language_model import LanguageModel
 from steering.models.likelihood import token_log_probabilities
 from steering.steer.grid import assess, generate
+from steering.steer.intervention import plan
 from steering.vectors.vector import SteeringVector
 
 
@@ -46,11 +48,11 @@ def test_no_batch_makes_more_logits_than_fit_into_memory(
     vector = vector_for(llama)
     lambdas = [place / 10 for place in range(8)]
     grid = generate(llama, "The train", vector, lambdas, max_new_tokens=12)
-    texts = unsteered_text(llama)[:6]
+    intervention = plan(llama, vector)
     works: dict[str, Callable[[], object]] = {
         "assess": lambda: [row.health.perplexity for row in assess(llama, grid).rows],
         "effect": lambda: effect(llama, vector, CONCEPT, prompts=("The morning train", "She opened it")).per_prompt,
-        "KL divergence": lambda: kl_divergence(llama, vector, texts),
+        "KL divergence": lambda: unsteered_texts(llama).divergences(intervention, 0.1).tolist(),
         "gradient": lambda: score_gradient(llama, CONCEPT).flatten().tolist(),
     }
     expected = {name: work() for name, work in works.items()}

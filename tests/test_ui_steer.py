@@ -8,6 +8,7 @@ from pages import fields, last, press
 
 from steering.concepts.files import bundled_concepts, load_concept
 from steering.errors import Progress
+from steering.measure.budgets import strength_at
 from steering.models.language_model import LanguageModel
 from steering.steer.grid import Grid, Health, Row
 from steering.ui.events.long_tasks import Changes
@@ -245,6 +246,35 @@ def test_each_concept_keeps_its_texts_and_its_prompt(steering: Steering, session
 
 
 # One more λ
+
+
+def test_a_kl_budget_selects_its_strength(steering: Steering, session: Session, folders: tuple[str, str]) -> None:
+    values = fields(*folders, scale="unit", positions="response")
+    all_changes = list(press(LONG_TASK, steering.set_by_kl, session, values, 0.5))
+    settings = Settings.read(*values)
+    vector = steering.workspace.vector(settings, load_concept("sentiment"))
+    child = steering.workspace.models(settings)[1]
+    expected = strength_at(child, vector, 0.5, settings.steering).lam
+    selected = [change["wanted_lam"] for change in all_changes if "wanted_lam" in change]
+    assert selected == [None, pytest.approx(expected, rel=5e-3)]
+    assert text.set_by_kl(selected[-1], 0.5) in last(all_changes, "status")
+    assert last(all_changes, "set_by_kl")["interactive"]
+
+
+@pytest.mark.parametrize(("kl", "words"), [(None, text.KL_LABEL), (0, "The KL budget is 0.0"), (-1, "The KL budget")])
+def test_a_budget_that_is_none_is_named(steering: Steering, session: Session, kl: float | None, words: str) -> None:
+    all_changes = list(press(LONG_TASK, steering.set_by_kl, session, fields(), kl))
+    assert words in last(all_changes, "status")
+    assert not any("wanted_lam" in change for change in all_changes)
+
+
+def test_stop_ends_the_search_for_a_strength(steering: Steering, session: Session, folders: tuple[str, str]) -> None:
+    run = press(LONG_TASK, steering.set_by_kl, session, fields(*folders), 0.5)
+    next(run)
+    LONG_TASK.request_stop(session)
+    all_changes = list(run)
+    assert STOPPED in all_changes[-1]["status"]
+    assert not any("wanted_lam" in change for change in all_changes)
 
 
 def test_one_exact_strength_joins_the_others(steering: Steering, session: Session, folders: tuple[str, str]) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from steering.cli.options import json_option, out_option, steering_options
-from steering.cli.steps import load, show
+from steering.cli.options import Budget, json_option, out_option, refuse_both, steering_options
+from steering.cli.steps import load, show, strength_for
 from steering.errors import SteeringError
 from steering.interop import EXPORTS, IMPORTS, Card, export_vector, import_vector
 from steering.steer import SteeringSettings
@@ -19,6 +19,7 @@ from steering.vectors import load_vector, save_vector
     "--format", "format_", type=click.Choice(list(EXPORTS)), required=True, help="The tool that will read it."
 )
 @click.option("--lam", type=float, default=0.2, help="The strength λ that is baked in.")
+@click.option("--kl", type=Budget(), help="KL budget in nats instead of --lam: the λ above 0 that it means.")
 @steering_options
 @click.option(
     "--child", help="The model that is steered; by default the one that the vector names.", show_default=False
@@ -29,6 +30,7 @@ def export_command(
     vector_file: Path,
     format_: str,
     lam: float,
+    kl: float | None,
     scale: str,
     profile: str,
     operator: str,
@@ -37,11 +39,21 @@ def export_command(
     as_json: bool,
 ) -> None:
     """Write a vector as another tool's file, with λ, scale and profile multiplied in."""
+    refuse_both("lam", "kl")
     vector, settings = load_vector(vector_file), SteeringSettings(scale, profile, operator=operator)
-    needs_child = child is not None or format_ == "lm-eval" or scale != "unit" or profile != "all"
-    child_model = load(child or vector.model_name) if needs_child else None
+    child_model = None
+    if child is not None or kl is not None or format_ == "lm-eval" or scale != "unit" or profile != "all":
+        child_model = load(child or vector.model_name)
+    budget = strength_for(child_model, vector.adopted(child_model), kl, settings) if child_model and kl else None
+    lam = budget.lam if budget else lam
     export = export_vector(vector, out, format_, lam=lam, child=child_model, settings=settings)
-    data = {**vars(export), "path": str(export.path), "layers": list(export.layers), "notes": list(export.notes)}
+    data = {
+        **vars(export),
+        "kl": budget and budget.as_json(),
+        "path": str(export.path),
+        "layers": list(export.layers),
+        "notes": list(export.notes),
+    }
     sentences = (f"Wrote {out}: λ = {lam:g} at {len(export.layers)} layers.", *export.notes)
     show(data, "\n".join(sentences), as_json)
 

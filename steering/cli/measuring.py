@@ -1,17 +1,39 @@
-"""Commands that measure two models: `retention`, `compare`, `similarity`, `bench`."""
+"""Commands that measure two models: `retention`, `compare`, `profile`, `similarity`, `bench`."""
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
 import click
 
 from steering.cli.concepts import concepts_option, needed_concept_option
-from steering.cli.options import child_option, json_option, maps_options, method_option
-from steering.cli.steps import load_pair, progress, show
+from steering.cli.options import (
+    budget_option,
+    child_option,
+    json_option,
+    maps_options,
+    method_option,
+    parent_option,
+    vector_option,
+)
+from steering.cli.steps import load, load_pair, progress, show, vector_for
 from steering.concepts import Concept, bundled_concepts, load_concept
 from steering.errors import SteeringError
-from steering.measure import METRICS, compare_transfers, retention, similarity
+from steering.measure import (
+    METRICS,
+    TRANSFER_CONFIGS,
+    all_configs,
+    compare_transfers,
+    fit_profile,
+    retention,
+    similarity,
+)
+from steering.steer import POSITIONS, SCALES, SteeringSettings
+from steering.transfer import LAYER_MAPS, WIDTH_MAPS
+from steering.vectors import DIRECTION_METHODS
+
+_EVERY = "Repeat for several; every combination is tried."
 
 
 @click.command(name="retention")
@@ -20,6 +42,7 @@ from steering.measure import METRICS, compare_transfers, retention, similarity
 @concepts_option
 @method_option
 @maps_options
+@budget_option
 @click.option("--random-seeds", type=int, default=3, help="How many random vectors to average as the control.")
 @json_option
 def retention_command(
@@ -30,10 +53,11 @@ def retention_command(
     layers: str,
     width: str,
     anchors: Path | None,
+    kl: float,
     random_seeds: int,
     as_json: bool,
 ) -> None:
-    """Measure how much of the child's own effect a carried vector keeps, beside a random one."""
+    """Measure how much of the child's own effect a carried vector keeps at equal KL, beside a random one."""
     chosen = concepts or [load_concept(name) for name in bundled_concepts()]
     parent_model, child_model = load_pair(parent, child)
     result = retention(
@@ -44,19 +68,22 @@ def retention_command(
         layers=layers,
         width=width,
         anchors=anchors,
+        kl=kl,
         random_seeds=random_seeds,
         progress=progress,
     )
     lines = [
-        f"{'concept':16} {'native':>8} {'carried':>8} {'random':>8} {'kept':>6} {'± prompts':>10} {'matched KL':>14}"
+        f"{'concept':16} {'λ':>6} {'native':>8} {'λ':>6} {'carried':>8} {'λ':>6} {'random':>8} {'kept':>6} {'± prompts':>10} "
+        f"{'at equal λ':>11}"
     ]
     lines += [
-        f"{row.name:16} {row.native:8.4f} {row.carried:8.4f} {row.random:8.4f} {row.kept:6.2f} {row.spread:10.2f} "
-        f"{row.kept_at_matched_kl:14.2f}{'' if row.measurable else '  (own effect within chance)'}"
+        f"{row.name:16} {row.native_lam:6.3f} {row.native:8.4f} {row.matched_lam:6.3f} {row.matched:8.4f} "
+        f"{row.random_lam:6.3f} {row.random:8.4f} {row.kept_at_matched_kl:6.2f} {row.spread:10.2f} {row.kept:11.2f}"
+        f"{'' if row.measurable else '  (own effect within chance)'}"
         for row in result.concepts
     ]
     lines.append(
-        f"mean kept {result.mean_kept:.2f}, at matched KL {result.mean_kept_at_matched_kl:.2f}, "
+        f"KL {kl:g} nats: mean kept {result.mean_kept_at_matched_kl:.2f}, at equal λ {result.mean_kept:.2f}, "
         f"random vectors {result.mean_random:+.2f}"
     )
     show(result.as_json(), "\n".join(lines), as_json)
@@ -66,21 +93,79 @@ def retention_command(
 @click.option("--parent", required=True, help="Bundled name, Hub id, folder or .gguf file.")
 @child_option
 @concepts_option
+@click.option("--method", "methods", multiple=True, type=click.Choice(list(DIRECTION_METHODS)), help=_EVERY)
+@click.option("--layers", multiple=True, type=click.Choice(list(LAYER_MAPS)), help=_EVERY)
+@click.option("--width", "widths", multiple=True, type=click.Choice(list(WIDTH_MAPS)), help=_EVERY)
+@click.option("--both", is_flag=True, help="Carry in both directions, and choose on both.")
+@budget_option
+@click.option("--random-seeds", type=int, default=3, help="How many random vectors a concept has as the control.")
 @json_option
-def compare_command(parent: str, child: str, concepts: tuple[Concept, ...], as_json: bool) -> None:
-    """Compare transfer configurations, and judge the best on concepts left out of the choice."""
+def compare_command(
+    parent: str,
+    child: str,
+    concepts: tuple[Concept, ...],
+    methods: tuple[str, ...],
+    layers: tuple[str, ...],
+    widths: tuple[str, ...],
+    both: bool,
+    kl: float,
+    random_seeds: int,
+    as_json: bool,
+) -> None:
+    """Compare transfer configurations at equal KL, and judge the best on concepts left out of the choice.
+
+    By default it tries one change at a time. Where methods, layer maps or width maps are named, it tries all combinations of
+    those, with the default for what is not named.
+    """
     chosen = concepts or [load_concept(name) for name in bundled_concepts()]
+    configs = TRANSFER_CONFIGS
+    if methods or layers or widths:
+        configs = all_configs(methods or ("pca",), layers or ("relative",), widths or ("ridge",))
     parent_model, child_model = load_pair(parent, child)
-    result = compare_transfers(parent_model, child_model, chosen, progress=progress)
+    result = compare_transfers(
+        parent_model, child_model, chosen, configs, kl=kl, both=both, random_seeds=random_seeds, progress=progress
+    )
     data = result.as_json()
-    lines = [f"{'transfer configuration':56} {'mean kept':>9} {'least':>6}"]
+    lines = [f"{f'transfer configuration, KL {kl:g} nats':56} {'mean kept':>9} {'least':>6}"]
     lines += [
         f"{config!s:56} {row['mean_kept']:9.2f} {row['least']:6.2f}"
         for config, row in zip(result.configs, data["configs"], strict=True)
     ]
     left_out = data["left_out"]
     lines.append(f"{'chosen on the other concepts':56} {left_out['mean_kept']:9.2f} {left_out['least']:6.2f}")
+    lines.append(f"{'random vectors, root mean square':56} {statistics.fmean(result.random):9.2f}")
     show(data, "\n".join(lines), as_json)
+
+
+@click.command(name="profile")
+@child_option
+@vector_option
+@parent_option
+@needed_concept_option
+@method_option
+@maps_options
+@click.option("--scale", type=click.Choice(SCALES), default="residual", help="What λ means.")
+@click.option("--positions", type=click.Choice(POSITIONS), default="all", help="Which tokens are steered.")
+@budget_option
+@json_option
+def profile_command(
+    child: str, concept: Concept, scale: str, positions: str, kl: float, as_json: bool, **choices: Any
+) -> None:
+    """Fit the layer profile with the largest effect at a KL budget, and measure it on continuations left out of the fit.
+
+    Without --vector and --parent it is fitted to the child's own vector. The weights that it prints are for --profile.
+    """
+    child_model = load(child)
+    if choices["vector_file"] is None and choices["parent"] is None:
+        choices["parent"] = child_model.name
+    vector = vector_for(child_model, concept=concept, **choices)
+    settings = SteeringSettings(scale=scale, positions=positions)
+    result = fit_profile(child_model, vector, concept, kl, settings, progress=progress)
+    lines = [f"KL {kl:g} nats, held-out continuations of {concept.name}:", f"{'profile':10} {'λ':>8} {'effect':>8}"]
+    lines += [f"{name:10} {each.lam:8.3f} {each.effect:8.4f}" for name, each in result.held_out.items()]
+    lines.append(f"fitted over all: {result.gain:.2f}")
+    lines.append(f"--profile {','.join(f'{weight:.3g}' for weight in result.weights)}")
+    show(result.as_json(), "\n".join(lines), as_json)
 
 
 @click.command(name="similarity")
@@ -138,4 +223,4 @@ def _write_similarity(out: Path, result: Any, data: dict[str, Any]) -> None:
         temporary.write_text(text, "utf-8")
 
 
-COMMANDS = (retention_command, compare_command, similarity_command, bench_command)
+COMMANDS = (retention_command, compare_command, profile_command, similarity_command, bench_command)

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from steering.errors import SteeringError
 from steering.formatting import number
+from steering.measure import KL_BUDGET, check_budget
 from steering.steer import OPERATORS, PROFILES, SCALES
 from steering.transfer import LAYER_MAPS, WIDTH_MAPS
 from steering.vectors import DIRECTION_METHODS
@@ -28,6 +31,61 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
             return tuple(number(part) for part in str(value).split(",") if part.strip())
         except ValueError:
             self.fail(f"{value!r} is not a list of numbers such as -0.3,0,0.3", param, ctx)
+
+
+class LayerProfile(Numbers):
+    """The name of a layer profile, or one weight a layer with commas between them."""
+
+    name = "profile"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse `value`, or end with a sentence about what was expected."""
+        if value in PROFILES:
+            return value
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(
+                f"{value!r} is none of {', '.join(PROFILES)}, nor one weight a layer such as 0,0.5,0.5,0", param, ctx
+            )
+
+
+class Budgets(Numbers):
+    """KL budgets in nats with commas between them, such as 0.25,0.5,1."""
+
+    name = "budgets"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """Parse `value`, or end with a sentence about what was expected."""
+        return tuple(map(check_budget, super().convert(value, param, ctx)))
+
+
+class Budget(click.ParamType):  # type: ignore[type-arg]
+    """One KL budget in nats, such as 1.0."""
+
+    name = "budget"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse `value`, or end with a sentence about what was expected."""
+        try:
+            return check_budget(number(str(value)))
+        except ValueError:
+            self.fail(f"{value!r} is not a number of nats such as 1.0", param, ctx)
+
+
+def refuse_both(first: str, second: str) -> None:
+    """End with a sentence where the running command was given two options that exclude each other.
+
+    Args:
+        first: name of an option's value in the command.
+        second: name of the other's.
+    """
+    context = click.get_current_context()
+    flags = {option.name: option.opts[0] for option in context.command.params if option.name is not None}
+    if all(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in (first, second)):
+        raise SteeringError(
+            f"{flags[first]} and {flags[second]} both say how strong the steering is; give one of them."
+        )
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -56,7 +114,24 @@ maps_options = together(
 )
 steering_options = together(
     click.option("--scale", type=click.Choice(SCALES), default="residual", help="What λ means."),
-    click.option("--profile", type=click.Choice(list(PROFILES)), default="all", help="Layer profile."),
+    click.option(
+        "--profile",
+        type=LayerProfile(),
+        default="all",
+        help="Layer profile: a name, or one weight a layer with commas.",
+    ),
     click.option("--operator", type=click.Choice(OPERATORS), default="add", help="What is done with the direction."),
+)
+budget_option = click.option(
+    "--kl",
+    type=Budget(),
+    default=KL_BUDGET,
+    help="KL budget in nats: every vector is measured at its own λ for it.",
+)
+budgets_option = click.option(
+    "--kl",
+    "budgets",
+    type=Budgets(),
+    help="KL budgets in nats instead of --lambdas: each one is turned into a λ on either side of 0.",
 )
 out_option = click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")

@@ -8,17 +8,20 @@ import click
 
 from steering.cli.concepts import concept_option
 from steering.cli.options import (
+    Budget,
     Numbers,
+    budgets_option,
     child_option,
     json_option,
     maps_options,
     method_option,
     parent_option,
+    refuse_both,
     steering_options,
     together,
     vector_option,
 )
-from steering.cli.steps import load, progress, show, vector_for
+from steering.cli.steps import load, progress, show, strength_for, strengths_for, vector_for
 from steering.evaluation import (
     Setup,
     as_markdown,
@@ -39,6 +42,7 @@ _SOURCES = ("method", "layers", "width", "anchors", "vector_file", "parent", "co
 task_options = together(
     click.option("--task", required=True, help=f"{', '.join(task_names())}, or a .jsonl, .json or .csv file."),
     click.option("--lambdas", type=Numbers(), help="Strengths, with commas between them; 0 is always tried too."),
+    budgets_option,
     click.option("--limit", type=int, help="Score at most so many questions, chosen at random."),
     click.option("--seed", type=int, default=0, help="Of that choice, of samples and of random vectors."),
     click.option("--mode", type=click.Choice(MODES), default="auto", help="Answer in writing, or weigh the choices."),
@@ -72,19 +76,27 @@ vector_options = together(vector_option, parent_option, concept_option, method_o
 )
 @json_option
 def tune_command(
-    child: str, task: str, split: str, lambdas: tuple[float, ...] | None, as_json: bool, **choices: Any
+    child: str,
+    task: str,
+    split: str,
+    lambdas: tuple[float, ...] | None,
+    budgets: tuple[float, ...] | None,
+    as_json: bool,
+    **choices: Any,
 ) -> None:
     """Find the λ with the most right answers, on questions that are not for reporting."""
+    refuse_both("lambdas", "budgets")
     setup = _setup(choices)
     child_model = load(child)
     if _show_preview(child_model, task, "validation" if split == "test" else split, setup, choices, as_json):
         return
     vector = vector_for(child_model, **{name: choices[name] for name in _SOURCES})
+    found = strengths_for(child_model, vector, budgets, setup.steering) if budgets else ()
     result = tune(
         child_model,
         vector,
         task,
-        lambdas,
+        [each.lam for each in found] or lambdas,
         split=split,
         limit=choices["limit"],
         setup=setup,
@@ -92,7 +104,7 @@ def tune_command(
         resume=choices["resume"],
         progress=progress,
     )
-    data = result.as_json()
+    data = {**result.as_json(), "kl": [each.as_json() for each in found]}
     lines = [f"{data['task']}, {data['split']}, n = {data['n']}"]
     for row in data["rows"]:
         best = "  best" if row["lam"] == result.best_lam else ""
@@ -110,6 +122,7 @@ def tune_command(
 @click.option("--vote", "voting", is_flag=True, help="Let the λ vote on every question.")
 @click.option("--tune", "tuning", is_flag=True, help="First tune λ on the validation split.")
 @click.option("--lam", type=float, help="A λ that was tuned before: decides ties, and is where controls are shown.")
+@click.option("--lam-kl", type=Budget(), help="KL budget in nats instead of --lam: the λ above 0 that it means.")
 @click.option(
     "--controls/--no-controls",
     default=True,
@@ -124,15 +137,19 @@ def evaluate_command(
     task: str,
     split: str,
     lambdas: tuple[float, ...] | None,
+    budgets: tuple[float, ...] | None,
     voting: bool,
     tuning: bool,
     lam: float | None,
+    lam_kl: float | None,
     controls: bool,
     report: Path | None,
     as_json: bool,
     **choices: Any,
 ) -> None:
     """Score a task at several λ, beside controls that cost as much."""
+    refuse_both("lambdas", "budgets")
+    refuse_both("lam", "lam_kl")
     setup = _setup(choices)
     if report is not None:
         check_report(report)
@@ -140,11 +157,14 @@ def evaluate_command(
     if _show_preview(child_model, task, split, setup, choices, as_json):
         return
     vector = vector_for(child_model, **{name: choices[name] for name in _SOURCES})
+    found = strengths_for(child_model, vector, budgets, setup.steering) if budgets else ()
+    shown = strength_for(child_model, vector, lam_kl, setup.steering) if lam_kl else None
+    lam = shown.lam if shown else lam
     result = study(
         child_model,
         vector,
         task,
-        lambdas,
+        [each.lam for each in found] or lambdas,
         split=split,
         limit=choices["limit"],
         setup=setup,
@@ -158,7 +178,8 @@ def evaluate_command(
     )
     if report is not None:
         write_report(result, report)
-    show(result.as_json(), as_markdown(result), as_json)
+    data = {**result.as_json(), "kl": [each.as_json() for each in (*found, *([shown] if shown else []))]}
+    show(data, as_markdown(result), as_json)
 
 
 @click.command(name="overview")

@@ -2,12 +2,16 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from steering.concepts import Concept
 from steering.errors import SteeringError
+from steering.formatting import strength
+from steering.measure import Strength, strength_at, unsteered_texts
 from steering.models import LanguageModel, load_model
+from steering.steer import SteeringSettings
 from steering.transfer import transfer
 from steering.vectors import SteeringVector, extract, load_vector
 
@@ -46,6 +50,28 @@ def vector_for(
         parent_model = child if parent == child.name else load(parent)
         vector = extract(parent_model, concept, method, progress=progress)
     return transfer(vector, parent_model, child, layers=layers, width=width, anchors=anchors, progress=progress)
+
+
+def strengths_for(
+    child: LanguageModel, vector: SteeringVector, budgets: Sequence[float], settings: SteeringSettings
+) -> tuple[Strength, ...]:
+    """The λ of each KL budget on either side of 0, from the lowest to the highest; written to standard error, too."""
+    texts = unsteered_texts(child)
+    found = [
+        strength_at(child, vector, budget, settings, texts=texts, side=side, progress=progress)
+        for budget in budgets
+        for side in (-1, 1)
+    ]
+    for each in sorted(found, key=lambda each: each.lam):
+        print(f"KL {each.budget:g} nats: λ = {strength(each.lam)}", file=sys.stderr)
+    return tuple(sorted(found, key=lambda each: each.lam))
+
+
+def strength_for(child: LanguageModel, vector: SteeringVector, kl: float, settings: SteeringSettings) -> Strength:
+    """The λ above 0 of one KL budget; written to standard error, too."""
+    found = strength_at(child, vector, kl, settings, progress=progress)
+    print(f"KL {kl:g} nats: λ = {strength(found.lam)}", file=sys.stderr)
+    return found
 
 
 def progress(what: str, fraction: float) -> None:

@@ -8,16 +8,18 @@ import click
 from steering.cli.concepts import concept_option, needed_concept_option
 from steering.cli.options import (
     Numbers,
+    budgets_option,
     child_option,
     json_option,
     maps_options,
     method_option,
     out_option,
     parent_option,
+    refuse_both,
     steering_options,
     vector_option,
 )
-from steering.cli.steps import load, progress, show, vector_for
+from steering.cli.steps import load, progress, show, strengths_for, vector_for
 from steering.concepts import Concept
 from steering.errors import SteeringError
 from steering.formatting import strength
@@ -146,6 +148,7 @@ def combine_command(
 @click.option("--positions", type=click.Choice(POSITIONS), default="all", help="Which tokens are steered.")
 @click.option("--prompt", required=True, help="A user's turn where the child has a chat template.")
 @click.option("--lambdas", type=Numbers(), default="-0.3,0,0.3", help="Strengths, with commas between them.")
+@budgets_option
 @click.option("--max-new-tokens", type=int, default=48)
 @click.option("--temperature", type=float, default=0.0)
 @click.option("--top-p", type=float, default=1.0)
@@ -158,6 +161,7 @@ def generate_command(
     child: str,
     prompt: str,
     lambdas: tuple[float, ...],
+    budgets: tuple[float, ...] | None,
     scale: str,
     profile: str,
     positions: str,
@@ -173,18 +177,15 @@ def generate_command(
     **choices: Any,
 ) -> None:
     """Continue a prompt at several λ, side by side."""
+    refuse_both("lambdas", "budgets")
+    settings = SteeringSettings(scale, profile, positions, operator)
     sampling = Sampling(max_new_tokens, temperature, top_p, top_k, repetition_penalty, seed)
     child_model = load(child)
     vector = vector_for(child_model, **choices)
-    grid = generate(
-        child_model,
-        prompt,
-        vector,
-        lambdas,
-        sampling=sampling,
-        settings=SteeringSettings(scale, profile, positions, operator),
-        plain=plain,
-    )
+    strengths = strengths_for(child_model, vector, budgets, settings) if budgets else ()
+    if budgets:
+        lambdas = tuple(sorted([0.0, *(each.lam for each in strengths)]))
+    grid = generate(child_model, prompt, vector, lambdas, sampling=sampling, settings=settings, plain=plain)
     grid = assess(child_model, grid)
     rows = [
         {
@@ -201,6 +202,7 @@ def generate_command(
         "prompt": prompt,
         "prompt_token_ids": list(grid.prompt_token_ids),
         "rows": rows,
+        "kl": [each.as_json() for each in strengths],
         "provenance": dict(grid.provenance),
     }
     text = "\n\n".join(

@@ -1,10 +1,12 @@
 """What a vector does: its effect on held-out texts, how much of it a transfer keeps, and which layers and pairs agree."""
 
+from steering.measure.budgets import KL_BUDGET, Strength, UnsteeredTexts, check_budget, strength_at, unsteered_texts
 from steering.measure.design_comparison import DesignComparison, chance_cosine, compare_designs, cosines
 from steering.measure.effects import effect, neutral_prompts
 from steering.measure.pair_checks import Design, LeftOut, Votes, leave_out, read_design, votes
+from steering.measure.profiles import FittedProfile, fit_profile
 from steering.measure.retention import measure, retention, with_effect
-from steering.measure.selection import TransferConfig, compare_transfers
+from steering.measure.selection import TRANSFER_CONFIGS, TransferConfig, all_configs, compare_transfers
 from steering.measure.similarity import (
     METRICS,
     Projections,
@@ -17,21 +19,29 @@ from steering.measure.similarity import (
 )
 
 __all__ = [
+    "KL_BUDGET",
     "METRICS",
+    "TRANSFER_CONFIGS",
     "Design",
     "DesignComparison",
+    "FittedProfile",
     "LeftOut",
     "Projections",
     "Similarity",
+    "Strength",
     "TextCorrelation",
     "TransferConfig",
+    "UnsteeredTexts",
     "Votes",
+    "all_configs",
     "chance_cosine",
+    "check_budget",
     "cka",
     "compare_designs",
     "compare_transfers",
     "cosines",
     "effect",
+    "fit_profile",
     "leave_out",
     "measure",
     "neutral_prompts",
@@ -39,7 +49,9 @@ __all__ = [
     "read_design",
     "retention",
     "similarity",
+    "strength_at",
     "text_correlation",
+    "unsteered_texts",
     "votes",
     "with_effect",
 ]

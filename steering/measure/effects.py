@@ -1,10 +1,9 @@
-"""What a vector does to a model: its effect on held-out continuations, and the KL divergence of the model's next tokens.
+"""What a vector does to a model: its effect on held-out continuations.
 
 A steered model's score is the mean, over neutral prompts and held-out continuations, of log p(positive) minus
 log p(negative) per token. A vector's effect is the score's change from −λ to +λ.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,20 +14,16 @@ from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, silent
 from steering.models import (
     LanguageModel,
-    continuation_logits,
     editing,
     scoring_batches,
     token_log_probabilities,
 )
-from steering.steer import DEFAULT_SETTINGS, Intervention, Sampling, SteeringSettings, decode, plan, steer
+from steering.steer import DEFAULT_SETTINGS, Intervention, SteeringSettings, plan, steer
 from steering.storage import cached, key
 from steering.vectors import SteeringVector
 
 LAMBDA = 0.1
 """Strength at which effects are measured: far below those at which text degenerates, so effects are nearly linear in λ."""
-
-_UNSTEERED_TOKENS = 32
-"""Tokens that the unsteered model writes after every neutral prompt, on which KL divergences are measured."""
 
 _GRADIENT_TOKENS = 512
 """Tokens in one batch of a backward pass, which keeps the activations of all layers in memory."""
@@ -82,9 +77,11 @@ def effect(
     runs = [(text, side) for text in scored for side in (1, -1)]
     total = torch.zeros(len(prompts or neutral_prompts()), dtype=torch.float64)
     done = 0
-    for members in _batches(model, [text for text, _ in runs]):
+    rows, starts = [text.ids for text, _ in runs], [text.start for text, _ in runs]
+    for members in steered_batches(model, rows, starts, intervention.positions):
         batch = [runs[member] for member in members]
-        with torch.inference_mode(), steer(model, intervention, [side * lam for _, side in batch]):
+        lambdas = [side * lam for _, side in batch]
+        with torch.inference_mode(), steer(model, intervention, lambdas, prompt_length=starts[members[0]]):
             scores = _scores(model, [text for text, _ in batch])
         for (text, side), score in zip(batch, scores, strict=True):
             total[text.prompt] += text.sign * side * score.item()
@@ -94,8 +91,10 @@ def effect(
     return Effect(float(per_prompt.mean()), tuple(per_prompt.tolist()))
 
 
-def score_gradient(model: LanguageModel, concept: Concept, *, progress: Progress = silent) -> torch.Tensor:
-    """Gradient of the unsteered model's score with respect to an offset at all positions of a layer; kept in the cache.
+def score_gradient(
+    model: LanguageModel, concept: Concept, positions: str = "all", *, progress: Progress = silent
+) -> torch.Tensor:
+    """Gradient of the unsteered model's score with respect to an offset at the steered positions; kept in the cache.
 
     It is minus the gradient of the loss that prefers positive continuations. Effects are nearly linear in λ, so one gradient
     predicts the effect of any vector, see `expected_effect`.
@@ -103,6 +102,7 @@ def score_gradient(model: LanguageModel, concept: Concept, *, progress: Progress
     Args:
         model: the model whose score is differentiated.
         concept: the concept whose continuations are scored.
+        positions: at which tokens the offset is added: "all", or the "response", see `SteeringSettings`.
         progress: told after every batch.
 
     Returns:
@@ -117,11 +117,15 @@ def score_gradient(model: LanguageModel, concept: Concept, *, progress: Progress
         added = torch.zeros(model.n_layers, model.d_model, device=model.device, dtype=model.dtype, requires_grad=True)
         total = torch.zeros(model.n_layers, model.d_model)
         done = 0
-        for members in _batches(model, scored, tokens=_GRADIENT_TOKENS):
+        rows, starts = [text.ids for text in scored], [text.start for text in scored]
+        for members in scoring_batches(model, rows, starts, _GRADIENT_TOKENS):
             batch = [scored[member] for member in members]
 
-            def add(layer: int, hidden: torch.Tensor) -> torch.Tensor:
-                return hidden + added[layer].to(hidden)
+            first = torch.tensor([text.start - 1 if positions == "response" else 0 for text in batch])
+
+            def add(layer: int, hidden: torch.Tensor, first: torch.Tensor = first) -> torch.Tensor:
+                steered = torch.arange(hidden.shape[1]) >= first[:, None]
+                return hidden + added[layer].to(hidden) * steered[:, :, None].to(hidden)
 
             with model.lock, torch.enable_grad(), editing(model.blocks, add):
                 scores = _scores(model, batch)
@@ -132,8 +136,9 @@ def score_gradient(model: LanguageModel, concept: Concept, *, progress: Progress
             progress(f"Finding what moves {model.name} towards {concept.name}", done / len(scored))
         return {"gradient": total / (len(scored) / 2)}, {}
 
-    rows = [[text.ids, text.start, text.sign] for text in scored]
-    tensors, _ = cached("gradients", key("gradient", model.fingerprint, str(model.dtype), rows), make)
+    texts = [[text.ids, text.start, text.sign] for text in scored]
+    parts = [] if positions == "all" else [positions]
+    tensors, _ = cached("gradients", key("gradient", model.fingerprint, str(model.dtype), texts, *parts), make)
     return tensors["gradient"]
 
 
@@ -148,51 +153,29 @@ def expected_effect(intervention: Intervention, gradient: torch.Tensor, lam: flo
     return float(2 * lam * (intervention.offsets.double() * gradient.double().cpu()).sum())
 
 
-def unsteered_text(model: LanguageModel) -> list[tuple[list[int], int]]:
-    """Greedy continuations of the neutral prompts by the unsteered model: token ids, and where the continuation starts."""
-    heads = [model.token_ids(prompt) for prompt in neutral_prompts()]
-    model.check_length(max(map(len, heads)) + _UNSTEERED_TOKENS - 1)
-    steps = decode(model, heads, None, [0.0] * len(heads), Sampling(_UNSTEERED_TOKENS, stop=False))
-    last = deque(steps, maxlen=1)[0]
-    return [([*head, *tokens], len(head)) for head, tokens in zip(heads, last.tokens, strict=True)]
-
-
-def kl_divergence(
-    model: LanguageModel, vector: SteeringVector, texts: Sequence[tuple[list[int], int]], lam: float = LAMBDA
-) -> float:
-    """KL divergence KL(steered || unsteered) of the next-token distributions, on text that the unsteered model wrote.
-
-    It is computed from the logits of both models at every token of the continuations, without sampling. For small λ it grows
-    with λ².
+def steered_batches(
+    model: LanguageModel, rows: Sequence[Sequence[int]], starts: Sequence[int], positions: str
+) -> list[list[int]]:
+    """Group rows so that a padded batch of them fits into memory and can be steered at once.
 
     Args:
-        model: the model that is steered.
-        vector: a vector in its space.
-        texts: see `unsteered_text`.
-        lam: strength; averaged over −lam and +lam.
+        model: the model that reads.
+        rows: token ids of prompt and continuation together.
+        starts: where each row's continuation begins.
+        positions: steered positions. Where only the response is steered, the rows of a batch have prompts of one length,
+            because steering begins at the same position in all of them.
 
     Returns:
-        Nats per token.
+        Lists of positions in `rows`, see `scoring_batches`.
     """
-    intervention = plan(model, vector)
-    rows, starts = [ids for ids, _ in texts], [start for _, start in texts]
-    total, n_tokens = 0.0, 0
-    for members in scoring_batches(model, rows, starts):
-        batch = [rows[member] for member in members], [starts[member] for member in members]
-        with torch.inference_mode():
-            with model.lock:
-                plain = list(continuation_logits(model, *batch))
-            n_tokens += sum(map(len, plain))
-            for strength in (lam, -lam):
-                with steer(model, intervention, [strength] * len(members)):
-                    total += sum(map(_divergence, continuation_logits(model, *batch), plain)) / 2
-    return total / n_tokens
-
-
-def _divergence(steered: torch.Tensor, plain: torch.Tensor) -> float:
-    """KL divergence of next tokens, summed over positions, from logits `[n_tokens, vocabulary]`."""
-    predicted = steered.log_softmax(dim=-1)
-    return (predicted.exp() * (predicted - plain.log_softmax(dim=-1))).sum().item()
+    batches = scoring_batches(model, rows, starts)
+    if positions == "all":
+        return batches
+    return [
+        [member for member in members if starts[member] == start]
+        for members in batches
+        for start in sorted({starts[member] for member in members})
+    ]
 
 
 @dataclass(frozen=True)
@@ -219,10 +202,6 @@ def _scored_texts(model: LanguageModel, concept: Concept, prompts: Sequence[str]
                 model.check_length(len(head) + len(tail))
                 scored.append(_ScoredText([*head, *tail], len(head), sign, number))
     return scored
-
-
-def _batches(model: LanguageModel, texts: Sequence[_ScoredText], **limits: int) -> list[list[int]]:
-    return scoring_batches(model, [text.ids for text in texts], [text.start for text in texts], **limits)
 
 
 def _scores(model: LanguageModel, texts: Sequence[_ScoredText]) -> torch.Tensor:

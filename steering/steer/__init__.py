@@ -8,6 +8,7 @@ from steering.steer.intervention import NO_OFFSETS, Intervention, plan, steer
 from steering.steer.next_tokens import Move, next_tokens
 from steering.steer.settings import (
     DEFAULT_SETTINGS,
+    LARGEST_STRENGTH,
     OPERATORS,
     POSITIONS,
     PROFILES,
@@ -20,6 +21,7 @@ from steering.steer.settings import (
 __all__ = [
     "DEFAULT_SETTINGS",
     "DOMINANT",
+    "LARGEST_STRENGTH",
     "NO_OFFSETS",
     "OPERATORS",
     "PERPLEXITY_RATIO",

@@ -42,8 +42,8 @@ class TransferReport:
         texts: anchor texts behind the map.
         cut: how many of them were read only as far as both models' contexts reach.
         verdict: one plain sentence.
-        effect_kept: share of the effect of the child's own vector, see `retention.measure`; None until measured.
-        effect_kept_at_matched_kl: the same at matched KL divergence.
+        effect_kept: share of the effect of the child's own vector at the same λ, see `retention.measure`; None until measured.
+        effect_kept_at_matched_kl: the same, both at λ with the same KL divergence: the fairer number.
     """
 
     parent: str
@@ -227,8 +227,8 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         # Vectors that were saved by an earlier version have the second name.
         matched = report.get("effect_kept_at_matched_kl", report.get("effect_kept_at_equal_fluency"))
         lines.append(
-            f"Effect kept: {report['effect_kept']:.2f} of what the child's own vector does at the same λ, "
-            f"{matched:.2f} at matched KL divergence."
+            f"Effect kept: {matched:.2f} of what the child's own vector does at the same KL divergence, "
+            f"{report['effect_kept']:.2f} at the same λ."
         )
     return lines
 

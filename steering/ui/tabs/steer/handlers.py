@@ -7,6 +7,7 @@ from typing import Any
 
 from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, part_of
+from steering.measure import Strength, check_budget, strength_at
 from steering.steer import Grid, assess, generate, next_tokens, stream
 from steering.ui import render
 from steering.ui.background.jobs import Job, ProgressReport, Stopped, throttled
@@ -20,7 +21,10 @@ from steering.ui.viewer import component as viewer
 from steering.ui.viewer.texts import ConceptTexts, Moves, PageTexts, labels, show
 from steering.vectors import SteeringVector
 
-LONG_TASK = LongTask("steer", ("generate",), "stop", "status")
+LONG_TASK = LongTask("steer", ("generate", "set_by_kl"), "stop", "status")
+
+_DIGITS = 3
+"""Significant digits of a λ that is set: one step of the last changes the divergence by a few percent at most."""
 
 
 def connect(events: EventBinder) -> None:
@@ -30,6 +34,7 @@ def connect(events: EventBinder) -> None:
         events.long_task(trigger, LONG_TASK, steering.steer, ["prompt"], ["viewer", "stale"])
     lam_read = events.js(page["viewer"].apply, _READ_LAMBDA, outputs=["exact_lam"])
     events.long_task(lam_read.then, LONG_TASK, steering.add_text, ["prompt", "exact_lam"], ["viewer"])
+    events.long_task(page["set_by_kl"].click, LONG_TASK, steering.set_by_kl, ["kl_budget"], ["wanted_lam"])
     events.stop(LONG_TASK)
     events.notice(steering.notices, ["prompt"], ["stale", "viewer"])
     events.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=LONG_TASK.status)
@@ -136,6 +141,22 @@ class Steering:
         )
         yield from self._measure(job, settings, vector, written, replace(grid, rows=(grid.at(0.0), *addition.rows)))
         yield {"viewer": show(written, concept, choose=exact_lam)} | LONG_TASK.message(text.wrote_one(exact_lam))
+
+    def set_by_kl(self, session: Session, job: Job, settings: Settings, kl: float | None) -> Iterator[Changes]:
+        """Find the λ above 0 of a KL budget, and select it in the viewer."""
+        budget = check_budget(required_number(text.KL_LABEL, kl))
+        concept = session.draft(settings.concept).concept
+
+        def work(progress: Progress) -> Strength:
+            vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.5))
+            session.vector_key = settings.vector_key(concept)
+            child = self.workspace.models(settings)[1]
+            return strength_at(child, vector, budget, settings.steering, progress=part_of(progress, 0.5, 1.0))
+
+        found = yield from LONG_TASK.step(job, work)
+        lam = float(f"{found.lam:.{_DIGITS}g}")
+        yield {"wanted_lam": None}  # Otherwise selecting the same λ again would be no change, and do nothing.
+        yield {"wanted_lam": lam} | LONG_TASK.message(text.set_by_kl(lam, budget))
 
     def _prepare(
         self, session: Session, settings: Settings, concept: Concept, prompt: str, progress: Progress

@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from steering.measure import KL_BUDGET
 from steering.ui import render
 from steering.ui.events.binder import Page
 from steering.ui.tabs.steer import text
@@ -27,6 +28,16 @@ def build() -> Page:
     page["stale"] = gr.HTML(apply_default_css=False, elem_id="stale")
     page["viewer"] = viewer.component()
     with gr.Row(elem_classes="lab-tools"):
+        page["kl_budget"] = gr.Number(
+            KL_BUDGET,
+            label=text.KL_LABEL,
+            info=text.KL_INFO,
+            step=0.25,
+            scale=0,
+            min_width=330,
+            elem_id="kl-budget",
+        )
+        page["set_by_kl"] = gr.Button(text.SET_BY_KL, size="sm", scale=0, min_width=150, elem_id="set-by-kl")
         page["copy_link"] = gr.Button(COPY_LINK, size="sm", scale=0, min_width=150, elem_id="copy-link")
     # Hidden fields: a λ that another tab selects in the viewer, and the λ of one more text.
     page["wanted_lam"] = gr.Number(visible="hidden")

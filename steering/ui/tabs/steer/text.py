@@ -17,6 +17,9 @@ EXACT_NEEDS_GRID = "The texts were made with other settings. Press Generate firs
 PREPARING = "Getting the child ready to write"
 WRITING = "Writing at every λ"
 MEASURING = "Measuring perplexity and next-token probabilities"
+KL_LABEL = "KL budget (nats)"
+KL_INFO = "How far steering may change the child's next tokens: 95 % of them stay below it."
+SET_BY_KL = "Set λ by KL"
 STALE_GRID = "These texts were made with other settings. Press Generate to bring them up to date."
 
 
@@ -33,6 +36,11 @@ def first_run(parent: str, child: str, concept: str, pairs: int) -> str:
 def finished(texts: int, seconds: float) -> str:
     """What Generate has done."""
     return f"{texts} texts written side by side in {seconds:.1f} s. Drag λ to compare them."
+
+
+def set_by_kl(lam: float, budget: float) -> str:
+    """The end of the search for the λ of a KL budget."""
+    return f"λ = {strength(lam)} is the strength for a KL budget of {budget:g} nats."
 
 
 def wrote_one(lam: float) -> str:
