@@ -9,13 +9,12 @@ from test_activations import close
 from tiny import byte_tokenizer, tiny_model
 
 from steering.errors import SteeringError
-from steering.models.activations import (
-    anchor_texts,
-    read_anchors,
-    residual_norms,
-)
+from steering.models.activations import residual_norms
+from steering.models.anchors import LIST_HEAD, anchor_lists, anchor_texts, read_anchors
 from steering.models.blocks import editing
 from steering.models.language_model import LanguageModel
+from steering.tasks import load_task
+from steering.tasks.sources import WORD_FORMS
 
 pytestmark = pytest.mark.usefixtures("fresh_cache")
 
@@ -73,3 +72,27 @@ def test_residual_norms_of_a_model_with_a_short_context_come_from_the_beginnings
     tiny.get_input_embeddings().register_forward_hook(lambda _module, _inputs, output: read.append(output.shape[1]))
     assert residual_norms(model).shape == (model.n_layers,)
     assert max(read) == 16
+
+
+def test_no_word_form_is_among_the_anchor_lists() -> None:
+    """A map that had read a task's pairs would be judged on what it had learnt by heart."""
+    pairs = {
+        tuple(line.lower().split(" → "))
+        for text in anchor_lists()
+        for line in text.removeprefix(LIST_HEAD).splitlines()
+    }
+    for name in WORD_FORMS:
+        for split in ("validation", "test"):
+            task = load_task(f"word-forms:{name}", split)
+            for item in (*task.items, *task.pool):
+                question, answer = item.question.lower(), item.answer.lower()
+                assert not {(question, answer), (answer, question)} & pairs, item
+
+
+def test_relations_of_held_out_lists_are_not_in_the_fit() -> None:
+    texts = anchor_lists()
+    fitted = {line for place, text in enumerate(texts) if place % 6 or place >= 144 for line in text.splitlines()[1:]}
+    held_out = [text.splitlines()[1:] for text in texts[:144:6]]
+    assert len(held_out) == 24
+    shared = [sum(line in fitted for line in lines) / len(lines) for lines in held_out]
+    assert max(shared) < 0.5  # Single pairs may stand in two relations.

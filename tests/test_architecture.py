@@ -28,6 +28,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "language_model",
         "loading",
         "likelihood",
+        "anchors",
         "activations",
     ),
     "concepts": ("concept", "layouts", "reading", "files", "lint"),
@@ -44,7 +45,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "pair_checks",
         "design_comparison",
     ),
-    "tasks": ("formula_worker", "formulas", "answers", "files", "sources", "task", "prompting"),
+    "tasks": ("formula_worker", "formulas", "answers", "files", "sources", "task", "prompting", "designs"),
     "evaluation": (
         "scoring",
         "store",

@@ -13,7 +13,7 @@ from steering.concepts.concept import Concept, ContrastPair
 from steering.concepts.files import load_concept
 from steering.errors import MismatchError, SteeringError
 from steering.formatting import ranges
-from steering.models.activations import anchor_texts
+from steering.models.anchors import anchor_texts
 from steering.models.language_model import LanguageModel
 from steering.steer.decoding import Sampling
 from steering.steer.grid import generate

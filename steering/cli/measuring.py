@@ -52,7 +52,7 @@ def retention_command(
     method: str,
     layers: str,
     width: str,
-    anchors: Path | None,
+    anchors: str | None,
     kl: float,
     random_seeds: int,
     as_json: bool,

@@ -110,7 +110,9 @@ maps_options = together(
         help="Which parent layer feeds a child layer.",
     ),
     click.option("--width", type=click.Choice(list(WIDTH_MAPS)), default="ridge", help="How widths are joined."),
-    click.option("--anchors", type=click.Path(path_type=Path), help="Your own anchor texts: a file, one text a line."),
+    click.option(
+        "--anchors", metavar="texts|lists|FILE", help="Bundled anchors by name, or a file of your own, one text a line."
+    ),
 )
 steering_options = together(
     click.option("--scale", type=click.Choice(SCALES), default="residual", help="What λ means."),

@@ -36,7 +36,7 @@ def vector_for(
     method: str,
     layers: str,
     width: str,
-    anchors: Path | None,
+    anchors: str | None,
 ) -> SteeringVector:
     """The vector that steers the child: from a file, carried over where it is another model's, or freshly extracted."""
     if vector_file is not None:

@@ -4,7 +4,8 @@ Only this package and `steer` run a model.
 """
 
 from steering.models import bundled
-from steering.models.activations import anchor_texts, batches, block_outputs, read_anchors, record, residual_norms
+from steering.models.activations import batches, block_outputs, record, residual_norms
+from steering.models.anchors import LIST_HEAD, LIST_SIGN, anchor_lists, anchor_texts, read_anchors
 from steering.models.blocks import editing
 from steering.models.kv_cache import keep_rows, new_cache, next_logits
 from steering.models.language_model import LanguageModel, pad
@@ -13,7 +14,10 @@ from steering.models.loading import load_model
 
 __all__ = [
     "BATCH_LOGITS",
+    "LIST_HEAD",
+    "LIST_SIGN",
     "LanguageModel",
+    "anchor_lists",
     "anchor_texts",
     "batches",
     "block_outputs",

@@ -6,13 +6,11 @@ Nothing here steers or fits anything. All values are returned as float32; caller
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
 
 import torch
 
 from steering.errors import Progress, SteeringError, silent
+from steering.models.anchors import anchor_texts
 from steering.models.blocks import editing
 from steering.models.language_model import LanguageModel, pad
 from steering.models.likelihood import BATCH_TOKENS
@@ -157,31 +155,6 @@ def residual_norms(model: LanguageModel) -> torch.Tensor:
 
     tensors, _ = cached("norms", key("norms", model.fingerprint, str(model.dtype), anchor_texts()), make)
     return tensors["norms"]
-
-
-@cache
-def anchor_texts() -> tuple[str, ...]:
-    """The bundled anchor texts: short passages of many kinds, on which maps between models are fitted."""
-    return _lines((files("steering.models") / "anchors.txt").read_text("utf-8"))
-
-
-def read_anchors(path: str | Path) -> tuple[str, ...]:
-    """Read a user's own anchor texts: UTF-8, one text a line.
-
-    Raises:
-        SteeringError: no such file, or nothing in it.
-    """
-    try:
-        texts = _lines(Path(path).read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SteeringError(f"The anchor texts in {path} cannot be read: {error}") from error
-    if not texts:
-        raise SteeringError(f"{path} holds no anchor texts. Write one text a line.")
-    return texts
-
-
-def _lines(text: str) -> tuple[str, ...]:
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _ids(model: LanguageModel, text: str) -> list[int]:

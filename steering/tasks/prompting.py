@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from steering.errors import SteeringError, check_whole
-from steering.models import LanguageModel
+from steering.models import LIST_HEAD, LIST_SIGN, LanguageModel
 from steering.tasks.answers import letter
 from steering.tasks.task import Item, Task
 
@@ -18,13 +18,6 @@ MODES = ("auto", "generate", "likelihood")
 LAYOUTS = ("auto", "question", "list")
 """How a prompt is laid out: as a question that asks for its answer, or as a plain list whose last line the model completes.
 "auto" makes a list of words, see `Style.layout_for`."""
-
-LIST_HEAD = "Here is a list.\n"
-"""Before the lines of a list. Without it the last token of a prompt of one line is among the first positions, which attention
-uses as a sink, so that a direction read or added there does nothing."""
-
-LIST_SIGN = " →"
-"""Between a question and its answer in a list."""
 
 ASKS: Mapping[str, str] = {
     "choice": "Answer with the letter of the right choice.",
@@ -166,9 +159,8 @@ def requests(child: LanguageModel, task: Task, style: Style) -> tuple[Request, .
         SteeringError: a style that does not fit the task, or too few examples.
     """
     mode, plain = style.mode_for(task), style.plain_for(task, child)
-    is_list = style.layout_for(task) == "list"
-    write, stop = (_complete, "\n") if is_list else (_WRITERS[mode], NEXT_QUESTION if plain else "")
-    solved_items = examples(task, style.shots)
+    stop = "\n" if style.layout_for(task) == "list" else NEXT_QUESTION if plain else ""
+    solved_items, write = examples(task, style.shots), _writer(task, style)
     built = []
     for item in scored(task, style.shots):
         text = write(item, solved_items, task.kind, plain)
@@ -182,12 +174,28 @@ def requests(child: LanguageModel, task: Task, style: Style) -> tuple[Request, .
     return tuple(built)
 
 
+def plain_prompt(task: Task, item: Item, style: Style, solved: tuple[Item, ...] = ()) -> str:
+    """The text of one prompt without a chat template.
+
+    Args:
+        task: the task that the item is of.
+        item: the question.
+        style: how it is put; its number of shots does not count.
+        solved: questions that stand before it with their answers.
+    """
+    return _writer(task, style)(item, solved, task.kind, True)
+
+
 def preview(child: LanguageModel, task: Task, style: Style) -> str:
     """The first question's prompt exactly as the model reads it, special tokens and all, and what may follow it."""
     first = requests(child, task, style)[0]
     text: str = child.tokenizer.decode(list(first.ids))
     endings = "".join(f"\n  [{child.tokenizer.decode(list(tail))}]" for tail in first.tails)
     return f"{text}{endings}"
+
+
+def _writer(task: Task, style: Style) -> "_Writer":
+    return _complete if style.layout_for(task) == "list" else _WRITERS[style.mode_for(task)]
 
 
 def _ask(item: Item, solved_items: tuple[Item, ...], kind: str, plain: bool) -> str:
@@ -213,7 +221,9 @@ def _weigh(item: Item, solved_items: tuple[Item, ...], kind: str, plain: bool) -
     return f"{solved}Question: {item.question}\nAnswer:"
 
 
-_WRITERS: Mapping[str, Callable[[Item, tuple[Item, ...], str, bool], str]] = {"generate": _ask, "likelihood": _weigh}
+_Writer = Callable[[Item, tuple[Item, ...], str, bool], str]
+
+_WRITERS: Mapping[str, _Writer] = {"generate": _ask, "likelihood": _weigh}
 
 
 def _question(item: Item, kind: str) -> str:

@@ -1,6 +1,6 @@
 """Carrying a vector from a parent to a child: layer maps, width maps, and alignments fitted on paired rows."""
 
-from steering.transfer.alignment import ROWS_PER_DIMENSION, align
+from steering.transfer.alignment import BUNDLED_ANCHORS, ROWS_PER_DIMENSION, align
 from steering.transfer.all_pairs import carry_everywhere, measured_r2, paired_sample
 from steering.transfer.carry import carry, combine, describe, transfer
 from steering.transfer.layer_maps import LAYER_MAPS, best_path, named_pair, pair_name
@@ -8,6 +8,7 @@ from steering.transfer.paired_rows import FIRST_POSITION
 from steering.transfer.width_maps import WIDTH_MAPS
 
 __all__ = [
+    "BUNDLED_ANCHORS",
     "FIRST_POSITION",
     "LAYER_MAPS",
     "ROWS_PER_DIMENSION",

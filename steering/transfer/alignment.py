@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from steering.errors import MismatchError, Progress, SteeringError, part_of, silent
-from steering.models import LanguageModel, anchor_texts, read_anchors
+from steering.models import LanguageModel, anchor_lists, anchor_texts, read_anchors
 from steering.storage import cached, key
 from steering.transfer.all_pairs import layer_r2_mask, measured_r2
 from steering.transfer.covariance import CovarianceSums, HeldOut
@@ -21,6 +21,9 @@ from steering.transfer.width_maps import WIDTH_MAPS
 
 ROWS_PER_DIMENSION = 16
 """Bundled anchor texts are read until there are about this many paired rows for every dimension of the wider model."""
+
+BUNDLED_ANCHORS = ("texts", "lists")
+"""Bundled anchors by name: prose for concepts of prose, and lists of word pairs for what a list shows."""
 
 _HELD_OUT_STEP = 6
 """Every sixth text is held out. Every second held-out text chooses the penalty; R² is measured on the others."""
@@ -110,7 +113,8 @@ def align(
         layers: a key of `LAYER_MAPS`, a single pair such as "12-to-14", or one parent layer (or None) for every child
             layer. "best" is the monotone path with the largest sum of held-out R² between layers.
         width: a key of `WIDTH_MAPS`.
-        anchors: your own anchor texts, as a file with one text a line or as a list; the bundled ones by default.
+        anchors: a name of `BUNDLED_ANCHORS`, or your own anchor texts, as a file with one text a line or as a list; the
+            bundled prose by default.
         skip: positions at the beginning of a text that make no pair.
         rows: bundled anchor texts are read until there are about this many pairs for every dimension.
         progress: told how far the reading and fitting is.
@@ -192,7 +196,9 @@ def _for_all_layers(maps: torch.Tensor, chosen: LayerMap) -> torch.Tensor:
 def _texts(
     parent: LanguageModel, child: LanguageModel, anchors: str | Path | Sequence[str] | None, rows: int
 ) -> tuple[str, ...]:
-    if anchors is not None:
+    if anchors == "lists":
+        return anchor_lists()
+    if anchors is not None and anchors != "texts":
         texts = read_anchors(anchors) if isinstance(anchors, str | Path) else tuple(anchors)
         if len(texts) < _MIN_TEXTS:
             raise SteeringError(f"There are {len(texts)} anchor texts; an alignment needs at least {_MIN_TEXTS}.")

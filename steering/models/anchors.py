@@ -1,0 +1,77 @@
+"""Anchor texts: what two models read so that a map between their residual streams can be fitted.
+
+A map is good where its anchors were. `anchor_texts` are passages of prose, for concepts that show in prose; `anchor_lists` are
+lists of word pairs, for an ability that a list shows, because such a direction lives where an answer is about to be written.
+"""
+
+import json
+import random
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from steering.errors import SteeringError
+
+LIST_HEAD = "Here is a list.\n"
+"""Before the lines of a list. Without it the last token of a prompt of one line is among the first positions, which attention
+uses as a sink, so that a direction read or added there does nothing."""
+
+LIST_SIGN = " →"
+"""Between a question and its answer in a list."""
+
+_PAIRS_A_LIST = 8
+_LISTS_A_RELATION = 4
+
+_HELD_OUT_RELATIONS = 24
+"""Relations of one list each, which stands where `transfer.alignment` holds texts out: a map is judged on relations that it has
+not read, since a direction that it carries is of such a one."""
+
+_HELD_OUT_STEP = 6
+"""Distance of two held-out texts in `transfer.alignment`."""
+
+
+@cache
+def anchor_texts() -> tuple[str, ...]:
+    """The bundled anchor texts: short passages of many kinds, in random order."""
+    return _lines((files("steering.models") / "anchors.txt").read_text("utf-8"))
+
+
+@cache
+def anchor_lists() -> tuple[str, ...]:
+    """The bundled anchor lists: lists of word pairs, each of one relation such as an animal and its young.
+
+    No bundled task of word forms asks for any of their pairs, in either direction.
+    """
+    rows = map(json.loads, (files("steering.models") / "anchor_lists.jsonl").read_text("utf-8").splitlines())
+    generator = random.Random(0)
+    relations = [[f"{question}{LIST_SIGN} {answer}\n" for question, answer in row["pairs"]] for row in rows]
+    generator.shuffle(relations)
+
+    def a_list(lines: list[str]) -> str:
+        return LIST_HEAD + "".join(generator.sample(lines, min(_PAIRS_A_LIST, len(lines))))
+
+    held_out = [a_list(lines) for lines in relations[:_HELD_OUT_RELATIONS]]
+    texts = [a_list(lines) for lines in relations[_HELD_OUT_RELATIONS:] for _ in range(_LISTS_A_RELATION)]
+    generator.shuffle(texts)
+    for place, text in enumerate(held_out):
+        texts.insert(place * _HELD_OUT_STEP, text)
+    return tuple(texts)
+
+
+def read_anchors(path: str | Path) -> tuple[str, ...]:
+    """Read a user's own anchor texts: UTF-8, one text a line.
+
+    Raises:
+        SteeringError: no such file, or nothing in it.
+    """
+    try:
+        texts = _lines(Path(path).read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SteeringError(f"The anchor texts in {path} cannot be read: {error}") from error
+    if not texts:
+        raise SteeringError(f"{path} holds no anchor texts. Write one text a line.")
+    return texts
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
