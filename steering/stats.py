@@ -17,6 +17,9 @@ LARGEST_SEED = 2**32 - 1
 CONFIDENCE = 0.95
 RESAMPLES = 4999
 
+_NEGLIGIBLE = 1e-12
+"""Probability below which a case is left out of a sum."""
+
 
 def check_seed(seed: object) -> None:
     """Make sure that every generator can be seeded with a number.
@@ -116,6 +119,33 @@ def mean_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return float(interval.low), float(interval.high)
+
+
+def mcnemar_power(n: int, discordant: float, change: float, level: float = 0.05) -> float:
+    """Power of the exact McNemar test: how often it sees a change between two ways of answering the same questions.
+
+    Args:
+        n: number of questions.
+        discordant: share of the questions that only one of the two answers rightly.
+        change: share that the one answers rightly, minus that of the other; at most `discordant`.
+        level: below which p is significant.
+    """
+    import numpy as np
+    from scipy.stats import binom
+
+    if change > discordant:
+        discordant = change
+    gained = (discordant + change) / 2 / discordant
+    power = 0.0
+    for differing in range(n + 1):
+        weight = binom.pmf(differing, n, discordant)
+        if weight < _NEGLIGIBLE:
+            continue
+        # The largest count of one side that is still significant, by symmetry of the test's null distribution.
+        counts = np.arange(differing + 1)
+        significant = np.minimum(1, 2 * binom.cdf(np.minimum(counts, differing - counts), differing, 0.5)) < level
+        power += weight * float(binom.pmf(counts[significant], differing, gained).sum())
+    return power
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 from steering.evaluation.columns import Answer, Column
 from steering.evaluation.controls import CONTROLS, RANDOM_SEEDS, Context, Control
 from steering.evaluation.evaluation import Evaluation, Tuning, ask, evaluate, evaluation_of, tune, tuned
+from steering.evaluation.gain import Gain, gain, gain_table, power_sentence
 from steering.evaluation.overview import overview, overview_markdown, read_reports
 from steering.evaluation.protocol import Study, most_rows, study
 from steering.evaluation.report import HEADINGS, as_markdown, check_report, notes, table, write_report
@@ -23,6 +24,7 @@ __all__ = [
     "Context",
     "Control",
     "Evaluation",
+    "Gain",
     "Scorer",
     "Setup",
     "Store",
@@ -36,10 +38,13 @@ __all__ = [
     "elect",
     "evaluate",
     "evaluation_of",
+    "gain",
+    "gain_table",
     "most_rows",
     "notes",
     "overview",
     "overview_markdown",
+    "power_sentence",
     "read_reports",
     "score",
     "strengths",

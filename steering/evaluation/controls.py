@@ -144,7 +144,7 @@ def _self_consistency(context: Context) -> tuple[Control, ...]:
     seeds = [derived_seed(context.evaluation.seed, "sample", number) for number in range(count)]
     if context.evaluation.mode == "likelihood":
         items = scored(context.scorer.task, context.scorer.setup.style.shots)
-        columns = [_drawn(context.evaluation.baseline, items, seed) for seed in seeds]
+        columns = [drawn(context.evaluation.baseline, items, seed) for seed in seeds]
     else:
         columns = []
         for number, seed in enumerate(seeds):
@@ -207,7 +207,7 @@ def _average(columns: Sequence[Sequence[bool]], seed: int) -> dict[str, Any]:
     return {"accuracy": sum(shares) / len(shares), "low": low, "high": high}
 
 
-def _drawn(baseline: Column, items: Sequence[Item], seed: int) -> Column:
+def drawn(baseline: Column, items: Sequence[Item], seed: int) -> Column:
     """A sample of each choice, from the unsteered child's own scores.
 
     The scores are compared per character, as the baseline compares them, and brought back to the length of an average

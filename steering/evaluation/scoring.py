@@ -155,8 +155,8 @@ def _weigh(
 ) -> Iterator[list[tuple[Job, Outcome]]]:
     del sampling
     vocabulary: int = child.model.get_output_embeddings().weight.shape[0]
-    # Steering that begins with the response needs prompts of one length in a batch.
-    aligned = intervention is not None and intervention.positions == "response"
+    # Steering that begins at a prompt's end needs prompts of one length in a batch.
+    aligned = intervention is not None and intervention.positions != "all"
 
     def size(job: Job) -> tuple[int, int]:
         request = requests[job[0]]

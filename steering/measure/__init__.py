@@ -2,7 +2,7 @@
 
 from steering.measure.budgets import KL_BUDGET, Strength, UnsteeredTexts, check_budget, strength_at, unsteered_texts
 from steering.measure.design_comparison import DesignComparison, chance_cosine, compare_designs, cosines
-from steering.measure.effects import effect, neutral_prompts
+from steering.measure.effects import effect, neutral_prompts, steered_batches
 from steering.measure.pair_checks import Design, LeftOut, Votes, leave_out, read_design, votes
 from steering.measure.profiles import FittedProfile, fit_profile
 from steering.measure.retention import measure, retention, with_effect
@@ -49,6 +49,7 @@ __all__ = [
     "read_design",
     "retention",
     "similarity",
+    "steered_batches",
     "strength_at",
     "text_correlation",
     "unsteered_texts",

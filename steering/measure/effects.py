@@ -102,7 +102,7 @@ def score_gradient(
     Args:
         model: the model whose score is differentiated.
         concept: the concept whose continuations are scored.
-        positions: at which tokens the offset is added: "all", or the "response", see `SteeringSettings`.
+        positions: at which tokens the offset is added, see `SteeringSettings`.
         progress: told after every batch.
 
     Returns:
@@ -121,10 +121,14 @@ def score_gradient(
         for members in scoring_batches(model, rows, starts, _GRADIENT_TOKENS):
             batch = [scored[member] for member in members]
 
-            first = torch.tensor([text.start - 1 if positions == "response" else 0 for text in batch])
+            first = torch.tensor([0 if positions == "all" else text.start - 1 for text in batch])[:, None]
+            last = first if positions == "first" else torch.full_like(first, max(len(text.ids) for text in batch))
 
-            def add(layer: int, hidden: torch.Tensor, first: torch.Tensor = first) -> torch.Tensor:
-                steered = torch.arange(hidden.shape[1]) >= first[:, None]
+            def add(
+                layer: int, hidden: torch.Tensor, first: torch.Tensor = first, last: torch.Tensor = last
+            ) -> torch.Tensor:
+                place = torch.arange(hidden.shape[1])
+                steered = (place >= first) & (place <= last)
                 return hidden + added[layer].to(hidden) * steered[:, :, None].to(hidden)
 
             with model.lock, torch.enable_grad(), editing(model.blocks, add):
@@ -162,8 +166,8 @@ def steered_batches(
         model: the model that reads.
         rows: token ids of prompt and continuation together.
         starts: where each row's continuation begins.
-        positions: steered positions. Where only the response is steered, the rows of a batch have prompts of one length,
-            because steering begins at the same position in all of them.
+        positions: steered positions. Where steering begins at the prompt's end, the rows of a batch have prompts of one
+            length, because it begins at the same position in all of them.
 
     Returns:
         Lists of positions in `rows`, see `scoring_batches`.

@@ -102,6 +102,8 @@ def decode(
     """
     rows = _Rows(model, prompts, sampling, seeds)
     strengths = list(lambdas)
+    several = [intervention] if isinstance(intervention, Intervention) else list(intervention or [])
+    first_alone = any(each.positions == "first" for each in several)
     while rows.running:
         running_strengths = [strengths[row] for row in rows.running]
         # inference_mode is entered per step: left open across the yield, it would leak into the caller's thread.
@@ -116,6 +118,8 @@ def decode(
                 with steer(model, interventions, running_strengths, prompt_length=rows.width):
                     logits = rows.forward()
             rows.append(logits)
+        if first_alone:
+            intervention = None
         yield Step(tuple(map(tuple, rows.tokens)), tuple(rows.ended))
 
 

@@ -33,7 +33,8 @@ class Intervention:
         model: fingerprint of the model.
         scale: "residual" (λ in whole residual norms, spread over the layers) or "unit" (the paper's λ times a unit vector).
         weights: the layer profile, one weight a layer; they sum to 1 under "residual".
-        positions: "all" tokens, or the "response" alone, which begins with the prompt's last token.
+        positions: "all" tokens; the "response" alone, which begins with the prompt's last token; or that token alone, which
+            decides the "first" new token.
         operator: "add", "ablate" or "rotate".
     """
 
@@ -110,8 +111,9 @@ def steer(
         model: the model that the intervention was planned for.
         intervention: what one unit of λ does: one for the whole batch, or one a row.
         lambdas: one strength a row of the batch.
-        prompt_length: how many of the positions in this pass are prompt; 1 for a decoding step. Matters for "response":
-            steering begins at the last of them, because the first new token comes out of it.
+        prompt_length: how many of the positions in this pass are prompt; 1 for a decoding step. Matters for "response" and
+            "first": steering begins at the last of them, because the first new token comes out of it. Under "first" nothing
+            is steered in a decoding step, so this context is not entered there.
 
     Raises:
         MismatchError: the intervention belongs to another model.
@@ -126,10 +128,14 @@ def steer(
             f"There are {len(interventions)} interventions for {len(lambdas)} strengths; give one a row."
         )
     if len({each.positions for each in interventions}) != 1:
-        raise SteeringError("The rows of one batch must be steered at the same positions: all tokens, or the response.")
+        raise SteeringError(
+            "The rows of one batch must be steered at the same positions: all, the response, or the first."
+        )
     if len({each.operator for each in interventions}) != 1:
         raise SteeringError("The rows of one batch must be steered by the same operator.")
-    start = 0 if interventions[0].positions == "all" else prompt_length - 1
+    positions = interventions[0].positions
+    start = 0 if positions == "all" else prompt_length - 1
+    end = prompt_length if positions == "first" else None
     active = sorted({layer for each in interventions for layer in each.active})
     rows = torch.stack([each.rows[active] for each in interventions], dim=1)
     strengths = torch.tensor(lambdas, dtype=torch.float32)[:, None]
@@ -141,9 +147,11 @@ def steer(
             raise SteeringError(
                 f"There are {len(lambdas)} strengths for a batch of {len(hidden)} rows; give one a row."
             )
-        if start == 0:
+        if start == 0 and end is None:
             return hidden + step(layer, hidden)
-        return torch.cat([hidden[:, :start], hidden[:, start:] + step(layer, hidden[:, start:])], dim=1)
+        steered = hidden[:, start:end]
+        rest = [] if end is None else [hidden[:, end:]]
+        return torch.cat([hidden[:, :start], steered + step(layer, steered), *rest], dim=1)
 
     with model.lock, editing(model.blocks, add, active):
         yield

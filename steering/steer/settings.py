@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from steering.errors import SteeringError
 
 SCALES = ("residual", "unit")
-POSITIONS = ("all", "response")
+POSITIONS = ("all", "response", "first")
 OPERATORS = ("add", "ablate", "rotate")
 
 PROFILES: dict[str, Callable[[float], float]] = {
@@ -33,7 +33,8 @@ class SteeringSettings:
         scale: "residual": `λ · w_l · r_l · s_l` with the median residual norm r_l and weights w_l that sum to 1;
             "unit": `λ · w_l · s_l`, the formula of arXiv 2512.19069.
         profile: a key of `PROFILES`, or one weight a layer, none negative.
-        positions: "all" tokens, or the "response" alone, which begins with the prompt's last token.
+        positions: "all" tokens; the "response" alone, which begins with the prompt's last token; or that token alone, which
+            decides the "first" new token.
         operator: "add": as the scale says; "ablate": the share `λ · w_l / max w` of the component along the direction is taken
             out, whatever the scale and the length or sign of the direction; "rotate": turned towards the direction by
             `λ · w_l · |s_l|` right angles, with the norm kept. The weights of "rotate" sum to 1 under "residual".

@@ -1,8 +1,8 @@
 """Questions with known answers: where they come from, how they are put, and how an answer is read."""
 
 from steering.tasks.answers import READERS, SAME, letter
-from steering.tasks.designs import DESIGNS, concept_from_task
-from steering.tasks.prompting import LAYOUTS, MODES, Request, Style, preview, requests, scored
+from steering.tasks.designs import DESIGNS, SHOTS, concept_from_task
+from steering.tasks.prompting import LAYOUTS, MODES, Request, Style, preview, requests, right_text, scored
 from steering.tasks.task import GENERATED, Item, Task, load_task, task_names
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "MODES",
     "READERS",
     "SAME",
+    "SHOTS",
     "Item",
     "Request",
     "Style",
@@ -21,6 +22,7 @@ __all__ = [
     "load_task",
     "preview",
     "requests",
+    "right_text",
     "scored",
     "task_names",
 ]

@@ -42,6 +42,7 @@ class Style:
             evaluation harnesses do, and texts are asked for in a chat turn where the child has a template.
         instruction: a sentence before everything else; "" for none.
         layout: one of `LAYOUTS`.
+        lead_in: the beginning of the answer, which the child goes on with, such as " The answer is"; "" for none.
     """
 
     mode: str = "auto"
@@ -49,6 +50,7 @@ class Style:
     plain: bool | None = None
     instruction: str = ""
     layout: str = "auto"
+    lead_in: str = ""
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -166,6 +168,7 @@ def requests(child: LanguageModel, task: Task, style: Style) -> tuple[Request, .
         text = write(item, solved_items, task.kind, plain)
         if style.instruction:
             text = f"{style.instruction}\n\n{text}"
+        text += style.lead_in
         ids = tuple(child.prompt_ids(text, plain=plain))
         if mode == "likelihood":
             built.append(Request(item, text, ids, _tails(child, text, item, plain)))
@@ -184,6 +187,13 @@ def plain_prompt(task: Task, item: Item, style: Style, solved: tuple[Item, ...] 
         solved: questions that stand before it with their answers.
     """
     return _writer(task, style)(item, solved, task.kind, True)
+
+
+def right_text(task: Task, item: Item, style: Style) -> str:
+    """What follows a plain prompt in writing where it is answered as the solved questions of a few-shot prompt are."""
+    if style.layout_for(task) == "list":
+        return f" {item.answer}\n"
+    return f" {_solution(item, task.kind)}"
 
 
 def preview(child: LanguageModel, task: Task, style: Style) -> str:

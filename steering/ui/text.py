@@ -30,7 +30,7 @@ UNREADABLE_PROFILE = (
     "“14x0 1 15x0” is layer 14 of 30 alone."
 )
 POSITIONS = "Positions"
-POSITIONS_INFO = "Which tokens are steered"
+POSITIONS_INFO = "Which tokens are steered; first: what decides the first new token"
 OPERATOR = "Operator"
 OPERATOR_INFO = (
     "add: add the vector. ablate: take its component out, all at λ = 1. rotate: turn towards it, length kept"

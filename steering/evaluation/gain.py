@@ -1,0 +1,277 @@
+"""Does a child answer a task better because of a parent? One protocol from the task's training part to a verdict.
+
+The concept is made from the training part, everything that can be chosen is chosen on the validation part, and the test part is
+answered once by every arm. The arms beside the carried vector are what else could explain a gain, the child's own vector, and
+what a few-shot prompt reaches.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from steering.errors import Progress, part_of, silent
+from steering.evaluation.arms import (
+    Arm,
+    Parts,
+    at_every_layer,
+    instructions,
+    lead_ins,
+    prompted,
+    self_consistency,
+    steered,
+    unsteered,
+)
+from steering.evaluation.evaluation import SIGNIFICANT
+from steering.evaluation.store import Store
+from steering.models import LanguageModel
+from steering.stats import Comparison, compare, derived_seed, holm, mcnemar_power, wilson
+from steering.steer import SteeringSettings
+from steering.tasks import SHOTS, Style, Task, concept_from_task, load_task, right_text
+from steering.transfer import transfer
+from steering.vectors import SteeringVector, extract, random_like
+
+VALIDATION_QUESTIONS = 40
+"""Most questions of the validation part that settings are chosen on."""
+
+CONTROLS = ("random", "flipped", "format-only", "first-token")
+"""Arms that a carried vector has to be better than."""
+
+PAPER = SteeringSettings(scale="unit", profile="all", positions="all")
+"""How arXiv 2512.19069 steers."""
+
+DISCORDANT = 0.2
+"""Share of questions that two arms answer differently, for the power that is stated before a run."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What every arm reaches on the same questions.
+
+    Attributes:
+        task: name of the task.
+        parent: name of the parent.
+        child: name of the child.
+        design: how pairs were made from the training part, a key of `tasks.DESIGNS`.
+        method: direction method.
+        arms: the arms, the baseline first.
+        vector: the carried vector.
+        power: one sentence on the change that so many questions can show.
+        seed: of samples, random vectors and bootstraps.
+    """
+
+    task: str
+    parent: str
+    child: str
+    design: str
+    method: str
+    arms: tuple[Arm, ...]
+    vector: SteeringVector
+    power: str
+    seed: int = 0
+
+    @property
+    def n(self) -> int:
+        """Number of questions that are reported."""
+        return len(self.arms[0].correct)
+
+    def arm(self, name: str) -> Arm:
+        """The arm of a name."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def accuracy(self, name: str) -> float:
+        """Share of right answers of an arm."""
+        return sum(self.arm(name).correct) / self.n
+
+    @cached_property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Every arm against the baseline, question by question."""
+        return tuple(compare(arm.correct, self.arms[0].correct, self.seed) for arm in self.arms)
+
+    @cached_property
+    def adjusted(self) -> tuple[float, ...]:
+        """Their p-values, corrected for the number of arms (Holm); 1 for the baseline itself."""
+        return (1.0, *holm([comparison.p for comparison in self.comparisons[1:]]))
+
+    @property
+    def kept(self) -> float | None:
+        """What the carried vector gains as a share of what the child's own vector gains; None where that gains nothing."""
+        own = self.accuracy("own") - self.accuracy("baseline")
+        return (self.accuracy("carried") - self.accuracy("baseline")) / own if own > 0 else None
+
+    def beats(self, name: str) -> bool:
+        """Whether the carried vector is better than another arm beyond chance."""
+        against = compare(self.arm("carried").correct, self.arm(name).correct, self.seed)
+        return against.change > 0 and against.p < SIGNIFICANT
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: whether the carried vector helps beyond chance, and whether a control explains it."""
+        place = [arm.name for arm in self.arms].index("carried")
+        change, p = self.comparisons[place].change, self.adjusted[place]
+        if p >= SIGNIFICANT or change <= 0:
+            return f"No gain beyond chance: the carried vector changes {change:+.3f} (p = {p:.2g}, n = {self.n})."
+        unbeaten = [name for name in CONTROLS if not self.beats(name)]
+        gain = f"The carried vector gains {change:.3f} (p = {p:.2g}, n = {self.n})"
+        if unbeaten:
+            return f"{gain}, but is not better beyond chance than {', '.join(unbeaten)}."
+        return f"{gain}, and is better than {', '.join(CONTROLS)}."
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as JSON can write it."""
+        arms = []
+        for arm, comparison, p in zip(self.arms, self.comparisons, self.adjusted, strict=True):
+            right = sum(arm.correct)
+            low, high = wilson(right, self.n)
+            arms.append(
+                {
+                    "name": arm.name,
+                    "accuracy": right / self.n,
+                    "low": low,
+                    "high": high,
+                    "p": comparison.p,
+                    "p_adjusted": p,
+                    "gained": comparison.gained,
+                    "lost": comparison.lost,
+                    "no_answer": sum(answer.outcome == "no answer" for answer in arm.column.answers) / self.n,
+                    "degenerate": sum(answer.degenerate for answer in arm.column.answers) / self.n,
+                    "chosen": dict(arm.chosen),
+                    "correct": [int(right) for right in arm.correct],
+                }
+            )
+        return {
+            "task": self.task,
+            "n": self.n,
+            "parent": self.parent,
+            "child": self.child,
+            "design": self.design,
+            "method": self.method,
+            "arms": arms,
+            "kept": self.kept,
+            "verdict": self.verdict,
+            "power": self.power,
+            "seed": self.seed,
+        }
+
+
+def gain(
+    parent: LanguageModel,
+    child: LanguageModel,
+    task: str | Path,
+    *,
+    design: str = "shots",
+    method: str = "mean",
+    shots: int = SHOTS,
+    limit: int | None = None,
+    seed: int = 0,
+    store: Path | None = None,
+    resume: bool = False,
+    progress: Progress = silent,
+) -> Gain:
+    """Measure what a vector that is carried from a parent gains on a task, beside every arm that could explain it.
+
+    Args:
+        parent: the model that the vector is made in.
+        child: the model that answers.
+        task: a name or file for `tasks.load_task`.
+        design: how pairs are made from the training part, a key of `tasks.DESIGNS`.
+        method: direction method.
+        shots: solved questions in the design "shots" and in the few-shot prompt.
+        limit: at most so many questions are reported, chosen at random.
+        seed: of everything that is drawn.
+        store: see `evaluation.evaluate`.
+        resume: see `evaluation.evaluate`.
+        progress: told how far the work is; first of all what the number of questions can show.
+
+    Raises:
+        SteeringError: no such task, too few training questions, or an unknown design or method.
+    """
+    test = load_task(task, "test", limit=limit, seed=seed)
+    validation = load_task(task, "validation", limit=VALIDATION_QUESTIONS, seed=seed)
+    concept = concept_from_task(test, design, shots=shots, seed=seed)
+    power = power_sentence(len(test.items))
+    progress(power, 0.0)
+    style = Style(plain=True)
+    parts = Parts(child, validation, test, style, _longest(child, test, style), Store.open(store, resume=resume), seed)
+
+    carried = transfer(
+        extract(parent, concept, method, progress=part_of(progress, 0.0, 0.05)),
+        parent,
+        child,
+        anchors=anchors_for(style, test),
+        progress=part_of(progress, 0.05, 0.3),
+    )
+    own = extract(child, concept, method, progress=part_of(progress, 0.3, 0.32))
+    paper = transfer(extract(parent, concept, "pca"), parent, child, layers="index", width="truncate")
+    random = random_like(carried, derived_seed(seed, "random vector"))
+    last, few = [child.n_layers - 1], replace(style, shots=min(shots, len(test.pool)))
+
+    arms: list[Arm] = []
+    steps: Sequence[tuple[str, Any]] = (
+        ("baseline", lambda each: unsteered(each, carried)),
+        ("carried", lambda each: steered(each, "carried", carried)),
+        ("own", lambda each: steered(each, "own", own)),
+        ("random", lambda each: steered(each, "random", random)),
+        ("flipped", lambda each: steered(each, "flipped", -carried)),
+        ("format-only", lambda each: prompted(each, "format-only", carried, lead_ins(style))),
+        ("first-token", lambda each: steered(each, "first-token", carried, layers=last, positions="first")),
+        ("self-consistency", lambda each: self_consistency(each, carried, arms[0].column)),
+        ("asked", lambda each: prompted(each, "asked", carried, instructions(style, concept.positive_label))),
+        (
+            "few-shot",
+            lambda each: Arm("few-shot", each.answers(carried, 0.0, "few-shot", style=few), {"shots": few.shots}),
+        ),
+        ("paper", lambda each: at_every_layer(each, "paper", paper, PAPER)),
+    )
+    for number, (_, run) in enumerate(steps):
+        low, high = (0.32 + 0.68 * (number + step) / len(steps) for step in (0, 1))
+        arms.append(run(replace(parts, progress=part_of(progress, low, high))))
+    return Gain(test.name, parent.name, child.name, design, method, tuple(arms), carried, power, seed)
+
+
+def anchors_for(style: Style, task: Task) -> str:
+    """The bundled anchors for a task's vectors: a map is good where its anchors were."""
+    return "lists" if style.layout_for(task) == "list" else "texts"
+
+
+def power_sentence(n: int) -> str:
+    """What change `n` questions can show, as one sentence."""
+    smallest = next(
+        (points for points in range(1, 21) if mcnemar_power(n, DISCORDANT, points / 100) >= 0.8),
+        None,
+    )
+    change = f"a change of {smallest} points is" if smallest else "no change of up to 20 points is"
+    return (
+        f"With n = {n} and {DISCORDANT:.0%} of the questions answered differently, {change} seen with a power of 80 %."
+    )
+
+
+def _longest(child: LanguageModel, task: Task, style: Style) -> int | None:
+    """Room for an answer as long as half as much again as the longest of the training part; None where choices are weighed."""
+    if style.mode_for(task) == "likelihood":
+        return None
+    lengths = [len(child.token_ids(right_text(task, item, style))) for item in task.pool]
+    return max(12, max(lengths) * 3 // 2)
+
+
+def gain_table(gains: Sequence[Gain]) -> str:
+    """A Markdown table with a row for every task and direction, and a column for every arm.
+
+    In brackets Wilson's 95 % interval. p of the carried vector is McNemar's against the baseline, corrected for the number of
+    rows (Holm); an asterisk marks an arm that the carried vector is not better than beyond chance.
+    """
+    names = [arm.name for arm in gains[0].arms]
+    carried = [each.comparisons[names.index("carried")].p for each in gains]
+    rows = ["| parent → child | task | n | " + " | ".join(names) + " | p | kept |", "|---" * (len(names) + 5) + "|"]
+    for each, p in zip(gains, holm(carried), strict=True):
+        cells = []
+        for arm in each.arms:
+            low, high = wilson(sum(arm.correct), each.n)
+            star = " *" if arm.name in CONTROLS and not each.beats(arm.name) else ""
+            cells.append(f"{each.accuracy(arm.name):.2f} ({low:.2f}–{high:.2f}){star}")
+        kept = "–" if each.kept is None else f"{each.kept:.2f}"
+        rows.append(
+            f"| {each.parent} → {each.child} | {each.task} | {each.n} | {' | '.join(cells)} | {p:.1e} | {kept} |"
+        )
+    return "\n".join(rows)
