@@ -130,32 +130,50 @@ def steer(
     if len({each.operator for each in interventions}) != 1:
         raise SteeringError("The rows of one batch must be steered by the same operator.")
     start = 0 if interventions[0].positions == "all" else prompt_length - 1
-    active = sorted({layer for each in interventions for layer in each.active})
-    rows = torch.stack([each.rows[active] for each in interventions], dim=1)
-    strengths = torch.tensor(lambdas, dtype=torch.float32)[:, None]
-    make = _offsets if interventions[0].operator == "add" else _steps
-    step = make(model, active, rows, strengths, interventions[0].operator)
+    active, step = steps_of(model, interventions, lambdas)
 
     def add(layer: int, hidden: torch.Tensor) -> torch.Tensor:
         if len(hidden) != len(lambdas):
             raise SteeringError(
                 f"There are {len(lambdas)} strengths for a batch of {len(hidden)} rows; give one a row."
             )
-        if start == 0:
-            return hidden + step(layer, hidden)
-        return torch.cat([hidden[:, :start], hidden[:, start:] + step(layer, hidden[:, start:])], dim=1)
+        return moved(layer, hidden, step, start)
 
     with model.lock, editing(model.blocks, add, active):
         yield
 
 
-_Step = Callable[[int, torch.Tensor], torch.Tensor]
+Step = Callable[[int, torch.Tensor], torch.Tensor]
 """A layer and its hidden states `[rows, seq, d_model]` to what is added to them."""
+
+
+def steps_of(
+    model: LanguageModel, interventions: Sequence[Intervention], lambdas: Sequence[float]
+) -> tuple[list[int], Step]:
+    """The layers at which something is done, and what is added to their hidden states.
+
+    Args:
+        model: the model that the interventions were planned for.
+        interventions: one for all rows, or one a row; of one operator.
+        lambdas: one strength a row, or one for all.
+    """
+    active = sorted({layer for each in interventions for layer in each.active})
+    rows = torch.stack([each.rows[active] for each in interventions], dim=1)
+    strengths = torch.tensor(lambdas, dtype=torch.float32)[:, None]
+    make = _offsets if interventions[0].operator == "add" else _steps
+    return active, make(model, active, rows, strengths, interventions[0].operator)
+
+
+def moved(layer: int, hidden: torch.Tensor, step: Step, start: int) -> torch.Tensor:
+    """A block's output `[rows, seq, d_model]` as it is steered from one position on."""
+    if start == 0:
+        return hidden + step(layer, hidden)
+    return torch.cat([hidden[:, :start], hidden[:, start:] + step(layer, hidden[:, start:])], dim=1)
 
 
 def _offsets(
     model: LanguageModel, layers: Sequence[int], rows: torch.Tensor, strengths: torch.Tensor, _operator: str
-) -> _Step:
+) -> Step:
     # Computed for all layers at once: this runs before every token, and many small products would take longer.
     offsets = (strengths * rows)[:, :, None].to(model.device, model.dtype)
     by_layer = dict(zip(layers, offsets.unbind(), strict=True))
@@ -164,7 +182,7 @@ def _offsets(
 
 def _steps(
     model: LanguageModel, layers: Sequence[int], rows: torch.Tensor, strengths: torch.Tensor, operator: str
-) -> _Step:
+) -> Step:
     directions = units(rows)[:, :, None].to(model.device)
     amounts = (strengths * rows.norm(dim=-1, keepdim=True))[:, :, None].to(model.device)
     by_layer = dict(zip(layers, zip(directions, amounts, strict=True), strict=True))
