@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -73,11 +73,17 @@ class Foreign:
         rows: layer number to a float32 row `[width]`.
         family: type of the model that the file says it is for; None where it does not say.
         statement: what this library wrote beside the rows; empty for files of others.
+        numbered: whether the file numbers its rows; otherwise they are counted from 0 and must be as many as the layers.
     """
 
     rows: Mapping[int, torch.Tensor]
     family: str | None = None
     statement: Mapping[str, Any] = field(default_factory=dict)
+    numbered: bool = True
+
+    def counted_from(self, first: int) -> "Foreign":
+        """The same rows where the file gives the first block the number `first`."""
+        return replace(self, rows={number - first: row for number, row in self.rows.items()}) if first else self
 
 
 def bake(
