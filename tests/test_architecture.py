@@ -57,7 +57,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "report",
         "overview",
     ),
-    "interop": ("baked", "tensors", "control_vectors", "lm_eval", "compatibility", "export", "harness"),
+    "interop": ("baked", "tensors", "control_vectors", "lm_eval", "vllm", "compatibility", "export", "harness"),
     "plots": ("figures", "tasks", "pairs"),
     "library": ("saved_vectors", "sessions"),
     "bench": ("generation", "scoring"),

@@ -25,6 +25,7 @@ class Baked:
         scale: what λ means.
         weights: the layer profile, one weight a layer.
         child: the model that it is for; None where it was not needed.
+        positions: which tokens are to be steered; few tools can be told.
     """
 
     rows: torch.Tensor
@@ -33,6 +34,7 @@ class Baked:
     scale: str
     weights: tuple[float, ...]
     child: LanguageModel | None
+    positions: str = "all"
 
     @cached_property
     def push(self) -> torch.Tensor:
@@ -114,7 +116,7 @@ def bake(
             f"The scale {settings.scale!r} with the profile {settings.profile!r} needs the model: give "
             f"{vector.model_name} as the child, or use the scale 'unit' with the profile 'all'."
         )
-    baked = Baked(rows, lam, vector, settings.scale, weights, child)
+    baked = Baked(rows, lam, vector, settings.scale, weights, child, settings.positions)
     if not torch.isfinite(baked.push).all():
         raise SteeringError(f"λ = {lam} makes numbers that float32 cannot hold. Use a smaller λ.")
     if not baked.active:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steering.errors import MismatchError, SteeringError
-from steering.interop import control_vectors, lm_eval, tensors
+from steering.interop import control_vectors, lm_eval, tensors, vllm
 from steering.interop.baked import Baked, Foreign, bake
 from steering.interop.compatibility import Card, card, to_vector
 from steering.models import LanguageModel
@@ -22,6 +22,8 @@ EXPORTS: dict[str, Callable[[Baked, Path], tuple[str, ...]]] = {
     "repeng": control_vectors.write_repeng,
     "steering-vectors": tensors.write,
     "lm-eval": lm_eval.write,
+    "vllm-lens": vllm.write_lens,
+    "easysteer": vllm.write_easysteer,
 }
 """Writes a push into a file and returns what the reader of that file has to know."""
 
@@ -37,6 +39,7 @@ IMPORTS: dict[str, Callable[[Path], Foreign]] = {
 AUTO = "auto"
 _ENDINGS = {".gguf": "gguf", ".safetensors": "safetensors"}
 
+KEEPS_POSITIONS = {"easysteer"}
 EVERY_TOKEN = "The settings steer the {positions} alone; the other tool steers every token."
 
 
@@ -82,7 +85,7 @@ def export_vector(
         lam: the strength that is baked in.
         child: the model that the vector is for; can be left out under the scale "unit" with the profile "all", and not for
             lm-eval, whose files name the model's modules.
-        settings: scale, layer profile and positions; no other tool keeps positions, and a note says so where it matters.
+        settings: scale, layer profile and positions; only EasySteer keeps positions, and a note says so where it matters.
 
     Raises:
         MismatchError: the vector belongs to another model.
@@ -92,7 +95,7 @@ def export_vector(
         raise SteeringError(f"Unknown format {format!r}. Choose one of {', '.join(EXPORTS)}.")
     baked = bake(vector, lam, child=child, settings=settings)
     notes = EXPORTS[format](baked, Path(path))
-    if settings.positions != "all":
+    if settings.positions != "all" and format not in KEEPS_POSITIONS:
         notes = (*notes, EVERY_TOKEN.format(positions=settings.positions))
     return Export(Path(path), format, lam, settings.scale, tuple(baked.active), notes)
 

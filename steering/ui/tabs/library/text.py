@@ -54,8 +54,17 @@ FORMATS = {
     "repeng": "repeng (.gguf)",
     "steering-vectors": "steering-vectors (.safetensors)",
     "lm-eval": "lm-evaluation-harness (.pt)",
+    "vllm-lens": "vllm-lens for vLLM (.json)",
+    "easysteer": "EasySteer for vLLM (.gguf and a spec)",
 }
-ENDINGS = {"gguf": ".gguf", "repeng": ".gguf", "steering-vectors": ".safetensors", "lm-eval": ".pt"}
+ENDINGS = {
+    "gguf": ".gguf",
+    "repeng": ".gguf",
+    "steering-vectors": ".safetensors",
+    "lm-eval": ".pt",
+    "vllm-lens": ".json",
+    "easysteer": ".gguf",
+}
 LAM = "λ"
 LAM_INFO = "Multiplied into the file"
 WRITE = "Write the file"
