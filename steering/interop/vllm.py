@@ -1,7 +1,7 @@
 """Files for vLLM: the `SteeringVector` of vllm-lens as JSON, and a steering spec of EasySteer beside a GGUF file.
 
-They follow the public documentation: of vllm-lens 1.2 its README and its `SteeringVector`, and of EasySteer the guides "Steering
-(v2 API)" and "OpenAI-compatible server". Both number decoder blocks from 0, and add to the output of a block.
+They follow the public documentation: of vllm-lens 1.2 its README and its `SteeringVector`, and of EasySteer the guides
+"Steering (v2 API)" and "OpenAI-compatible server". Both number decoder blocks from 0, and add to the output of a block.
 """
 
 import base64
