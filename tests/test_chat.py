@@ -37,7 +37,7 @@ SYSTEM, PROMPT = "Answer in rhymes.", "Describe the weather."
 THINKING = USER + "<assistant>{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}"
 
 
-def tokenizer_with(template: str | None):
+def tokenizer_with(template: str) -> PreTrainedTokenizerBase:
     tokenizer = copy.deepcopy(byte_tokenizer(chat=True))
     tokenizer.chat_template = template
     return tokenizer
@@ -83,7 +83,7 @@ def test_a_template_that_fails_is_a_sentence() -> None:
         chat_text(broken, PROMPT, SYSTEM)
 
 
-def test_a_system_prompt_reaches_the_texts_and_their_provenance(vector_for) -> None:
+def test_a_system_prompt_reaches_the_texts_and_their_provenance(vector_for: Callable[..., SteeringVector]) -> None:
     tokenizer = tokenizer_with(CHAT_TEMPLATE)
     child = LanguageModel(tiny_model("llama", tokenizer=tokenizer), tokenizer, "chat")
     vector = vector_for(child)
