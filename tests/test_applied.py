@@ -71,8 +71,8 @@ def test_generate_writes_what_the_decode_loop_writes(model: LanguageModel, vecto
 
 def test_one_number_a_row_and_without_a_cache(llama: LanguageModel, vector_for: Make) -> None:
     vector, batch = vector_for(llama), left_padded(llama)
-    for positions in ("all", "response"):
-        settings = SteeringSettings(positions=positions)
+    for positions, operator in (("all", "add"), ("response", "add"), ("response", "ablate"), ("all", "rotate")):
+        settings = SteeringSettings(positions=positions, operator=operator)
         expected = decoded(llama, vector, [LAM, -LAM], settings)
         with vector.applied(llama, [LAM, -LAM], settings=settings):
             assert written(llama, batch) == expected

@@ -34,7 +34,17 @@ ORDER: dict[str, tuple[str, ...]] = {
     "concepts": ("concept", "layouts", "reading", "files", "lint"),
     "vectors": ("directions", "vector", "extraction"),
     "transfer": ("layer_maps", "covariance", "width_maps", "paired_rows", "all_pairs", "alignment", "carry"),
-    "steer": ("settings", "operators", "intervention", "applied", "decoding", "health", "grid", "grid_json", "next_tokens"),
+    "steer": (
+        "settings",
+        "operators",
+        "intervention",
+        "applied",
+        "decoding",
+        "health",
+        "grid",
+        "grid_json",
+        "next_tokens",
+    ),
     "measure": (
         "effects",
         "budgets",

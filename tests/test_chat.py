@@ -16,7 +16,7 @@ from steering.errors import SteeringError
 from steering.models import LanguageModel
 from steering.models.chat import chat_text, with_system
 from steering.steer import generate
-from steering.ui.state.settings import FIELDS, Settings
+from steering.ui.state.settings import EARLIER, FIELDS, Settings
 from steering.ui.tabs.export.files import validated_fields
 from steering.ui.tabs.export.script import python_script
 from steering.ui.tabs.steer.handlers import _generation
@@ -120,4 +120,4 @@ def test_the_page_has_a_system_prompt() -> None:
 def test_a_session_of_an_earlier_version_has_no_system_prompt() -> None:
     saved = dict(zip(FIELDS, fields(), strict=True))
     del saved["system"]
-    assert validated_fields(saved, {})["system"] == ""
+    assert validated_fields({**EARLIER, **saved}, {})["system"] == ""

@@ -42,8 +42,8 @@ def applied(
         model: a causal language model of transformers, or a `LanguageModel`.
         lam: one strength for all rows of a batch, or one for each of them. Rows are those that `generate` is called with:
             where it copies each of them, for beams or several returned sequences, the copies are steered alike.
-        settings: scale, layer profile, positions and operator. The response begins with the last position that `generate`, or the first
-            forward pass, is called with.
+        settings: scale, layer profile, positions and operator. The response begins with the last position that `generate`, or
+            the first forward pass, is called with.
         tokenizer: the model's; by default it is read from where the model came from.
 
     Raises:

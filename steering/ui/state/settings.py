@@ -26,7 +26,7 @@ FIELDS = (
 )  # fmt: skip
 """Names of the sidebar's fields, in the order of the arguments of `Settings.read`."""
 
-EARLIER = {"operator": "add"}
+EARLIER = {"operator": "add", "system": ""}
 """Values of the fields that earlier versions did not have: what they did."""
 
 
@@ -75,7 +75,9 @@ class Settings:
         Raises:
             SteeringError: a field is empty or cannot be read, or a number is out of its range.
         """
-        parent, child, concept, method, layers, width, scale, profile, positions, operator, *numbers, chat, system = fields
+        parent, child, concept, method, layers, width, scale, profile, positions, operator, *numbers, chat, system = (
+            fields
+        )
         for role, name in (("parent", parent), ("child", child)):
             if not str(name or "").strip():
                 raise SteeringError(text.NO_MODEL.format(role=role))

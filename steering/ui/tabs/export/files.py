@@ -160,7 +160,6 @@ def validated_fields(fields: Mapping[str, Any], choices: Mapping[str, Sequence[s
     Raises:
         SteeringError: a value is missing, has another type, or is not accepted.
     """
-    fields = {"system": "", **fields}  # Sessions of earlier versions have no system prompt.
     for name in FIELDS:
         if name not in fields:
             raise SteeringError(text.MISSING_SETTING.format(name=name))
