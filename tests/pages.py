@@ -29,6 +29,7 @@ def fields(parent: str = "a", child: str = "b", **changes: Any) -> list[Any]:
         "repetition_penalty": 1,
         "seed": 0,
         "chat": True,
+        "system": "",
     }
     return [(values | changes)[name] for name in FIELDS]
 

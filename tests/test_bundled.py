@@ -182,9 +182,9 @@ def test_weights_with_another_hash_are_refused(
 def test_a_cut_file_is_refused_and_leaves_nothing(source: Path, tmp_path: Path, length: int) -> None:
     cut = tmp_path / "cut.gguf"
     cut.write_bytes(source.read_bytes()[:length])
-    with pytest.raises(ModelError, match=r"GGUF file for cut.* cannot be read.*download is complete"):
+    with pytest.raises(ModelError, match=r"GGUF file for cut.* cannot be read.*download is complete|is empty. Fetch"):
         load_model(str(cut))
-    assert list((cache_dir() / "models").iterdir()) == []
+    assert list((cache_dir() / "models").glob("*")) == []
 
 
 def test_an_unknown_architecture_is_refused(source: Path, tmp_path: Path) -> None:

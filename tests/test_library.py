@@ -94,7 +94,8 @@ def test_files_of_other_tools_are_recognised(llama: LanguageModel, vector_for: M
     pickled.write_bytes(b"whatever")
     with pytest.raises(SteeringError, match="pickle"):
         library.inspect(pickled, llama)
-    with pytest.raises(SteeringError, match="end in"):
+    (tmp_path / "notes.txt").write_text("up and down")
+    with pytest.raises(SteeringError, match="is not a vector file: those are GGUF or safetensors"):
         library.inspect(tmp_path / "notes.txt", llama)
 
 

@@ -1,14 +1,13 @@
 """Commands for other tools: `export` and `import` of their files, and `lm-eval`, which runs that harness on a steered child."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from steering.cli.options import Budget, json_option, out_option, refuse_both, steering_options
 from steering.cli.steps import load, show, strength_for
 from steering.errors import SteeringError
-from steering.interop import EXPORTS, IMPORTS, Card, export_vector, import_vector
+from steering.interop import AUTO, EXPORTS, IMPORTS, Card, export_vector, format_of, import_vector, read
 from steering.steer import SteeringSettings
 from steering.vectors import load_vector, save_vector
 
@@ -59,17 +58,33 @@ def export_command(
 
 
 @click.command(name="import")
-@click.option("--format", "format_", type=click.Choice(list(IMPORTS)), required=True, help="The tool that wrote it.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice([AUTO, *IMPORTS]),
+    default=AUTO,
+    help="The tool that wrote it; by default what the file's content says.",
+)
 @click.option("--file", "file", type=click.Path(path_type=Path), required=True, help="The file to read.")
 @click.option(
     "--model", required=True, help="The model that it was made for: bundled name, Hub id, folder or .gguf file."
 )
 @click.option("--unit-length", is_flag=True, help="Bring every row to length 1, for the scale 'residual'.")
+@click.option(
+    "--count-from",
+    type=click.IntRange(0, 1),
+    default=0,
+    help="Number of the first block in the file; 1 where hidden states are counted, whose number 0 is the embeddings.",
+)
 @out_option
 @json_option
-def import_command(format_: str, file: Path, model: str, unit_length: bool, out: Path, as_json: bool) -> None:
+def import_command(
+    format_: str, file: Path, model: str, unit_length: bool, count_from: int, out: Path, as_json: bool
+) -> None:
     """Read another tool's file as a vector file, and say what of it matches the model."""
-    vector, card = import_vector(file, format_, load(model), unit_length=unit_length)
+    format_ = format_of(file) if format_ == AUTO else format_  # Before the model is loaded, which takes longer.
+    read(file, format_)
+    vector, card = import_vector(file, format_, load(model), unit_length=unit_length, count_from=count_from)
     save_vector(vector, out)
     show({"out": str(out), "card": card.as_json()}, f"Wrote {out}.\n{_table(card)}", as_json)
 
@@ -94,9 +109,8 @@ def lm_eval_command(arguments: tuple[str, ...]) -> None:
 
 
 def _table(card: Card) -> str:
-    rows: list[tuple[Any, ...]] = [(row.status, row.what, row.expected, row.found) for row in card.findings]
     return "\n".join(
-        f"{status:8} {what:12} expected {expected}, found {found}" for status, what, expected, found in rows
+        f"{row.status:8} {row.what:12} expected {row.expected}, found {row.found}" for row in card.findings
     )
 
 

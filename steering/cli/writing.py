@@ -156,6 +156,8 @@ def combine_command(
 @click.option("--repetition-penalty", type=float, default=1.0)
 @click.option("--seed", type=int, default=0)
 @click.option("--plain", is_flag=True, help="Send the prompt as it is, without the chat template.")
+@click.option("--system", default="", help="A system prompt; before the prompt where the child has no system role.")
+@click.option("--thinking", is_flag=True, help="Let a child that can think before it answers do so.")
 @json_option
 def generate_command(
     child: str,
@@ -167,6 +169,8 @@ def generate_command(
     positions: str,
     operator: str,
     plain: bool,
+    system: str,
+    thinking: bool,
     as_json: bool,
     max_new_tokens: int,
     temperature: float,
@@ -185,7 +189,17 @@ def generate_command(
     strengths = strengths_for(child_model, vector, budgets, settings) if budgets else ()
     if budgets:
         lambdas = tuple(sorted([0.0, *(each.lam for each in strengths)]))
-    grid = generate(child_model, prompt, vector, lambdas, sampling=sampling, settings=settings, plain=plain)
+    grid = generate(
+        child_model,
+        prompt,
+        vector,
+        lambdas,
+        sampling=sampling,
+        settings=settings,
+        plain=plain,
+        system=system,
+        thinking=thinking,
+    )
     grid = assess(child_model, grid)
     rows = [
         {

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,7 @@ class Baked:
         scale: what λ means.
         weights: the layer profile, one weight a layer.
         child: the model that it is for; None where it was not needed.
+        positions: which tokens are to be steered; few tools can be told.
     """
 
     rows: torch.Tensor
@@ -33,6 +34,7 @@ class Baked:
     scale: str
     weights: tuple[float, ...]
     child: LanguageModel | None
+    positions: str = "all"
 
     @cached_property
     def push(self) -> torch.Tensor:
@@ -73,11 +75,17 @@ class Foreign:
         rows: layer number to a float32 row `[width]`.
         family: type of the model that the file says it is for; None where it does not say.
         statement: what this library wrote beside the rows; empty for files of others.
+        numbered: whether the file numbers its rows; otherwise they are counted from 0 and must be as many as the layers.
     """
 
     rows: Mapping[int, torch.Tensor]
     family: str | None = None
     statement: Mapping[str, Any] = field(default_factory=dict)
+    numbered: bool = True
+
+    def counted_from(self, first: int) -> "Foreign":
+        """The same rows where the file gives the first block the number `first`."""
+        return replace(self, rows={number - first: row for number, row in self.rows.items()}) if first else self
 
 
 def bake(
@@ -108,7 +116,7 @@ def bake(
             f"The scale {settings.scale!r} with the profile {settings.profile!r} needs the model: give "
             f"{vector.model_name} as the child, or use the scale 'unit' with the profile 'all'."
         )
-    baked = Baked(rows, lam, vector, settings.scale, weights, child)
+    baked = Baked(rows, lam, vector, settings.scale, weights, child, settings.positions)
     if not torch.isfinite(baked.push).all():
         raise SteeringError(f"λ = {lam} makes numbers that float32 cannot hold. Use a smaller λ.")
     if not baked.active:

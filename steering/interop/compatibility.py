@@ -12,6 +12,12 @@ from steering.interop.baked import Foreign
 from steering.models import LanguageModel
 from steering.vectors import SteeringVector, units
 
+FROM_EMBEDDINGS = (
+    "hidden states are counted from the embeddings, so number k may be block k − 1: if it is, count from 1, "
+    "--count-from 1"
+)
+WITH_EMBEDDINGS = "hidden states are counted from the embeddings: if the first row is theirs, save the file without it"
+
 Status = Literal["matches", "differs", "unknown"]
 
 
@@ -25,6 +31,7 @@ class Finding:
         found: what the file holds, in words.
         status: "matches", "differs", or "unknown" where the file does not say.
         stops: whether the file cannot be used because of it.
+        advice: what may explain a difference, a sentence; "" for nothing.
     """
 
     what: str
@@ -32,9 +39,11 @@ class Finding:
     found: str
     status: Status
     stops: bool = False
+    advice: str = ""
 
     def __str__(self) -> str:
-        return f"{self.what}: expected {self.expected}, found {self.found}"
+        advice = f" ({self.advice})" if self.advice else ""
+        return f"{self.what}: expected {self.expected}, found {self.found}{advice}"
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,6 @@ def card(foreign: Foreign, model: LanguageModel, file: str, format: str) -> Card
     """Compare what was read with a model."""
     stated = foreign.statement
     family = str(model.model.config.get_text_config().model_type)
-    beyond = [layer for layer in sorted(foreign.rows) if not 0 <= layer < model.n_layers]
     broken = [layer for layer, row in sorted(foreign.rows.items()) if not torch.isfinite(row).all()]
     widths = sorted({len(row) for row in foreign.rows.values()})
     lengths = [float(row.norm()) for row in foreign.rows.values()]
@@ -78,13 +86,7 @@ def card(foreign: Foreign, model: LanguageModel, file: str, format: str) -> Card
         model.name,
         (
             _same("width", str(model.d_model), ", ".join(map(str, widths)), stops=True),
-            Finding(
-                "layers",
-                f"numbers from 0 to {model.n_layers - 1}",
-                ranges(sorted(foreign.rows)),
-                "differs" if beyond else "matches",
-                bool(beyond),
-            ),
+            _layers(foreign, model.n_layers),
             Finding(
                 "numbers",
                 "all finite",
@@ -131,6 +133,22 @@ def to_vector(
         method=str(stated.get("method", "unknown")),
         provenance={"imported": {"format": format, "unit_length": unit_length, **stated}},
     )
+
+
+def _layers(foreign: Foreign, n_layers: int) -> Finding:
+    numbers = sorted(foreign.rows)
+    if foreign.numbered:
+        wrong = numbers[0] < 0 or numbers[-1] >= n_layers
+        shifted = wrong and numbers[0] >= 1
+        expected, present = f"numbers from 0 to {n_layers - 1}", ranges(numbers)
+    else:
+        wrong, shifted = len(numbers) != n_layers, len(numbers) == n_layers + 1
+        expected, present = (
+            f"{n_layers} rows",
+            f"{len(numbers)} rows, which layers {ranges(numbers)} have in this order",
+        )
+    advice = (FROM_EMBEDDINGS if foreign.numbered else WITH_EMBEDDINGS) if shifted else ""
+    return Finding("layers", expected, present, "differs" if wrong else "matches", wrong, advice)
 
 
 def _same(what: str, expected: str, found: str | None, *, stops: bool = False) -> Finding:

@@ -33,7 +33,7 @@ def write_llama_cpp(baked: Baked, path: Path) -> tuple[str, ...]:
         raise SteeringError(
             "llama.cpp cannot steer block 0, and nothing else is steered. Choose another layer profile."
         )
-    _write(baked, layers, path)
+    _write(baked, baked.push, layers, path)
     if len(layers) == len(baked.active):
         return ()
     share = float(baked.push[0].norm() / baked.push.norm(dim=1).sum())
@@ -44,8 +44,13 @@ def write_llama_cpp(baked: Baked, path: Path) -> tuple[str, ...]:
 
 def write_repeng(baked: Baked, path: Path) -> tuple[str, ...]:
     """Write a file for repeng's `ControlVector.import_gguf`."""
-    _write(baked, baked.active, path)
+    _write(baked, baked.push, baked.active, path)
     return (f"In repeng: ControlModel(model, {baked.active}).set_control(ControlVector.import_gguf({path.name!r})).",)
+
+
+def write_rows(baked: Baked, rows: torch.Tensor, path: Path) -> None:
+    """Write rows `[n_layers, d_model]` at the layers that are steered, for a tool of another name with the same layout."""
+    _write(baked, rows, baked.active, path)
 
 
 def read(path: Path) -> Foreign:
@@ -74,14 +79,14 @@ def read(path: Path) -> Foreign:
     return Foreign(rows, family, statement if isinstance(statement, dict) else {})
 
 
-def _write(baked: Baked, layers: list[int], path: Path) -> None:
+def _write(baked: Baked, rows: torch.Tensor, layers: list[int], path: Path) -> None:
     with atomic(path) as temporary:
         writer = gguf.GGUFWriter(temporary, ARCHITECTURE)
         writer.add_string(f"{ARCHITECTURE}.model_hint", baked.family)
         writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(layers))
         writer.add_string(STATEMENT, json.dumps(baked.statement, ensure_ascii=False))
         for layer in layers:
-            writer.add_tensor(f"direction.{layer}", baked.push[layer].contiguous().numpy())
+            writer.add_tensor(f"direction.{layer}", rows[layer].contiguous().numpy())
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()

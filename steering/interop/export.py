@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steering.errors import MismatchError, SteeringError
-from steering.interop import control_vectors, lm_eval, tensors
+from steering.interop import control_vectors, lm_eval, tensors, vllm
 from steering.interop.baked import Baked, Foreign, bake
 from steering.interop.compatibility import Card, card, to_vector
 from steering.models import LanguageModel
 from steering.steer import DEFAULT_SETTINGS, SteeringSettings
+from steering.storage import unreadable
 from steering.vectors import SteeringVector
 
 EXPORTS: dict[str, Callable[[Baked, Path], tuple[str, ...]]] = {
@@ -21,6 +22,8 @@ EXPORTS: dict[str, Callable[[Baked, Path], tuple[str, ...]]] = {
     "repeng": control_vectors.write_repeng,
     "steering-vectors": tensors.write,
     "lm-eval": lm_eval.write,
+    "vllm-lens": vllm.write_lens,
+    "easysteer": vllm.write_easysteer,
 }
 """Writes a push into a file and returns what the reader of that file has to know."""
 
@@ -28,10 +31,15 @@ IMPORTS: dict[str, Callable[[Path], Foreign]] = {
     "gguf": control_vectors.read,
     "repeng": control_vectors.read,
     "steering-vectors": tensors.read,
+    "safetensors": tensors.read,
     "lm-eval": lm_eval.refuse,
 }
+"""Reads the rows of a file. `AUTO` stands for the one that the file's content asks for."""
 
+AUTO = "auto"
+_ENDINGS = {".gguf": "gguf", ".safetensors": "safetensors"}
 
+KEEPS_POSITIONS = {"easysteer"}
 EVERY_TOKEN = "The settings steer the {positions} alone; the other tool steers every token."
 
 
@@ -77,7 +85,7 @@ def export_vector(
         lam: the strength that is baked in.
         child: the model that the vector is for; can be left out under the scale "unit" with the profile "all", and not for
             lm-eval, whose files name the model's modules.
-        settings: scale, layer profile and positions; no other tool keeps positions, and a note says so where it matters.
+        settings: scale, layer profile and positions; only EasySteer keeps positions, and a note says so where it matters.
 
     Raises:
         MismatchError: the vector belongs to another model.
@@ -87,22 +95,24 @@ def export_vector(
         raise SteeringError(f"Unknown format {format!r}. Choose one of {', '.join(EXPORTS)}.")
     baked = bake(vector, lam, child=child, settings=settings)
     notes = EXPORTS[format](baked, Path(path))
-    if settings.positions != "all":
+    if settings.positions != "all" and format not in KEEPS_POSITIONS:
         notes = (*notes, EVERY_TOKEN.format(positions=settings.positions))
     return Export(Path(path), format, lam, settings.scale, tuple(baked.active), notes)
 
 
 def import_vector(
-    path: str | Path, format: str, model: LanguageModel, *, unit_length: bool = False
+    path: str | Path, format: str, model: LanguageModel, *, unit_length: bool = False, count_from: int = 0
 ) -> tuple[SteeringVector, Card]:
     """Read another tool's file as a vector of one model.
 
     Args:
         path: the file.
-        format: a key of `IMPORTS`.
+        format: a key of `IMPORTS`, or `AUTO`.
         model: the model that the file is meant for; few files say which that is.
         unit_length: bring every row to length 1, for use under the scale "residual". Otherwise the rows stay as they are,
             and λ = 1 under the scale "unit" is what the other tool does at strength 1.
+        count_from: the number that the file gives the first block; 1 for files that count hidden states, whose number 0 is
+            the embeddings.
 
     Returns:
         The vector, and what is known about how it fits the model.
@@ -112,7 +122,8 @@ def import_vector(
         SteeringError: unknown format, a file that cannot be read, or one that could run code.
     """
     source = Path(path)
-    foreign = read(source, format)
+    format = format_of(source) if format == AUTO else format
+    foreign = read(source, format).counted_from(count_from)
     checked = card(foreign, model, source.name, format)
     if stops := [finding for finding in checked.findings if finding.stops]:
         raise MismatchError(
@@ -129,7 +140,43 @@ def read(path: Path, format: str) -> Foreign:
         SteeringError: unknown format, no such file, one that cannot be read, or one that could run code.
     """
     if format not in IMPORTS:
-        raise SteeringError(f"Unknown format {format!r}. Choose one of {', '.join(IMPORTS)}.")
+        raise SteeringError(f"Unknown format {format!r}. Choose one of {', '.join(IMPORTS)}, or {AUTO}.")
+    check_file(path)
+    if IMPORTS[format] is not lm_eval.refuse and (problem := unreadable(path)):
+        raise SteeringError(problem)
+    return IMPORTS[format](path)
+
+
+def format_of(path: Path) -> str:
+    """The format of a vector file by its content: a key of `IMPORTS`; by its ending where the content is damaged.
+
+    Raises:
+        SteeringError: no such file, or one that is no vector file.
+    """
+    check_file(path)
+    if problem := unreadable(path):
+        raise SteeringError(problem)
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start.startswith(b"GGUF"):
+        return "gguf"
+    # A safetensors file begins with the length of its header in eight bytes.
+    if start[8:].startswith(b'{"'):
+        return "safetensors"
+    if path.suffix.lower() not in _ENDINGS:
+        raise SteeringError(
+            f"{path} is not a vector file: those are GGUF or safetensors, and it begins with {start!r}. Convert it first."
+        )
+    return _ENDINGS[path.suffix.lower()]
+
+
+def check_file(path: Path) -> None:
+    """Make sure that a file is there.
+
+    Raises:
+        SteeringError: it is not, or a folder is.
+    """
+    if path.is_dir():
+        raise SteeringError(unreadable(path) or f"{path} is a folder. Give the vector file that lies in it.")
     if not path.is_file():
         raise SteeringError(f"There is no file {path}.")
-    return IMPORTS[format](path)

@@ -5,7 +5,6 @@ Deleting moves a file aside, so that the last deletion can be taken back.
 
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,16 +15,13 @@ from safetensors import SafetensorError, safe_open
 from steering.concepts import Concept, ContrastPair
 from steering.errors import SteeringError
 from steering.formatting import ranges
-from steering.interop import Card, Finding, Foreign, card, import_vector, read
+from steering.interop import Card, Finding, Foreign, card, format_of, import_vector, read
 from steering.models import LanguageModel
 from steering.storage import HEADER, data_dir, key
 from steering.vectors import SteeringVector, load_vector, save_vector
 
 OWN = "steering-lab"
 """Format of the files that are stem here."""
-
-FOREIGN: Mapping[str, str] = {".gguf": "gguf", ".safetensors": "steering-vectors"}
-"""Formats of other tools, by the ending of their files."""
 
 _MOST_LETTERS = 48
 """Even in letters of four bytes, a name with a number, an ending and what `storage.atomic` adds fits in 255 bytes."""
@@ -135,48 +131,46 @@ def restore() -> Entry:
     return _entry(_path(name))
 
 
-def inspect(path: Path, model: LanguageModel) -> Card:
+def inspect(path: Path, model: LanguageModel, *, count_from: int = 0) -> Card:
     """Say how a vector file of any readable format fits a model, also where it does not.
+
+    Args:
+        path: the file.
+        model: the model that is to be steered.
+        count_from: for files of other tools: the number of the first block, see `import_vector`.
 
     Raises:
         SteeringError: a file that cannot be read, or one that could run code.
     """
-    if format_of(path) != OWN:
-        return card(read(path, format_of(path)), model, path.name, format_of(path))
-    return own_card(load_vector(path), model, path.name)
+    format = _format(path)
+    if format == OWN:
+        return own_card(load_vector(path), model, path.name)
+    return card(read(path, format).counted_from(count_from), model, path.name, format)
 
 
-def open_file(path: Path, model: LanguageModel, *, unit_length: bool = False) -> SteeringVector:
+def open_file(path: Path, model: LanguageModel, *, unit_length: bool = False, count_from: int = 0) -> SteeringVector:
     """Read a vector file of any readable format for a model.
 
     Args:
         path: the file.
         model: the model that is to be steered.
         unit_length: for files of other tools: bring every row to length 1.
+        count_from: for files of other tools: the number of the first block, see `import_vector`.
 
     Raises:
         MismatchError: it belongs to another model.
         SteeringError: a file that cannot be read, or one that could run code.
     """
-    if format_of(path) == OWN:
+    format = _format(path)
+    if format == OWN:
         return load_vector(path, model)
-    return import_vector(path, format_of(path), model, unit_length=unit_length)[0]
+    return import_vector(path, format, model, unit_length=unit_length, count_from=count_from)[0]
 
 
-def format_of(path: Path) -> str:
-    """The format that a file is read as: `OWN`, or a key of `formats.IMPORTS`.
-
-    Raises:
-        SteeringError: no file is read by that ending.
-    """
-    ending = path.suffix.lower()
-    if ending in (".pt", ".pth", ".pkl", ".bin"):
-        return "lm-eval"  # whose reader says why a pickle is not opened
-    if ending not in FOREIGN:
-        raise SteeringError(f"{path.name} is not read: vector files end in .safetensors or .gguf.")
-    if ending == ".safetensors" and _has_our_header(path):
-        return OWN
-    return FOREIGN[ending]
+def _format(path: Path) -> str:
+    """The format that a file is read as: `OWN`, or a key of `interop.IMPORTS`."""
+    format = format_of(path)
+    return OWN if format == "safetensors" and _has_our_header(path) else format
 
 
 def own_card(vector: SteeringVector, model: LanguageModel, file: str) -> Card:

@@ -10,7 +10,7 @@ from steering.models.blocks import editing
 from steering.models.kv_cache import keep_rows, new_cache, next_logits
 from steering.models.language_model import LanguageModel, pad
 from steering.models.likelihood import BATCH_LOGITS, continuation_logits, scoring_batches, token_log_probabilities
-from steering.models.loading import load_model
+from steering.models.loading import load_model, wrap_model
 
 __all__ = [
     "BATCH_LOGITS",
@@ -34,4 +34,5 @@ __all__ = [
     "residual_norms",
     "scoring_batches",
     "token_log_probabilities",
+    "wrap_model",
 ]

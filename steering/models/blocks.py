@@ -81,15 +81,19 @@ def find_blocks(model: nn.Module, probe: torch.Tensor) -> tuple[tuple[nn.Module,
         for handle in handles:
             handle.remove()
 
+    n_layers = _configured_layers(model)
     candidates = {}
     for name, calls in calls_by_list.items():
         shapes = {shape for _, shape in calls}
         ran_once_in_order = [position for position, _ in calls] == list(range(len(lists[name])))
         if ran_once_in_order and len(shapes) == 1 and next(iter(shapes))[:-1] == probe.shape:
             candidates[name] = next(iter(shapes))[-1]
+    # Other lists can return such tensors too, where the blocks return something else, such as several streams at once.
+    candidates = {name: width for name, width in candidates.items() if not n_layers or len(lists[name]) in n_layers}
     if not candidates:
         descriptions = ", ".join(
-            f"{name} ({len(members)} x {type(members[0]).__name__})" for name, members in lists.items()
+            f"{name} ({len(members)} x {type(members[0]).__name__}{_returned(calls_by_list[name])})"
+            for name, members in lists.items()
         )
         raise ModelError(
             f"No decoder blocks were found in {type(model).__name__}. Lists of modules in it: {descriptions or 'none'}. "
@@ -155,6 +159,19 @@ def rounding_of_logits(logits: torch.Tensor) -> float:
     another, logits differ by about their standard deviation.
     """
     return float(logits.float().std()) * torch.finfo(logits.dtype).eps ** 0.5
+
+
+def _configured_layers(model: nn.Module) -> set[int]:
+    """How many blocks a model has by its config, which counts those of an encoder and a decoder apart; empty if unknown."""
+    config: Any = getattr(model, "config", None)
+    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    counts = [getattr(config, name, None) for name in ("num_hidden_layers", "decoder_layers")]
+    return {count for count in counts if isinstance(count, int)}
+
+
+def _returned(calls: Sequence[tuple[int, torch.Size]]) -> str:
+    shapes = dict.fromkeys(str(list(shape)) for _, shape in calls)
+    return f" returning {' or '.join(shapes)}" if shapes else ""
 
 
 def _recorder(calls: list[tuple[int, torch.Size]], position: int) -> Callable[..., None]:

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import torch
 from safetensors import safe_open
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from steering.errors import ModelError, Progress, SteeringError, silent
 from steering.models.bundled import hidden_progress_bars, read_tokenizer
@@ -70,6 +70,36 @@ def load_model(
         if "not enough memory" in str(error) or "can't allocate memory" in str(error):
             raise ModelError(_memory_advice(name, target)) from error
         raise ModelError(explain(name, error)) from error
+
+
+def wrap_model(model: Any, tokenizer: PreTrainedTokenizerBase | None = None) -> LanguageModel:
+    """Check that a model that the caller has loaded with transformers can be steered.
+
+    Args:
+        model: a causal language model of transformers; it is set to evaluation mode.
+        tokenizer: its tokenizer; read from where the model came from when None.
+
+    Raises:
+        ModelError: the model cannot be steered, or no tokenizer can be read.
+    """
+    name = getattr(model, "name_or_path", "") or type(model).__name__
+    revision: str | None = getattr(model.config, "_commit_hash", None)
+    if tokenizer is None:
+        try:
+            tokenizer = (
+                read_tokenizer(Path(name))
+                if Path(name).is_dir()
+                else AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+            )
+        except Exception as error:  # transformers raises any exception here.
+            raise ModelError(f"The tokenizer of {name} cannot be read: give it as tokenizer=...") from error
+
+    def hash_in(dtype: torch.dtype) -> str:
+        settings = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
+        return weights_hash(AutoModelForCausalLM.from_pretrained(name, revision=revision, **settings))
+
+    has_files = Path(name).is_dir() or revision is not None
+    return LanguageModel(model, tokenizer, name, revision or "", hash_in if has_files else None)
 
 
 def _read(folder: Path, dtype: torch.dtype, device_map: str | None = None) -> tuple[Any, dict[str, Any]]:

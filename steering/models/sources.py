@@ -10,8 +10,15 @@ from huggingface_hub import snapshot_download
 
 from steering.errors import ModelError, Progress
 from steering.models import bundled
+from steering.storage import unreadable
 
 _FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+
+_TOKENIZERS = ("tokenizer*", "*.model", "vocab*", "tekken.json")
+"""Files that hold a tokenizer, or its vocabulary, in the formats that transformers reads."""
+
+_GGUF_START = 512
+"""Bytes of a GGUF file in which its architecture stands: it is the first entry of the header."""
 
 
 def locate(name: str, progress: Progress) -> tuple[Path, str]:
@@ -33,8 +40,14 @@ def locate(name: str, progress: Progress) -> tuple[Path, str]:
     if path.suffix == ".gguf":
         if not path.is_file():
             raise ModelError(f"There is no file {name}.")
+        if problem := unreadable(path):
+            raise ModelError(problem)
+        with path.open("rb") as file:
+            if b"controlvector" in file.read(_GGUF_START):
+                raise ModelError(f"{path} is a control vector, not a model: read it with python -m steering import.")
         return bundled.gguf_folder(path, progress), ""
     if name and path.is_dir():
+        _check_folder(name, path)
         return path, ""
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
         return _download(name, progress)
@@ -47,6 +60,23 @@ def locate(name: str, progress: Progress) -> tuple[Path, str]:
         f"Unknown model {name!r}.{hint} Bundled models: {', '.join(bundled.CATALOGUE)}. A Hub id (owner/name), a folder or "
         "a .gguf file works too."
     )
+
+
+def _check_folder(name: str, folder: Path) -> None:
+    """Say what a folder is or lacks, where transformers would say something else about it.
+
+    Raises:
+        ModelError: an adapter, weights that were not fetched, or no tokenizer.
+    """
+    if problem := unreadable(folder):
+        raise ModelError(problem)
+    if problem := next(filter(None, map(unreadable, sorted(folder.glob("*.safetensors")))), None):
+        raise ModelError(f"{name} cannot be loaded: {problem}")
+    if (folder / "config.json").is_file() and not any(any(folder.glob(pattern)) for pattern in _TOKENIZERS):
+        raise ModelError(
+            f"{name} cannot be loaded: it has no tokenizer. Copy tokenizer.json and tokenizer_config.json of the model that it "
+            "was trained from into the folder."
+        )
 
 
 def _download(name: str, progress: Progress) -> tuple[Path, str]:

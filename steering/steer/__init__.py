@@ -1,5 +1,6 @@
 """Steering while a model writes: one strength and one vector a row, the decode loop, and a grid of λ for one prompt."""
 
+from steering.steer.applied import applied
 from steering.steer.decoding import Sampling, decode, written_text
 from steering.steer.grid import Grid, Row, assess, generate, stream
 from steering.steer.grid_json import grid_from_json, grid_json
@@ -36,6 +37,7 @@ __all__ = [
     "Row",
     "Sampling",
     "SteeringSettings",
+    "applied",
     "assess",
     "check_strengths",
     "decode",

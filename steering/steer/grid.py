@@ -70,6 +70,8 @@ def stream(
     positions: str | None = None,
     operator: str | None = None,
     plain: bool = False,
+    system: str = "",
+    thinking: bool = False,
 ) -> Iterator[Grid]:
     """Continue a prompt at every λ at once, and yield all rows after every step.
 
@@ -86,6 +88,8 @@ def stream(
         positions: overrides the settings'.
         operator: overrides the settings'.
         plain: send the prompt as it is, without the chat template.
+        system: a system prompt, see `LanguageModel.prompt_ids`.
+        thinking: let a model think before it answers, where its template has that choice.
 
     Yields:
         The grown grid.
@@ -106,7 +110,7 @@ def stream(
     plans = [plan(child, each, settings) for each in vectors]
     descriptions = [{"concept": each.concept, "method": each.method, **each.provenance} for each in vectors]
     weights = [list(each.weights) for each in plans]
-    ids = child.prompt_ids(prompt, plain=plain)
+    ids = child.prompt_ids(prompt, plain=plain, system=system, thinking=thinking)
     if child.context and len(ids) + chosen.max_new_tokens - 1 > child.context:
         raise SteeringError(
             f"The prompt has {len(ids)} tokens and {chosen.max_new_tokens} are to follow, but {child.name} reads up to "
@@ -120,6 +124,8 @@ def stream(
         "positions": settings.positions,
         "operator": settings.operator,
         "sampling": vars(chosen),
+        **({"system": system} if system.strip() else {}),
+        **({"thinking": True} if thinking else {}),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }
 

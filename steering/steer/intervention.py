@@ -136,34 +136,52 @@ def steer(
     positions = interventions[0].positions
     start = 0 if positions == "all" else prompt_length - 1
     end = prompt_length if positions == "first" else None
-    active = sorted({layer for each in interventions for layer in each.active})
-    rows = torch.stack([each.rows[active] for each in interventions], dim=1)
-    strengths = torch.tensor(lambdas, dtype=torch.float32)[:, None]
-    make = _offsets if interventions[0].operator == "add" else _steps
-    step = make(model, active, rows, strengths, interventions[0].operator)
+    active, step = steps_of(model, interventions, lambdas)
 
     def add(layer: int, hidden: torch.Tensor) -> torch.Tensor:
         if len(hidden) != len(lambdas):
             raise SteeringError(
                 f"There are {len(lambdas)} strengths for a batch of {len(hidden)} rows; give one a row."
             )
-        if start == 0 and end is None:
-            return hidden + step(layer, hidden)
-        steered = hidden[:, start:end]
-        rest = [] if end is None else [hidden[:, end:]]
-        return torch.cat([hidden[:, :start], steered + step(layer, steered), *rest], dim=1)
+        return moved(layer, hidden, step, start, end)
 
     with model.lock, editing(model.blocks, add, active):
         yield
 
 
-_Step = Callable[[int, torch.Tensor], torch.Tensor]
+Step = Callable[[int, torch.Tensor], torch.Tensor]
 """A layer and its hidden states `[rows, seq, d_model]` to what is added to them."""
+
+
+def steps_of(
+    model: LanguageModel, interventions: Sequence[Intervention], lambdas: Sequence[float]
+) -> tuple[list[int], Step]:
+    """The layers at which something is done, and what is added to their hidden states.
+
+    Args:
+        model: the model that the interventions were planned for.
+        interventions: one for all rows, or one a row; of one operator.
+        lambdas: one strength a row, or one for all.
+    """
+    active = sorted({layer for each in interventions for layer in each.active})
+    rows = torch.stack([each.rows[active] for each in interventions], dim=1)
+    strengths = torch.tensor(lambdas, dtype=torch.float32)[:, None]
+    make = _offsets if interventions[0].operator == "add" else _steps
+    return active, make(model, active, rows, strengths, interventions[0].operator)
+
+
+def moved(layer: int, hidden: torch.Tensor, step: Step, start: int, end: int | None = None) -> torch.Tensor:
+    """A block's output `[rows, seq, d_model]` as it is steered from one position on, to another where one is given."""
+    if start == 0 and end is None:
+        return hidden + step(layer, hidden)
+    steered = hidden[:, start:end]
+    rest = [] if end is None else [hidden[:, end:]]
+    return torch.cat([hidden[:, :start], steered + step(layer, steered), *rest], dim=1)
 
 
 def _offsets(
     model: LanguageModel, layers: Sequence[int], rows: torch.Tensor, strengths: torch.Tensor, _operator: str
-) -> _Step:
+) -> Step:
     # Computed for all layers at once: this runs before every token, and many small products would take longer.
     offsets = (strengths * rows)[:, :, None].to(model.device, model.dtype)
     by_layer = dict(zip(layers, offsets.unbind(), strict=True))
@@ -172,7 +190,7 @@ def _offsets(
 
 def _steps(
     model: LanguageModel, layers: Sequence[int], rows: torch.Tensor, strengths: torch.Tensor, operator: str
-) -> _Step:
+) -> Step:
     directions = units(rows)[:, :, None].to(model.device)
     amounts = (strengths * rows.norm(dim=-1, keepdim=True))[:, :, None].to(model.device)
     by_layer = dict(zip(layers, zip(directions, amounts, strict=True), strict=True))

@@ -1,4 +1,4 @@
-"""Atomic writes, safetensors with a JSON header, the cache, and reading tables in common formats."""
+"""Atomic writes, safetensors with a JSON header, the cache, and reading tables in common formats, and what other files are."""
 
 from steering.storage.cache import CACHE_BUDGET, NOT_EVICTED, Kind, cache_kinds, cached, clear_cache
 from steering.storage.files import (
@@ -12,6 +12,7 @@ from steering.storage.files import (
     write_tensors,
 )
 from steering.storage.json_rows import rows_of
+from steering.storage.kinds import unreadable
 from steering.storage.tables import TABLE_ENDINGS, Contents, parse_table, read_table
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "read_table",
     "read_tensors",
     "rows_of",
+    "unreadable",
     "write_tensors",
 ]

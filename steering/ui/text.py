@@ -47,6 +47,10 @@ REPETITION_PENALTY = "Repetition penalty"
 SEED = "Seed"
 SEED_INFO = "Every λ draws the same random numbers"
 CHAT = "Use the child's chat template"
+SYSTEM = "System prompt"
+SYSTEM_INFO = (
+    "For texts; the questions of Tune λ and Vote have none. In the first turn where the child has no system role"
+)
 
 STOP = "Stop"
 COPY_LINK = "Copy link"

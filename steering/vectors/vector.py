@@ -2,10 +2,11 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -113,6 +114,10 @@ class SteeringVector:
         """
         self.check_model(model)
         return self if self.model == model.fingerprint else replace(self, model=model.fingerprint)
+
+    applied: ClassVar[Callable[..., AbstractContextManager[None]]]
+    """`with vector.applied(model, 0.3): model.generate(...)`, see `steering.steer.applied`, which comes later in the order of
+    packages and sets this."""
 
     def __neg__(self) -> "SteeringVector":
         return replace(self, directions=-self.directions, labels=self.labels[::-1])

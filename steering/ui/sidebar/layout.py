@@ -57,6 +57,9 @@ def build(parent: str, child: str, concept: str, allowed: Sequence[str]) -> dict
         )
         page["seed"] = gr.Number(default.seed, precision=0, label=text.SEED, info=text.SEED_INFO)
         page["chat"] = gr.Checkbox(True, label=text.CHAT)
+        page["system"] = gr.Textbox(
+            "", label=text.SYSTEM, info=text.SYSTEM_INFO, lines=1, max_lines=6, elem_id="system-prompt"
+        )
     terms = [text.licence(name, bundled.CATALOGUE[name].licence) for name in names if name in bundled.CATALOGUE]
     gr.HTML("".join(f'<p class="lab-note">{line}</p>' for line in terms), apply_default_css=False)
     return page

@@ -22,11 +22,11 @@ FILE_PREFIX = "file: "
 
 FIELDS = (
     "parent", "child", "concept", "method", "layers", "width", "scale", "profile", "positions", "operator",
-    "max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "chat",
+    "max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "chat", "system",
 )  # fmt: skip
 """Names of the sidebar's fields, in the order of the arguments of `Settings.read`."""
 
-EARLIER = {"operator": "add"}
+EARLIER = {"operator": "add", "system": ""}
 """Values of the fields that earlier versions did not have: what they did."""
 
 
@@ -47,6 +47,7 @@ class Settings:
         operator: a key of `OPERATORS`: what is done with the vector.
         sampling: how tokens are chosen.
         chat: whether the child's chat template is used.
+        system: the system prompt; "" for none.
     """
 
     parent: str
@@ -61,19 +62,22 @@ class Settings:
     sampling: Sampling
     chat: bool
     operator: str = "add"
+    system: str = ""
 
     @staticmethod
     def read(*fields: Any) -> "Settings":
         """Read the values of the sidebar's fields.
 
         Args:
-            fields: ten menus, then most new tokens, temperature, top-p, top-k, repetition penalty, seed, and whether
-                the chat template is used.
+            fields: ten menus, then most new tokens, temperature, top-p, top-k, repetition penalty, seed, whether the
+                chat template is used, and the system prompt.
 
         Raises:
             SteeringError: a field is empty or cannot be read, or a number is out of its range.
         """
-        parent, child, concept, method, layers, width, scale, profile, positions, operator, *numbers, chat = fields
+        parent, child, concept, method, layers, width, scale, profile, positions, operator, *numbers, chat, system = (
+            fields
+        )
         for role, name in (("parent", parent), ("child", child)):
             if not str(name or "").strip():
                 raise SteeringError(text.NO_MODEL.format(role=role))
@@ -104,6 +108,7 @@ class Settings:
             sampling,
             bool(chat),
             operator,
+            str(system or "").strip(),
         )
 
     @property
@@ -122,7 +127,7 @@ class Settings:
 
     def grid_key(self, concept: Concept, prompt: str) -> tuple[object, ...]:
         """Everything that the texts depend on."""
-        return (*self.vector_key(concept), self.steering, self.sampling, self.chat, prompt)
+        return (*self.vector_key(concept), self.steering, self.sampling, self.chat, self.system, prompt)
 
     def plot_key(self, concept: Concept, metric: str) -> tuple[object, ...]:
         """Everything that the comparison of layers depends on."""

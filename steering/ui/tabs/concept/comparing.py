@@ -157,6 +157,7 @@ class Comparing:
             sampling=settings.sampling,
             settings=settings.steering,
             plain=not settings.chat,
+            system=settings.system,
         )
         return comparison, grids
 

@@ -167,6 +167,7 @@ def _settings(settings: Settings, concept: Concept) -> str:
             words.REPETITION_PENALTY: f"{sampling.repetition_penalty:g}",
             words.SEED: str(sampling.seed),
             words.CHAT: "yes" if settings.chat else "no",
+            **({words.SYSTEM: settings.system} if settings.system else {}),
         }
     )
 

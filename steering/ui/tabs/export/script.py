@@ -34,6 +34,7 @@ def python_script(
     names = {"generate", "load_model"} | ({"load_vector"} if file else {"extract", "transfer"})
     names |= set() if file else {"load_concept"} if bundled else {"Concept"}
     pairs = "from steering.concepts import ContrastPair\n" if not file and not bundled else ""
+    system = f"    system={settings.system!r},\n" if settings.system else ""
     return (
         f"from steering import {', '.join(sorted(names, key=lambda name: (name.islower(), name)))}\n{pairs}"
         f"from steering.steer import Sampling\n\n{vector_code}\n"
@@ -42,7 +43,7 @@ def python_script(
         f"    sampling={_sampling(settings.sampling)},\n"
         f"    scale={settings.scale!r},\n    profile={_profile(settings)},\n    positions={settings.positions!r},\n"
         f"    operator={settings.operator!r},\n"
-        f"    plain={not settings.chat},\n)\n"
+        f"    plain={not settings.chat},\n{system})\n"
         'for row in grid.rows:\n    print(f"λ = {row.lam:+g}\\n{row.text}\\n")\n'
     )
 

@@ -152,6 +152,7 @@ class Preview:
             sampling=_shortened(settings).sampling,
             settings=settings.steering,
             plain=not settings.chat,
+            system=settings.system,
         )
 
     def _request(self, session: Session, fields: Any, lam: float | None) -> Changes:

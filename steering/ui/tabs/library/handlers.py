@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from steering.errors import Progress, SteeringError, part_of
-from steering.interop import Card, export_vector
+from steering.interop import FROM_EMBEDDINGS, Card, export_vector
 from steering.library import Entry
 from steering.library import saved_vectors as library
 from steering.ui.background.jobs import Job
@@ -30,6 +30,9 @@ _TABLE_OUTPUTS = (
     "lib_table", "lib_chosen", "lib_details", "lib_card", "lib_check", "lib_use", "lib_download", "lib_delete", "lib_undo",
     "lib_other",
 )  # fmt: skip
+
+_UPLOADED = ("lib_card", "lib_uploaded", "lib_from_one")
+_KEPT = (*_TABLE_OUTPUTS, "lib_uploaded")
 
 
 def connect(events: EventBinder) -> None:
@@ -52,9 +55,9 @@ def connect(events: EventBinder) -> None:
         status=LONG_TASK.status,
     )
     events.long_task(page["lib_save"].click, LONG_TASK, vectors.save, ["lib_name"], (*_TABLE_OUTPUTS, "lib_name"))
-    events.long_task(page["lib_upload"].upload, LONG_TASK, vectors.upload, ["lib_upload"], ["lib_card", "lib_uploaded"])
+    events.long_task(page["lib_upload"].upload, LONG_TASK, vectors.upload, ["lib_upload"], _UPLOADED)
     events.long_task(page["lib_check"].click, LONG_TASK, vectors.check, ["lib_chosen"], ["lib_card", "lib_use"])
-    events.long_task(page["lib_keep"].click, LONG_TASK, vectors.keep, ["lib_unit"], (*_TABLE_OUTPUTS, "lib_uploaded"))
+    events.long_task(page["lib_keep"].click, LONG_TASK, vectors.keep, ["lib_unit", "lib_from_one"], _KEPT)
     events.on(page["lib_use"].click, vectors.use, FIELDS, FIELDS, status=LONG_TASK.status, update_notices=True)
     events.on(
         page["lib_delete"].click,
@@ -79,7 +82,7 @@ class LibraryState:
     Attributes:
         name: of the vector that is chosen in the table; "" for none.
         checked: the name of the child and the vector of the last check, if the vector fits; None otherwise.
-        uploaded: the last uploaded file if its vector fits; None otherwise.
+        uploaded: the last uploaded file if its vector fits, or may fit when it is counted from 1; None otherwise.
     """
 
     name: str = ""
@@ -139,11 +142,18 @@ class SavedVectors:
         if not path:
             return
         card, _ = yield from self._inspect(job, settings, Path(path))
-        if card.fits:
+        usable = card.fits or any(finding.advice == FROM_EMBEDDINGS for finding in card.findings)
+        if usable:
             state.uploaded = Path(path)
-        yield {"lib_card": render.fit_card(card), "lib_uploaded": gr.update(visible=card.fits)} | _fit_message(card)
+        yield {
+            "lib_card": render.fit_card(card),
+            "lib_uploaded": gr.update(visible=usable),
+            "lib_from_one": False,
+        } | _fit_message(card)
 
-    def keep(self, session: Session, job: Job, settings: Settings, unit_length: bool) -> Iterator[Changes]:
+    def keep(
+        self, session: Session, job: Job, settings: Settings, unit_length: bool, from_one: bool = False
+    ) -> Iterator[Changes]:
         """Save the vector of the uploaded file, which was checked before."""
         path = session.record(LibraryState).uploaded
         if path is None:
@@ -151,7 +161,7 @@ class SavedVectors:
 
         def work(progress: Progress) -> SteeringVector:
             child = self.workspace.models(settings, progress)[1]
-            return library.open_file(path, child, unit_length=unit_length)
+            return library.open_file(path, child, unit_length=unit_length, count_from=int(from_one))
 
         vector = yield from LONG_TASK.step(job, work)
         entry = library.keep(vector, library.safe_name(path.stem, otherwise=library.proposed_name(vector)))

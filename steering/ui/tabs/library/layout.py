@@ -47,6 +47,7 @@ def build() -> Page:
     page["lib_card"] = gr.HTML(apply_default_css=False, elem_id="lib-card", elem_classes="lib-hide-empty")
     with gr.Row(elem_classes="lab-tools", visible=False) as uploaded:
         page["lib_unit"] = gr.Checkbox(label=text.UNIT_LENGTH, info=text.UNIT_LENGTH_INFO, min_width=240)
+        page["lib_from_one"] = gr.Checkbox(label=text.FROM_ONE, info=text.FROM_ONE_INFO, min_width=240)
         page["lib_keep"] = gr.Button(text.KEEP, variant="primary", min_width=150, elem_id="lib-keep")
     page["lib_uploaded"] = uploaded
     with gr.Accordion(text.COMPARE, open=False, elem_id="lib-compare"):

@@ -41,7 +41,8 @@ def fit_card(card: Card) -> str:
     head = text.FITS if card.fits else text.STOPS.format(model=card.model)
     body = "".join(
         f'<tr class="{finding.status}"><th scope="row">{escape(finding.what)}</th><td class="mark">{_status(finding)}</td>'
-        f'<td class="long">{escape(finding.expected)}</td><td class="long">{escape(finding.found)}</td></tr>'
+        f'<td class="long">{escape(finding.expected)}</td>'
+        f'<td class="long">{escape(finding.found)}{_advice(finding)}</td></tr>'
         for finding in sorted(card.findings, key=lambda finding: not finding.stops)
     )
     return (
@@ -50,6 +51,10 @@ def fit_card(card: Card) -> str:
         f'<div class="lib-words"><table><thead><tr><th></th><th></th><th scope="col">{text.EXPECTED}</th>'
         f'<th scope="col">{text.FOUND}</th></tr></thead><tbody>{body}</tbody></table></div></div>'
     )
+
+
+def _advice(finding: Finding) -> str:
+    return f"<br>{escape(finding.advice)}" if finding.advice else ""
 
 
 def side_by_side(first: Entry, second: Entry) -> str:

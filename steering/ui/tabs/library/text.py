@@ -22,6 +22,8 @@ UNDO = "Undo delete"
 KEEP = "Keep in the library"
 UNIT_LENGTH = "Bring every layer to length 1"
 UNIT_LENGTH_INFO = "For files of other tools, so that they suit the scale residual. Press Check again after a change."
+FROM_ONE = "The first block has number 1"
+FROM_ONE_INFO = "For files that count hidden states, whose number 0 is the embeddings."
 CHOOSE_FIRST = "Choose a vector in the table first."
 CHECK_FIRST = "Check the vector first."
 READING = "Reading the file"
@@ -52,8 +54,17 @@ FORMATS = {
     "repeng": "repeng (.gguf)",
     "steering-vectors": "steering-vectors (.safetensors)",
     "lm-eval": "lm-evaluation-harness (.pt)",
+    "vllm-lens": "vllm-lens for vLLM (.json)",
+    "easysteer": "EasySteer for vLLM (.gguf and a spec)",
 }
-ENDINGS = {"gguf": ".gguf", "repeng": ".gguf", "steering-vectors": ".safetensors", "lm-eval": ".pt"}
+ENDINGS = {
+    "gguf": ".gguf",
+    "repeng": ".gguf",
+    "steering-vectors": ".safetensors",
+    "lm-eval": ".pt",
+    "vllm-lens": ".json",
+    "easysteer": ".gguf",
+}
 LAM = "λ"
 LAM_INFO = "Multiplied into the file"
 WRITE = "Write the file"

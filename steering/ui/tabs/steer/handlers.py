@@ -200,6 +200,7 @@ def _generation(settings: Settings) -> dict[str, Any]:
         "sampling": settings.sampling,
         "settings": settings.steering,
         "plain": not settings.chat,
+        "system": settings.system,
     }
 
 
