@@ -18,7 +18,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "errors": (),
     "formatting": (),
     "stats": (),
-    "storage": ("files", "cache", "encodings", "json_rows", "tables"),
+    "storage": ("files", "cache", "encodings", "json_rows", "columns", "tables"),
     "models": (
         "blocks",
         "kv_cache",
