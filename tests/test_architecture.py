@@ -79,7 +79,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "library": ("saved_vectors", "sessions"),
     "bench": ("generation", "scoring"),
     "ui": ("text", "background", "state", "render", "events", "sidebar", "questions", "viewer", "look", "tabs", "app"),
-    "cli": ("options", "steps", "cache", "concepts", "files", "measuring", "scoring", "writing", "page"),
+    "cli": ("options", "steps", "cache", "concepts", "files", "measuring", "tasks", "scoring", "writing", "page"),
 }
 """Packages in the order of the data flow, each with its own files in order. What stands in it imports only from its left.
 
