@@ -188,8 +188,8 @@ STRICT: Mapping[str, Callable[[str, Sequence[str]], str | None]] = {
     "text": _strict_text,
     "line": read_line,
 }
-"""How the answer is read in the asked-for form alone, by the kind of answer: a letter at the beginning, a number or words behind
-####, a formula in \\boxed{}, a list's line; see `prompting.ASKS`."""
+"""How the answer is read in the asked-for form alone, by the kind of answer: a letter at the beginning, a number or words
+behind ####, a formula in \\boxed{}, a list's line; see `prompting.ASKS`."""
 
 
 def same_number(left: str, right: str) -> bool:

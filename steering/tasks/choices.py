@@ -9,13 +9,13 @@ from steering.tasks.answers import letter
 from steering.tasks.layouts import Question
 
 ANSWERS = ("index", "label", "text")
-"""What an answer may refer to: a place counted from 0, a label (its own, a letter, or a place counted from 1), or the text."""
+"""What an answer may refer to: a place counted from 0, a label (its own, a letter, or a place from 1), or the text."""
 
 _WHOLE = re.compile(r"[0-9]{1,9}(?:\.0+)?")
 _LETTER = re.compile(r"[(\[]?([A-Za-z])[)\].:]*")
 _WORDS = {
     "index": "an index that counts from 0",
-    "label": "a label (their own, a letter, or a number that counts from 1)",
+    "label": "the label of a choice, or a number that counts from 1",
     "text": "the text of a choice",
 }
 

@@ -144,8 +144,9 @@ def _free(row: Row) -> Question:
     if solution is None:
         answer = row.needed("answer")
     if isinstance(answer, Mapping):
-        right = [_first(answer, ("value",)), *(_first(answer, ("aliases",)) or ())]
-        answer = list(dict.fromkeys(text for text in right if text))
+        value, aliases = _first(answer, ("value",)), _first(answer, ("aliases",))
+        right = [value, *(aliases if isinstance(aliases, list) else [])]
+        answer = list(dict.fromkeys(text for text in right if isinstance(text, str) and text.strip()))
         if not answer:
             raise RowError(f"its answer {row.get('answer')!r:.60} has no 'value' and no 'aliases'")
     if isinstance(answer, float) and row.get("body") is not None and answer.is_integer():
@@ -189,7 +190,7 @@ def _passage(row: Row) -> Question:
     word = str(int(answer) if isinstance(answer, float) and answer.is_integer() else answer).strip().casefold()
     if word in _NO or word in _YES:
         asked = question if question.endswith("?") else f"{question}?"
-        return Question(f"{passage}\n{asked}", int(word in _YES), ("no", "yes"))
+        return Question(f"{passage}\n{asked}", "yes" if word in _YES else "no", ("no", "yes"))
     return Question(f"{passage}\n{question}", answer)
 
 
@@ -199,7 +200,8 @@ def _natural(row: Row) -> Question:
     if isinstance(annotations, Mapping):
         short = _first(annotations, ("short_answers",))
     else:
-        short = [_first(each, ("short_answers",)) for each in annotations if isinstance(each, Mapping)]
+        several = annotations if isinstance(annotations, list) else []
+        short = [_first(each, ("short_answers",)) for each in several if isinstance(each, Mapping)]
     answers = list(dict.fromkeys(_texts(short)))
     if not answers:
         raise RowError("it has no short answer")
@@ -210,7 +212,8 @@ def _texts(value: Any) -> list[str]:
     """The texts under the keys "text" of nested lists and objects."""
     if isinstance(value, Mapping):
         value = _first(value, ("text",))
-        return [value] if isinstance(value, str) else [text for text in value or () if isinstance(text, str)]
+        several = value if isinstance(value, list) else [value]
+        return [text for text in several if isinstance(text, str)]
     return [text for each in value for text in _texts(each)] if isinstance(value, list) else []
 
 

@@ -127,6 +127,7 @@ def read_questions(contents: Contents, name: str, reading: Reading) -> ReadTask:
 
 
 _ALSO = (
+    "answer",
     "solution",
     "split",
     "answer_idx",
