@@ -198,8 +198,9 @@ def _check_named(places: Mapping[str, tuple[str, ...]], columns: Sequence[str], 
 
 def _unknown(columns: Sequence[str], places: Mapping[str, Any], name: str) -> SteeringError:
     missing = " and ".join(repr(key) for key in ("question", "answer") if key not in places) or "a known layout"
-    first, *rest = [column for column in columns if column.strip()] or ["A"]
-    second = rest[-1] if rest else "B"
+    known = {key: places[key][0] for key in ("question", "answer") if key in places}
+    others = [column for column in columns if column.strip() and column not in known.values()] or ["NAME"]
+    first, second = known.get("question", others[0]), known.get("answer", others[-1])
     return SteeringError(
         f"{name} has no {missing}. Columns: {column_list(columns)}. Wanted: question and answer, with choices where there are "
         f"some, or a published layout. Or say which they are: --columns question={first!s:.40},answer={second!s:.40}"
