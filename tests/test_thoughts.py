@@ -109,9 +109,10 @@ def test_a_second_right_answer_changes_the_hash_of_a_task_and_none_does_not() ->
     assert plain.digest == "21a5ce6e0dd0936aa0955e1527355d77"
 
 
-def test_a_prompt_that_opens_a_thought_is_gone_on_with() -> None:
+def test_a_prompt_that_opens_a_thought_is_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = byte_tokenizer(chat=True)
-    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}<think>\n"
+    # The tokenizer is shared by many tests.
+    monkeypatch.setattr(tokenizer, "chat_template", "{% for m in messages %}{{ m['content'] }}{% endfor %}<think>\n")
     child = LanguageModel(tiny_model("gpt2", tokenizer=tokenizer), tokenizer, "thinker")
     task = Task("own", "all", "number", (Item("q", "?", "12"),))
     request = requests(child, task, Style())[0]
