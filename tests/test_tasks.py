@@ -55,19 +55,20 @@ def test_a_file_is_read_in_three_layouts(tmp_path: Path, name: str, text: str) -
 
 @pytest.mark.parametrize("answer", [1, "1", "B", "b", "wood"])
 def test_the_right_choice_may_be_an_index_a_letter_or_a_text(tmp_path: Path, answer: object) -> None:
-    task = load_task(write(tmp_path, [{**CHOOSE, "answer": answer}]), "all")
-    assert (task.kind, task.items[0].answer) == ("choice", "B")
+    task = load_task(write(tmp_path, [{**CHOOSE, "answer": answer}, CHOOSE]), "all")
+    assert (task.kind, [item.answer for item in task.items]) == ("choice", ["B", "A"])
 
 
 def test_an_index_is_not_taken_for_a_choice_that_is_a_number(tmp_path: Path) -> None:
-    rows = [{"question": "1 + 1?", "choices": ["0", "2", "1"], "answer": 1}]
+    choices = {"choices": ["0", "2", "1"]}
+    rows = [{"question": "1 + 1?", **choices, "answer": 1}, {"question": "1 - 1?", **choices, "answer": 0}]
     assert load_task(write(tmp_path, rows), "all").items[0].answer == "B"
 
 
 def test_choices_in_a_table(tmp_path: Path) -> None:
-    text = 'question,choices,answer\nQ1,a b|c,1\nQ2,"[""x"", ""y""]",A\n'
+    text = 'question,choices,answer\nQ1,a b|c,1\nQ2,"[""x"", ""y""]",A\nQ3,a b|c,0\n'
     items = load_task(write(tmp_path, text, "own.csv"), "all").items
-    assert [(item.choices, item.answer) for item in items] == [(("a b", "c"), "B"), (("x", "y"), "A")]
+    assert [(item.choices, item.answer) for item in items[:2]] == [(("a b", "c"), "B"), (("x", "y"), "A")]
 
 
 def test_parts_share_no_question_and_do_not_depend_on_order_or_seed(tmp_path: Path) -> None:
@@ -179,18 +180,21 @@ def test_a_generator_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        ([{"question": "Q"}], "an 'answer'"),
-        ([{"question": " ", "answer": 1}], "a 'question'"),
+        ([{"question": "Q"}], "has no 'answer'"),
+        ([{"question": "Q", "answer": 1}, {"question": "R"}], "row 2.*has no answer"),
+        ([{"question": " ", "answer": 1}], "row 1.*has no question"),
         (["Q"], "must be an object"),
-        ([{**CHOOSE, "answer": 3}], "none of its 3 choices"),
+        ([{**CHOOSE, "answer": 4}], "none of its 3 choices"),
         ([{**CHOOSE, "choices": ["one"]}], "between 2 and 26"),
-        ([{**CHOOSE, "choices": "one two"}], "must be a list"),
+        ([{**CHOOSE, "choices": "one two"}], "between 2 and 26"),
+        ([{**CHOOSE, "choices": 3}], "must be a list"),
         ([{**CHOOSE, "choices": ["a", "a"]}], "all different"),
         ([CHOOSE, {"question": "Q", "answer": 1}], "two files"),
         ([{"question": "Q", "answer": 1, "id": "x"}] * 2, "occurs twice"),
-        ([{"question": "Q", "answer": 1, "split": "dev"}], "'dev'"),
-        ([], "no questions"),
-        ("{", "Line 1 of own.jsonl is not JSON"),
+        ([{"question": "Q", "answer": 1, "split": "exam"}], "'exam'"),
+        ([], "is empty"),
+        ("[]", "no questions"),
+        ("{", "own.jsonl is not valid JSONL, line 1"),
     ],
 )
 def test_a_bad_file_is_named_with_what_is_wrong(tmp_path: Path, rows: object, sentence: str) -> None:

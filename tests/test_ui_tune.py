@@ -155,8 +155,16 @@ def test_only_known_tasks_and_own_files_are_read(source: str, session: Session) 
 def test_a_file_that_is_no_task_is_refused(tmp_path: Path) -> None:
     path, session = tmp_path / "bad.jsonl", Session()
     path.write_text('{"question": "Why?"}', "utf-8")
-    assert "with a &#x27;question&#x27; and an &#x27;answer&#x27;" in upload(session, str(path))["tune_status"]
+    assert "has no &#x27;answer&#x27;. Columns: &#x27;question&#x27;." in upload(session, str(path))["tune_status"]
     assert not session.record(Uploads).files
+
+
+def test_an_upload_says_how_the_file_was_read(tmp_path: Path) -> None:
+    path, session = tmp_path / "own.tsv", Session()
+    path.write_text("question\tA\tB\tanswer\n" + "".join(f"Which {n}?\tred\tblue\tB\n" for n in range(8)), "utf-8")
+    status = upload(session, str(path))["tune_status"]
+    assert "4 questions for tuning and 4 for the report. Read as MMLU&#x27;s rows: every choice has a column." in status
+    assert "Its answer of 2 choices: B: &#x27;blue&#x27;." in status
 
 
 def test_strengths_are_read_in_several_notations() -> None:

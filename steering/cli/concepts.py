@@ -14,8 +14,10 @@ from steering.cli.steps import show
 from steering.concepts import Columns, Concept, bundled_concepts, check_pairs, lint, read_concept
 from steering.errors import SteeringError
 from steering.storage import TABLE_ENDINGS
+from steering.tasks import COLUMN_KEYS
 
 _KEY = "steering.columns"
+_FILE = "steering.concept is a file"
 _HELP = f"Bundled concept, or a file of contrast pairs ({', '.join(f'.{ending}' for ending in TABLE_ENDINGS)})."
 
 
@@ -37,14 +39,34 @@ def _keep(context: click.Context, _: click.Parameter, value: dict[str, str] | No
     context.meta[_KEY] = value
 
 
+def columns_of_task() -> dict[str, str]:
+    """What `--columns` says about a task's file; all of it in a command that reads no contrast pairs.
+
+    `rows` is about the file of contrast pairs where one is read.
+    """
+    context = click.get_current_context()
+    columns: Columns = context.meta.get(_KEY) or {}
+    if _FILE not in context.meta:
+        return dict(columns)
+    return {
+        key: column
+        for key, column in columns.items()
+        if key in COLUMN_KEYS and (key != "rows" or not context.meta[_FILE])
+    }
+
+
 def _read_option(context: click.Context, _: click.Parameter, value: str | tuple[str, ...] | None) -> Any:
     """The concept or the concepts that an option names, checked, with notes on how they were read on standard error."""
     names = (value,) if isinstance(value, str) else value or ()
-    columns: Columns | None = context.meta.get(_KEY)
     files = [name for name in names if name not in bundled_concepts()]
+    context.meta[_FILE] = bool(files)
+    has_task = any(parameter.name == "task" for parameter in context.command.params)
+    about_task = {"rows"} if has_task and not files else set()
+    about_task |= set(COLUMN_KEYS) - {"rows"} if has_task else set()
+    columns: Columns = {key: column for key, column in (context.meta.get(_KEY) or {}).items() if key not in about_task}
     if columns and not names:
         raise SteeringError("--columns says how the file of --concept is read, and no --concept is given.")
-    concepts = [_checked(name, columns if name in files or not files else None) for name in names]
+    concepts = [_checked(name, columns or None if name in files or not files else None) for name in names]
     return tuple(concepts) if isinstance(value, tuple) else concepts[0] if concepts else None
 
 
@@ -62,7 +84,8 @@ columns_option = click.option(
     is_eager=True,  # Before the concept, whose callback reads it.
     expose_value=False,
     callback=_keep,
-    help="Which columns of that file are the poles: positive=creative,negative=mundane.",
+    help="Which columns of a file are which: positive=creative,negative=mundane for contrast pairs, "
+    "question=prompt,answer=target,choices=options for a task.",
 )
 concept_option = together(click.option("--concept", callback=_read_option, help=_HELP), columns_option)
 needed_concept_option = together(

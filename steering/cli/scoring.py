@@ -22,6 +22,7 @@ from steering.cli.options import (
     vector_option,
 )
 from steering.cli.steps import load, progress, show, strength_for, strengths_for, vector_for
+from steering.cli.tasks import reading_of, task_option
 from steering.evaluation import (
     Setup,
     as_markdown,
@@ -35,12 +36,12 @@ from steering.evaluation import (
 )
 from steering.models import LanguageModel
 from steering.steer import POSITIONS, SteeringSettings
-from steering.tasks import LAYOUTS, MODES, Style, load_task, preview, task_names
+from steering.tasks import LAYOUTS, MODES, Reading, Style, Task, load_task, preview
 
 _SOURCES = ("method", "layers", "width", "anchors", "vector_file", "parent", "concept")
 
 task_options = together(
-    click.option("--task", required=True, help=f"{', '.join(task_names())}, or a .jsonl, .json or .csv file."),
+    task_option,
     click.option("--lambdas", type=Numbers(), help="Strengths, with commas between them; 0 is always tried too."),
     budgets_option,
     click.option("--limit", type=int, help="Score at most so many questions, chosen at random."),
@@ -86,9 +87,10 @@ def tune_command(
 ) -> None:
     """Find the λ with the most right answers, on questions that are not for reporting."""
     refuse_both("lambdas", "budgets")
-    setup = _setup(choices)
+    setup, reading = _setup(choices), reading_of(choices)
+    loaded = _read(task, "validation" if split == "test" else split, setup, reading, choices)
     child_model = load(child)
-    if _show_preview(child_model, task, "validation" if split == "test" else split, setup, choices, as_json):
+    if _show_preview(child_model, loaded, setup, choices, as_json):
         return
     vector = vector_for(child_model, **{name: choices[name] for name in _SOURCES})
     found = strengths_for(child_model, vector, budgets, setup.steering) if budgets else ()
@@ -100,6 +102,7 @@ def tune_command(
         split=split,
         limit=choices["limit"],
         setup=setup,
+        reading=reading,
         store=choices["store"],
         resume=choices["resume"],
         progress=progress,
@@ -108,7 +111,10 @@ def tune_command(
     lines = [f"{data['task']}, {data['split']}, n = {data['n']}"]
     for row in data["rows"]:
         best = "  best" if row["lam"] == result.best_lam else ""
-        lines.append(f"λ = {row['lam']:+6g}  {row['accuracy']:.3f} ({row['low']:.3f} to {row['high']:.3f}){best}")
+        strict = "" if row["strict_accuracy"] is None else f", strict {row['strict_accuracy']:.3f}"
+        lines.append(
+            f"λ = {row['lam']:+6g}  {row['accuracy']:.3f} ({row['low']:.3f} to {row['high']:.3f}){strict}{best}"
+        )
     show(data, "\n".join([*lines, result.verdict]), as_json)
 
 
@@ -150,11 +156,12 @@ def evaluate_command(
     """Score a task at several λ, beside controls that cost as much."""
     refuse_both("lambdas", "budgets")
     refuse_both("lam", "lam_kl")
-    setup = _setup(choices)
+    setup, reading = _setup(choices), reading_of(choices)
     if report is not None:
         check_report(report)
+    loaded = _read(task, split, setup, reading, choices)
     child_model = load(child)
-    if _show_preview(child_model, task, split, setup, choices, as_json):
+    if _show_preview(child_model, loaded, setup, choices, as_json):
         return
     vector = vector_for(child_model, **{name: choices[name] for name in _SOURCES})
     found = strengths_for(child_model, vector, budgets, setup.steering) if budgets else ()
@@ -168,6 +175,7 @@ def evaluate_command(
         split=split,
         limit=choices["limit"],
         setup=setup,
+        reading=reading,
         tune=tuning or (report is not None and split == "test" and lam is None),
         lam=lam,
         voting=voting or report is not None,
@@ -194,7 +202,7 @@ def overview_command(reports: tuple[Path, ...], as_json: bool) -> None:
 @click.command(name="bench-scoring")
 @child_option
 @vector_options
-@click.option("--task", required=True, help="A task with answers in writing, such as a file of word problems.")
+@task_option
 @click.option("--limit", type=int, default=100, help="How many questions.")
 @click.option("--lambdas", type=Numbers(), default="-0.3,-0.2,-0.1,0,0.05,0.1,0.2,0.3", help="The grid.")
 @click.option("--max-new-tokens", type=int, default=48, help="Every row writes exactly so many.")
@@ -204,9 +212,9 @@ def bench_command(child: str, task: str, limit: int, lambdas: tuple[float, ...],
     """Time a λ grid against unsteered questions, one by one and batched; let nothing else run meanwhile."""
     from steering.bench import bench_scoring
 
+    loaded = load_task(task, "all", limit=limit, reading=reading_of(choices))
     child_model = load(child)
     vector = vector_for(child_model, **{name: choices[name] for name in _SOURCES})
-    loaded = load_task(task, "all", limit=limit)
     data = bench_scoring(
         child_model, vector, loaded, lambdas, choices["max_new_tokens"], choices["repeats"], progress=progress
     )
@@ -219,13 +227,19 @@ def _setup(choices: dict[str, Any]) -> Setup:
     return Setup(style, choices["max_new_tokens"], steering, choices["seed"])
 
 
-def _show_preview(
-    child: LanguageModel, task: str, split: str, setup: Setup, choices: dict[str, Any], as_json: bool
-) -> bool:
+def _read(task: str, split: str, setup: Setup, reading: Reading, choices: dict[str, Any]) -> Task:
+    """Read a task before any model is loaded, and say on standard error how its file was read."""
+    loaded = load_task(task, split, limit=choices["limit"], seed=setup.seed, reading=reading)
+    for note in loaded.notes:
+        print(f"{task}: {note}", file=sys.stderr)
+    return loaded
+
+
+def _show_preview(child: LanguageModel, task: Task, setup: Setup, choices: dict[str, Any], as_json: bool) -> bool:
     """Show the first prompt before anything is run; True where the user asked for nothing else."""
-    text = preview(child, load_task(task, split, limit=choices["limit"], seed=setup.seed), setup.style)
+    text = preview(child, task, setup.style)
     if choices["preview"]:
-        show({"prompt": text}, text, as_json)
+        show({"prompt": text, "notes": list(task.notes)}, text, as_json)
         return True
     print(f"The first prompt:\n{text}\n", file=sys.stderr, flush=True)
     return False

@@ -11,7 +11,7 @@ from typing import Any
 from steering.concepts.concept import Concept, ContrastPair
 from steering.concepts.layouts import COMPLIANCE, LAYOUTS, Layout, Rows, joined, kind_of
 from steering.errors import SteeringError
-from steering.storage import Contents, rows_of
+from steering.storage import Contents, column_list, find_column, normalised, rows_of
 
 Columns = Mapping[str, str]
 """Keys (`positive` and `negative`; or `text` and `label`; `rows`, `prompts`) and the columns of a file that they refer to."""
@@ -86,7 +86,7 @@ def read_rows(rows: Rows, columns: Columns) -> tuple[tuple[ContrastPair, ...], t
     notes = [layout.note.format(*map(repr, places))]
     if poles:
         notes = [f"The texts in {places[0]!r} are positive or negative by their label in {places[1]!r}."]
-    return pairs, (*notes, *([f"Not used: {_column_list(unused)}."] if unused else []))
+    return pairs, (*notes, *([f"Not used: {column_list(unused)}."] if unused else []))
 
 
 def _layout(rows: Rows, choices: Columns) -> tuple[Layout, list[str]]:
@@ -94,14 +94,14 @@ def _layout(rows: Rows, choices: Columns) -> tuple[Layout, list[str]]:
     by_label = bool({"text", "label"} & set(choices))
     named = {}
     for key, value in choices.items():
-        column = _column(rows.columns, _normalised(value), value)
+        column = find_column(rows.columns, normalised(value), value)
         if column is not None:
             named[key] = column
         elif not (by_label and key in ("positive", "negative")):
-            raise SteeringError(f"{rows.name} has no one column {value!r}. Its columns: {_column_list(rows.columns)}.")
+            raise SteeringError(f"{rows.name} has no one column {value!r}. Its columns: {column_list(rows.columns)}.")
     fitting = []
     for layout in LAYOUTS:
-        places = [named.get(key) or _column(rows.columns, key) for key in layout.keys]
+        places = [named.get(key) or find_column(rows.columns, key) for key in layout.keys]
         matches = not choices or (
             set(choices) <= {*layout.keys, *layout.options} and bool(set(choices) & set(layout.keys))
         )
@@ -120,7 +120,7 @@ def _layout(rows: Rows, choices: Columns) -> tuple[Layout, list[str]]:
 def _unknown(rows: Rows, choices: Columns) -> SteeringError:
     layouts = "; ".join(" and ".join(layout.keys) for layout in LAYOUTS)
     rest = (
-        f"Columns: {_column_list(rows.columns)}. Wanted: {layouts}; or one JSON object with 'pairs'. "
+        f"Columns: {column_list(rows.columns)}. Wanted: {layouts}; or one JSON object with 'pairs'. "
         f"Or say which columns are the poles: {_example(rows.columns)}"
     )
     if choices:
@@ -130,7 +130,7 @@ def _unknown(rows: Rows, choices: Columns) -> SteeringError:
             f"it may say {', '.join(options)}. {rest}"
         )
     for key in LAYOUTS[0].keys:
-        alike = [column for column in rows.columns if _normalised(column) == key]
+        alike = [column for column in rows.columns if normalised(column) == key]
         if len(alike) > 1:
             return SteeringError(f"{rows.name} has {len(alike)} columns {key!r}. Give one of them another name. {rest}")
         if not alike:
@@ -141,22 +141,6 @@ def _unknown(rows: Rows, choices: Columns) -> SteeringError:
 def _example(columns: Sequence[str]) -> str:
     positive, negative = (*(column for column in columns if column.strip()), "A", "B")[:2]
     return f"--columns positive={positive!s:.40},negative={negative!s:.40}"
-
-
-def _column(columns: Sequence[str], key: str, exactly: str = "") -> str | None:
-    """The one column of that name, in any case and with spaces around it; None where there is none or several."""
-    exact = [column for column in columns if column == (exactly or key)]
-    alike = exact or [column for column in columns if _normalised(column) == key]
-    return alike[0] if len(alike) == 1 else None
-
-
-def _normalised(column: str) -> str:
-    return column.strip().casefold()
-
-
-def _column_list(columns: Sequence[str]) -> str:
-    text = ", ".join(f"{column!r}"[:60] if column.strip() else "a column without a name" for column in columns[:12])
-    return (text + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")) or "none"
 
 
 def _all_columns(rows: Sequence[Any], name: str) -> tuple[str, ...]:
@@ -185,7 +169,7 @@ def _from_object(data: Mapping[str, Any], name: str, columns: Columns, notes: Se
     continuations, _ = _listed_pairs(data.get("continuations", []), f"{name}, continuations", columns)
     unused = [key for key in data if key not in _OBJECT_KEYS]
     all_notes += [note for note in pair_notes if note != LAYOUTS[0].note.format("'positive'", "'negative'")]
-    all_notes += [f"Not used: {_column_list(unused)}."] if unused else []
+    all_notes += [f"Not used: {column_list(unused)}."] if unused else []
     concept = Concept(
         words["name"],
         words["positive_label"],
@@ -219,10 +203,10 @@ def _poles_of_two_lists(
 ) -> dict[str, str] | None:
     """The poles of two lists side by side whose names no layout knows: the first is positive, unless it negates the other."""
     lists = [key for key, value in data.items() if isinstance(value, list) and key in rows.columns]
-    is_known_layout = any(all(_column(rows.columns, key) for key in layout.keys) for layout in LAYOUTS)
+    is_known_layout = any(all(find_column(rows.columns, key) for key in layout.keys) for layout in LAYOUTS)
     if is_known_layout or len(lists) != 2 or set(columns) - set(_PLACES) or len(rows.columns) != 2:
         return None
-    if any(_normalised(key) in _NO_POLES for key in lists):
+    if any(normalised(key) in _NO_POLES for key in lists):
         return None
     first, second = lists
     if _negates(first, second):
@@ -236,24 +220,24 @@ def _poles_of_two_lists(
 
 
 def _negates(name: str, negated: str) -> bool:
-    return any(_normalised(name) == opposite + _normalised(negated) for opposite in _OPPOSITES)
+    return any(normalised(name) == opposite + normalised(negated) for opposite in _OPPOSITES)
 
 
 def _prompts_with_answers(data: dict[str, Any], name: str, columns: Columns, notes: list[str]) -> dict[str, Any]:
     """Every prompt with every answer of two lists, as two lists side by side; the data itself where it has no prompts."""
     lists = {key: value for key, value in data.items() if isinstance(value, list)}
-    prompts = columns.get("prompts") or next((key for key in lists if _normalised(key) in _PROMPTS), None)
+    prompts = columns.get("prompts") or next((key for key in lists if normalised(key) in _PROMPTS), None)
     if prompts is None or len(lists) != 3 or prompts not in lists:
         return data
     sides = [key for key in lists if key != prompts]
     counts = {len(lists[side]) for side in sides}
-    clear = "prompts" in columns or {_normalised(side) for side in sides} == set(COMPLIANCE.keys)
+    clear = "prompts" in columns or {normalised(side) for side in sides} == set(COMPLIANCE.keys)
     if len(counts) > 1 or (len(lists[prompts]) in counts and not clear and columns):
         return data
     if len(lists[prompts]) in counts and not clear:
         poles = f"positive={sides[0]},negative={sides[1]}"
         raise SteeringError(
-            f"{name}: the lists {_column_list(list(lists))} are of one length, so either each prompt has its own two texts, or "
+            f"{name}: the lists {column_list(list(lists))} are of one length, so either each prompt has its own two texts, or "
             f"every prompt goes with every two. Say which: --columns {poles} or --columns prompts={prompts},{poles}"
         )
     wrong = next(((key, entry) for key, value in lists.items() for entry in value if not isinstance(entry, str)), None)

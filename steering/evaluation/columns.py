@@ -5,7 +5,7 @@ from typing import Any
 
 from steering.evaluation.scoring import Outcome
 from steering.stats import wilson
-from steering.tasks import READERS, SAME, Item, letter
+from steering.tasks import READERS, STRICT, Item, is_right, letter
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Answer:
         scores: log-probability of each choice, in nats.
         n_tokens: how many tokens were written.
         degenerate: whether the text repeats itself.
+        strict: whether the answer in the asked-for form alone is right; None where choices were weighed.
     """
 
     item: str
@@ -32,6 +33,7 @@ class Answer:
     scores: tuple[float, ...]
     n_tokens: int
     degenerate: bool
+    strict: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,14 @@ class Column:
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers; no answer is not right."""
+        """Share of right answers, read flexibly; no answer is not right."""
         return sum(self.correct) / len(self.answers)
+
+    @property
+    def strict_accuracy(self) -> float | None:
+        """Share of answers that are right in the asked-for form; None where choices were weighed."""
+        strict = [answer.strict for answer in self.answers]
+        return None if None in strict else sum(map(bool, strict)) / len(strict)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -64,7 +72,10 @@ class Column:
         return wilson(sum(self.correct), len(self.answers))
 
     def as_json(self) -> dict[str, Any]:
-        """The numbers of the column; `plain_accuracy` is lm-evaluation-harness's acc."""
+        """The numbers of the column; `plain_accuracy` is lm-evaluation-harness's acc.
+
+        `accuracy` and `correct` read answers flexibly, `strict_accuracy` in the asked-for form alone.
+        """
         n, (low, high) = len(self.answers), self.interval
         likeliest = [answer.likeliest == gold for answer, gold in zip(self.answers, self.gold, strict=True)]
         return {
@@ -72,6 +83,7 @@ class Column:
             "accuracy": self.accuracy,
             "low": low,
             "high": high,
+            "strict_accuracy": self.strict_accuracy,
             "correct": [int(right) for right in self.correct],
             "answers": [answer.answer for answer in self.answers],
             "no_answer": sum(answer.outcome == "no answer" for answer in self.answers) / n,
@@ -81,16 +93,33 @@ class Column:
         }
 
 
-def judge(kind: str, item: Item, outcome: Outcome) -> Answer:
-    """Read the answer out of what the child did, and compare it with the right one."""
-    likeliest = None
+def judge(kind: str, item: Item, outcome: Outcome, before: str = "") -> Answer:
+    """Read the answer out of what the child did, and compare it with the right ones.
+
+    Args:
+        kind: of the task's answers.
+        item: the question.
+        outcome: what the child did.
+        before: what the prompt ends with and the text goes on with, such as `<think>`; see `Request.before`.
+    """
+    likeliest, strict = None, None
     if outcome.scores:
         places = range(len(outcome.scores))
         likeliest = letter(max(places, key=lambda place: outcome.scores[place]))
         answer: str | None = letter(max(places, key=lambda place: outcome.scores[place] / len(item.choices[place])))
     else:
-        answer = READERS[kind](outcome.text, item.choices)
-    verdict = "no answer" if answer is None else "right" if SAME[kind](answer, item.answer) else "wrong"
+        text = before + outcome.text
+        answer, in_form = READERS[kind](text, item.choices), STRICT[kind](text, item.choices)
+        strict = in_form is not None and is_right(kind, in_form, item.right_answers)
+    verdict = "no answer" if answer is None else "right" if is_right(kind, answer, item.right_answers) else "wrong"
     return Answer(
-        item.id, outcome.text, answer, verdict, likeliest, outcome.scores, outcome.n_tokens, outcome.degenerate
+        item.id,
+        outcome.text,
+        answer,
+        verdict,
+        likeliest,
+        outcome.scores,
+        outcome.n_tokens,
+        outcome.degenerate,
+        strict,
     )

@@ -22,7 +22,7 @@ from steering.formatting import strength
 from steering.models import LanguageModel
 from steering.stats import Comparison, compare, holm
 from steering.steer import Row, stream
-from steering.tasks import Request, Task, load_task, requests
+from steering.tasks import DEFAULT_READING, Reading, Request, Task, load_task, requests
 from steering.vectors import SteeringVector
 
 SIGNIFICANT = 0.05
@@ -141,6 +141,7 @@ def evaluate(
     split: str = "test",
     limit: int | None = None,
     setup: Setup | None = None,
+    reading: Reading = DEFAULT_READING,
     store: Path | None = None,
     resume: bool = False,
     progress: Progress = silent,
@@ -155,6 +156,7 @@ def evaluate(
         split: which part of the task.
         limit: score only so many questions, chosen at random.
         setup: prompts, sampling and steering.
+        reading: how a task's file is read, where its layout leaves that open.
         store: file that rows are kept in; `runs.default_store()` by default.
         resume: use the rows that are in the store already, and compute the others alone.
         progress: told how many rows are done, and how long the others will take.
@@ -163,7 +165,7 @@ def evaluate(
         SteeringError: λ that are no finite numbers, or settings that do not fit child and task.
     """
     chosen = setup or Setup()
-    loaded = task if isinstance(task, Task) else load_task(task, split, limit=limit, seed=chosen.seed)
+    loaded = task if isinstance(task, Task) else load_task(task, split, limit=limit, seed=chosen.seed, reading=reading)
     scorer = Scorer(child, loaded, chosen, Store.open(store, resume=resume), progress)
     return evaluation_of(scorer, vector, strengths(lambdas, default_grid(chosen.steering)))
 
@@ -242,7 +244,7 @@ def ask(scorer: Scorer, vector: SteeringVector, lambdas: Sequence[float]) -> Ite
 
 def _graded(child: LanguageModel, kind: str, request: Request, row: Row) -> Column:
     written_so_far = outcome(child, request, row.token_ids, row.ended)
-    return Column(row.lam, (judge(kind, request.item, written_so_far),), (request.item.answer,))
+    return Column(row.lam, (judge(kind, request.item, written_so_far, request.before),), (request.item.answer,))
 
 
 def _put_together(scorer: Scorer, vector: SteeringVector, columns: Sequence[Column]) -> Evaluation:
@@ -254,7 +256,8 @@ def _put_together(scorer: Scorer, vector: SteeringVector, columns: Sequence[Colu
         "dtype": str(child.dtype).removeprefix("torch."),
         "vector": {"concept": vector.concept, "labels": list(vector.labels), "method": vector.method}
         | {"from": vector.model_name, "digest": digest(vector), **vector.provenance},
-        "task": {"name": task.name, "digest": task.digest, "about": task.about},
+        "task": {"name": task.name, "digest": task.digest, "about": task.about}
+        | ({"read": list(task.notes)} if task.notes else {}),
         "style": asdict(chosen) | {"plain": chosen.plain_for(task, child), "layout": chosen.layout_for(task)},
         "sampling": vars(scorer.sampling),
         "scale": setup.steering.scale,

@@ -15,7 +15,7 @@ from steering.evaluation.scorer import Scorer, Setup, default_grid, strengths
 from steering.evaluation.store import Store
 from steering.evaluation.voting import Vote, vote
 from steering.models import LanguageModel
-from steering.tasks import load_task
+from steering.tasks import DEFAULT_READING, Reading, load_task
 from steering.vectors import SteeringVector
 
 TUNING_SHARE = 0.15
@@ -62,6 +62,7 @@ def study(
     split: str = "test",
     limit: int | None = None,
     setup: Setup | None = None,
+    reading: Reading = DEFAULT_READING,
     tune: bool = True,
     lam: float | None = None,
     voting: bool = True,
@@ -80,6 +81,7 @@ def study(
         split: the part that is reported.
         limit: at most so many questions of each part.
         setup: prompts, sampling and steering.
+        reading: how a task's file is read, where its layout leaves that open.
         tune: choose λ on the validation part.
         lam: the λ that decides ties and at which controls are shown, where it is not tuned here; by default the largest.
         voting: let the λ vote.
@@ -101,7 +103,7 @@ def study(
     first, second = (TUNING_SHARE if tune else 0.0), (GRID_END if controls else 1.0)
 
     def scorer(part: str, low: float, high: float) -> Scorer:
-        loaded = load_task(task, part, limit=limit, seed=chosen.seed)
+        loaded = load_task(task, part, limit=limit, seed=chosen.seed, reading=reading)
         return Scorer(child, loaded, chosen, opened, part_of(progress, low, high))
 
     reported = scorer(split, first, second)

@@ -19,8 +19,19 @@ from steering.stats import Comparison
 from steering.storage import atomic
 
 HEADINGS = (
-    "what", "λ", "accuracy", "95 % interval", "change", "its 95 % interval", "p", "no answer", "degenerate", "mean tokens"
+    "what", "λ", "accuracy", "95 % interval", "strict", "change", "its 95 % interval", "p", "no answer", "degenerate",
+    "mean tokens",
 )  # fmt: skip
+
+
+_FORMS: Mapping[str, str] = {
+    "choice": "the letter at the beginning",
+    "number": "the number behind ####",
+    "math": "the formula in \\boxed{}",
+    "text": "the words behind ####",
+    "line": "the first line",
+}
+"""The form that a written answer is asked for in, by the kind of task; see `tasks.STRICT`."""
 
 
 def table(study: Study) -> list[tuple[str, ...]]:
@@ -71,6 +82,11 @@ def notes(study: Study) -> list[str]:
         data = study.vote.as_json()
         sentences.append(
             f"The vote has {len(study.vote.voters)} voters, {data['ties']} ties, and an agreement of {data['agreement']:.2f}."
+        )
+    if evaluation.mode == "generate":
+        sentences.append(
+            "Accuracy, vote and p read answers flexibly, wherever they stand in the text. Strict counts "
+            f"an answer in the asked-for form alone: {_FORMS[evaluation.kind]}. A thought in <think> is no answer in either."
         )
     sentences.append(
         "Intervals: Wilson's for accuracies, paired bootstrap for changes and for means over controls; p: exact McNemar "
@@ -145,6 +161,7 @@ def _column(what: str, column: Column, comparison: Comparison | None) -> tuple[s
         what,
         strength(column.lam),
         *_accuracy(data),
+        "" if column.strict_accuracy is None else f"{column.strict_accuracy:.3f}",
         *(_change(comparison) if comparison else ("", "", "")),
         f"{data['no_answer']:.2f}",
         f"{data['degenerate']:.2f}",
@@ -154,7 +171,7 @@ def _column(what: str, column: Column, comparison: Comparison | None) -> tuple[s
 
 def _vote(what: str, vote: Vote) -> tuple[str, ...]:
     data = vote.as_json()
-    return (what, "", *_accuracy(data), *_change(vote.comparison), f"{data['no_answer']:.2f}", "", "")
+    return (what, "", *_accuracy(data), "", *_change(vote.comparison), f"{data['no_answer']:.2f}", "", "")
 
 
 def _controls(several: Sequence[Control], seed: int) -> Iterator[tuple[str, ...]]:
@@ -162,9 +179,9 @@ def _controls(several: Sequence[Control], seed: int) -> Iterator[tuple[str, ...]
         mean = controls_json({"": several}, seed)[""]
         kind = several[0].name.rsplit(" ", 1)[0]
         lambdas = ", ".join(strength(lam) for lam in dict.fromkeys(control.column.lam for control in several))
-        yield (f"{kind}, mean of {len(several)}", lambdas, *_accuracy(mean), *[""] * 6)
+        yield (f"{kind}, mean of {len(several)}", lambdas, *_accuracy(mean), *[""] * 7)
         if "vote" in mean:
-            yield (f"{kind}, mean vote of {len(several)}", "", *_accuracy(mean["vote"]), *[""] * 6)
+            yield (f"{kind}, mean vote of {len(several)}", "", *_accuracy(mean["vote"]), *[""] * 7)
     for control in several:
         name = f"{control.name}, one sample" if control.name == "self-consistency" else control.name
         yield _column(name, control.column, control.comparison)

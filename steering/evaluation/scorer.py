@@ -133,7 +133,7 @@ class Scorer:
             Column(
                 lam,
                 tuple(
-                    judge(kind, request.item, known[cells[lam]][prompt])
+                    judge(kind, request.item, known[cells[lam]][prompt], request.before)
                     for request, prompt in zip(asked, prompts, strict=True)
                 ),
                 gold,

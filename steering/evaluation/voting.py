@@ -119,10 +119,12 @@ def poll(
     """
     places = tuple(column.lam for column in columns) if voters is None else tuple(voters)
     ballots = []
-    for number, gold in enumerate(baseline.gold):
-        answers = tuple(column.answers[number].answer for column in columns)
+    for number in range(len(baseline.answers)):
+        judged = [column.answers[number] for column in columns]
+        answers = tuple(answer.answer for answer in judged)
         winner, votes, tied = elect(kind, dict(zip(places, answers, strict=True)), near)
-        correct = winner is not None and SAME[kind](winner, gold)
+        # Several answers may be right; the winner is as right as the voter who said it.
+        correct = any(answer.answer == winner and answer.outcome == "right" for answer in judged)
         ballots.append(Ballot(baseline.answers[number].item, answers, winner, votes, tied, correct))
     comparison = compare([ballot.correct for ballot in ballots], baseline.correct, seed)
     return Vote(places, near, tuple(ballots), comparison)

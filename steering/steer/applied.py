@@ -98,7 +98,7 @@ class _Batch:
         return n_rows // rows
 
     def steered(self, length: int) -> tuple[int, int | None]:
-        """The first position of a forward pass of some length that is steered, and the one behind the last; None for the end."""
+        """The first position of a forward pass that is steered, and the one behind the last; None for the end."""
         if self.positions == "all":
             return 0, None
         # Outside `generate` a pass without a cache ends with the prompt.

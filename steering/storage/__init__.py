@@ -1,6 +1,7 @@
 """Atomic writes, safetensors with a JSON header, the cache, and reading tables in common formats, and what other files are."""
 
 from steering.storage.cache import CACHE_BUDGET, NOT_EVICTED, Kind, cache_kinds, cached, clear_cache
+from steering.storage.columns import column_list, find_column, normalised
 from steering.storage.files import (
     HEADER,
     atomic,
@@ -28,8 +29,11 @@ __all__ = [
     "cache_kinds",
     "cached",
     "clear_cache",
+    "column_list",
     "data_dir",
+    "find_column",
     "key",
+    "normalised",
     "parse_table",
     "read_table",
     "read_tensors",

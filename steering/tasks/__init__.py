@@ -1,11 +1,17 @@
 """Questions with known answers: where they come from, how they are put, and how an answer is read."""
 
-from steering.tasks.answers import READERS, SAME, letter
+from steering.tasks.answers import READERS, SAME, STRICT, is_right, letter
+from steering.tasks.choices import ANSWERS
 from steering.tasks.designs import DESIGNS, SHOTS, concept_from_task
+from steering.tasks.item import Item
 from steering.tasks.prompting import LAYOUTS, MODES, Request, Style, preview, requests, right_text, scored
-from steering.tasks.task import GENERATED, Item, Task, load_task, task_names
+from steering.tasks.reading import COLUMN_KEYS, DEFAULT_READING, Reading
+from steering.tasks.task import GENERATED, Task, describe, load_task, task_names
 
 __all__ = [
+    "ANSWERS",
+    "COLUMN_KEYS",
+    "DEFAULT_READING",
     "DESIGNS",
     "GENERATED",
     "LAYOUTS",
@@ -13,11 +19,15 @@ __all__ = [
     "READERS",
     "SAME",
     "SHOTS",
+    "STRICT",
     "Item",
+    "Reading",
     "Request",
     "Style",
     "Task",
     "concept_from_task",
+    "describe",
+    "is_right",
     "letter",
     "load_task",
     "preview",

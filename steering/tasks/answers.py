@@ -1,8 +1,11 @@
 """Reading an answer out of a text, and comparing two answers by value.
 
 No answer is an outcome of its own: a reader returns None rather than a guess. A plain number is the last one in the text
-unless something marks the answer; formulas are left to `formulas`. Texts come from models and files: every pattern takes
-time in proportion to a text's length, and numbers beyond `MOST_DIGITS` are not worked out.
+unless something marks the answer; formulas are left to `formulas`. What stands in `<think>…</think>` is no answer. Texts come
+from models and files: every pattern takes time in proportion to a text's length, and numbers beyond `MOST_DIGITS` are not
+worked out.
+
+As in lm-evaluation-harness there are two ways to read: `READERS` flexibly, `STRICT` in the asked-for form alone.
 """
 
 import re
@@ -32,8 +35,32 @@ _NO_NUMBERS = re.compile(
 )
 _MARK = re.compile(r"####[^\S\n]*\n?([^\n]*)")
 _BOX = re.compile(r"\\boxed\s*\{")
+_THOUGHT = re.compile(r"<(/?)(?:seed:)?(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _SAID = re.compile(r"\b(?:answer|result)\b[^\S\n]*(?:is|are|=|:)[^\S\n]*:?([^\n]*)", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[^\d\s])[.;!?](?:\s|$)|(?<=\d)[.;!?](?:\s+[^\d\s]|$)")
+
+
+def without_thoughts(text: str) -> str:
+    """A text without what a thinking model thinks before it answers.
+
+    A thought that is not finished goes to the end of the text; one whose beginning is missing, because the prompt opened it,
+    begins with the text.
+    """
+    kept: list[str] = []
+    start, thinking = 0, False
+    for tag in _THOUGHT.finditer(text):
+        if tag[1] and not thinking:
+            kept = []
+        elif not tag[1] and not thinking:
+            kept.append(text[start : tag.start()])
+        thinking, start = not tag[1], tag.end()
+    return "".join(kept) + ("" if thinking else text[start:])
+
+
+def opens_thought(text: str) -> bool:
+    """Whether a text ends within a thought, so that what follows is no answer before the thought is closed."""
+    tags = list(_THOUGHT.finditer(text))
+    return bool(tags) and not tags[-1][1]
 
 
 def letter(place: int) -> str:
@@ -54,11 +81,11 @@ def read_number(text: str, choices: Sequence[str] = ()) -> str | None:
         The number as it stands in the text, with its percent sign; None where there is none.
     """
     del choices
-    text = text.replace("\\$", "$").replace("\\!", "").replace("\\,", "")
+    text = _spelled(without_thoughts(text))
     for line in _MARK.findall(text):
         if numbers := _numbers(line):
             return numbers[0]
-    if (boxed := _boxed(text)) is not None and (numbers := _numbers(boxed)):
+    if (inside := boxed(text)) is not None and (numbers := _numbers(inside)):
         return numbers[-1]
     for line in reversed(_SAID.findall(text)):
         sentence = _SENTENCE.split(line, maxsplit=1)[0]
@@ -71,6 +98,7 @@ def read_number(text: str, choices: Sequence[str] = ()) -> str | None:
 
 def read_letter(text: str, choices: Sequence[str] = ()) -> str | None:
     """Read the letter of a choice: a lone one, what "the answer is" says, one in brackets, or the one choice that is named."""
+    text = without_thoughts(text)
     last = letter(len(choices) - 1) if choices else "Z"
     # Letters keep their case, and "A dog barks" is no answer A.
     option = rf"[(*\[\"']*([A-{last}])(?![\w'’])(?<!A(?=[^\S\n][a-z])(?![^\S\n](?:because|since|as)\b))"
@@ -91,8 +119,9 @@ def read_letter(text: str, choices: Sequence[str] = ()) -> str | None:
 def read_math(text: str, choices: Sequence[str] = ()) -> str | None:
     r"""Read a formula: the last \boxed{}, what stands behind ####, or what math-verify finds."""
     del choices
-    if (boxed := _boxed(text)) is not None and boxed.strip():
-        return boxed.strip()
+    text = without_thoughts(text)
+    if (inside := boxed(text)) is not None and inside.strip():
+        return inside.strip()
     if marked := [line.strip() for line in _MARK.findall(text) if line.strip()]:
         return marked[0].strip("$ .") or None
     return read_formula(text)
@@ -101,6 +130,7 @@ def read_math(text: str, choices: Sequence[str] = ()) -> str | None:
 def read_text(text: str, choices: Sequence[str] = ()) -> str | None:
     """Read words: what stands behind ####, or in the last line that says something."""
     del choices
+    text = without_thoughts(text)
     lines = [line.strip() for line in _MARK.findall(text) if line.strip()][:1] or [
         line.strip() for line in text.splitlines() if line.strip()
     ]
@@ -123,7 +153,43 @@ READERS: Mapping[str, Callable[[str, Sequence[str]], str | None]] = {
     "text": read_text,
     "line": read_line,
 }
-"""How the answer is read out of a text, by the kind of answer: that of the task, or "line" in a list; see `Style.kind_for`."""
+"""How the answer is read out of a text, by the kind of answer: that of the task, or "line" in a list, see `Style.kind_for`.
+These read flexibly: the answer may stand anywhere."""
+
+
+def _strict_number(text: str, choices: Sequence[str]) -> str | None:
+    del choices
+    marked = (_numbers(line) for line in _MARK.findall(_spelled(without_thoughts(text))))
+    return next((numbers[0] for numbers in marked if numbers), None)
+
+
+def _strict_letter(text: str, choices: Sequence[str]) -> str | None:
+    last = letter(len(choices) - 1) if choices else "Z"
+    match = re.match(rf"[\s(*\[]*([A-{last}])(?:[).:,\]*]|\s*$|[^\S\n]*\n)", without_thoughts(text))
+    return match[1] if match else None
+
+
+def _strict_math(text: str, choices: Sequence[str]) -> str | None:
+    del choices
+    inside = boxed(without_thoughts(text))
+    return inside.strip() or None if inside is not None else None
+
+
+def _strict_text(text: str, choices: Sequence[str]) -> str | None:
+    del choices
+    marked = (line.strip() for line in _MARK.findall(without_thoughts(text)))
+    return next((line for line in marked if line), None)
+
+
+STRICT: Mapping[str, Callable[[str, Sequence[str]], str | None]] = {
+    "choice": _strict_letter,
+    "number": _strict_number,
+    "math": _strict_math,
+    "text": _strict_text,
+    "line": read_line,
+}
+"""How the answer is read in the asked-for form alone, by the kind of answer: a letter at the beginning, a number or words
+behind ####, a formula in \\boxed{}, a list's line; see `prompting.ASKS`."""
 
 
 def same_number(left: str, right: str) -> bool:
@@ -147,11 +213,21 @@ SAME: Mapping[str, Callable[[str, str], bool]] = {
 """How two answers are compared, by the kind of answer."""
 
 
+def is_right(kind: str, answer: str, right_answers: Sequence[str]) -> bool:
+    """Whether an answer is one of those that are right."""
+    return any(SAME[kind](answer, right) for right in right_answers)
+
+
+def _spelled(text: str) -> str:
+    """A text without the backslashes that LaTeX writes before dollar signs and between digits."""
+    return text.replace("\\$", "$").replace("\\!", "").replace("\\,", "")
+
+
 def _mentions(text: str, choice: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", text, re.IGNORECASE) is not None
 
 
-def _boxed(text: str) -> str | None:
+def boxed(text: str) -> str | None:
     r"""What the last \boxed{} holds, with its own braces balanced."""
     starts = [match.end() for match in _BOX.finditer(text)]
     if not starts:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from steering.errors import SteeringError, check_whole
 from steering.models import LIST_HEAD, LIST_SIGN, LanguageModel
-from steering.tasks.answers import letter
-from steering.tasks.task import Item, Task
+from steering.tasks.answers import letter, opens_thought
+from steering.tasks.item import Item
+from steering.tasks.task import Task
 
 MODES = ("auto", "generate", "likelihood")
 """How a question is answered: by a text that the answer is read out of, or by the choice that the model finds likeliest.
@@ -29,6 +30,10 @@ ASKS: Mapping[str, str] = {
 
 NEXT_QUESTION = "\nQuestion:"
 """Where a plain prompt's answer ends, because the model goes on with a question of its own."""
+
+
+_LAST_TOKENS = 16
+"""Of a prompt, among which a template's `<think>` would stand."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,7 @@ class Request:
         ids: token ids of the whole prompt.
         tails: token ids of each choice behind the prompt, where choices are weighed; else empty.
         stop: text that ends the answer; "" where only the model ends it.
+        before: `<think>` where the prompt opens a thought, which the text then begins within; else "".
     """
 
     item: Item
@@ -121,6 +127,7 @@ class Request:
     ids: tuple[int, ...]
     tails: tuple[tuple[int, ...], ...] = ()
     stop: str = ""
+    before: str = ""
 
 
 def examples(task: Task, shots: int) -> tuple[Item, ...]:
@@ -173,7 +180,8 @@ def requests(child: LanguageModel, task: Task, style: Style) -> tuple[Request, .
         if mode == "likelihood":
             built.append(Request(item, text, ids, _tails(child, text, item, plain)))
         else:
-            built.append(Request(item, text, ids, stop=stop))
+            before = "" if plain or not _opens_thought(child, ids) else "<think>"
+            built.append(Request(item, text, ids, stop=stop, before=before))
     return tuple(built)
 
 
@@ -194,6 +202,12 @@ def right_text(task: Task, item: Item, style: Style) -> str:
     if style.layout_for(task) == "list":
         return f" {item.answer}\n"
     return f" {_solution(item, task.kind)}"
+
+
+def _opens_thought(child: LanguageModel, ids: tuple[int, ...]) -> bool:
+    """Whether a chat template opens a thought at the end of a prompt."""
+    end: str = child.tokenizer.decode(list(ids[-_LAST_TOKENS:]))
+    return opens_thought(end)
 
 
 def preview(child: LanguageModel, task: Task, style: Style) -> str:

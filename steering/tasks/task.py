@@ -13,9 +13,11 @@ from typing import Any
 
 from steering.errors import SteeringError, check_whole
 from steering.stats import check_seed
-from steering.storage import key
-from steering.tasks.answers import letter, number
-from steering.tasks.files import READERS, jsonl
+from steering.storage import TABLE_ENDINGS, key, read_table
+from steering.tasks.files import jsonl
+from steering.tasks.item import Item, item_of, kind_of
+from steering.tasks.reading import DEFAULT_READING, Reading, read_questions
+from steering.tasks.rows import counted
 from steering.tasks.sources import HUB, WORD_FORMS, generated, hub, word_forms
 
 SPLITS = ("validation", "test", "all")
@@ -26,9 +28,6 @@ PARTS = ("train", "validation", "test")
 PAIR_WORDS = 3
 """Most words of a question and of an answer in a task of word pairs."""
 
-MOST_CHOICES = 26
-"""Of one question: each has a letter."""
-
 BUNDLED = "questions"
 HERE = "bundled with Steering Lab"
 
@@ -37,25 +36,6 @@ WORDS = "word-forms:"
 
 GENERATED = "reasoning-gym:"
 """Before the name of a generator of reasoning-gym."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One question.
-
-    Attributes:
-        id: unique within its task.
-        question: what is asked.
-        answer: the right answer; for multiple choice its letter, A for the first choice.
-        choices: the texts to choose from; empty for a question with a free answer.
-        solution: a worked solution that ends in the answer, for few-shot prompts; may be empty.
-    """
-
-    id: str
-    question: str
-    answer: str
-    choices: tuple[str, ...] = ()
-    solution: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +52,7 @@ class Task:
         about: where the questions are from, and how they were split.
         word_pairs: whether all questions and answers of the source, whatever its split, are words: one line of at most
             `PAIR_WORDS`.
+        notes: sentences on how their file was read; empty where they are from no file.
     """
 
     name: str
@@ -81,6 +62,7 @@ class Task:
     pool: tuple[Item, ...] = ()
     about: str = ""
     word_pairs: bool = False
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.items:
@@ -89,7 +71,10 @@ class Task:
     @property
     def digest(self) -> str:
         """Hash of the scored questions and their answers."""
-        return key([vars(item) for item in self.items])
+        # Without a second right answer the hash is that of earlier versions.
+        return key(
+            [{name: value for name, value in vars(item).items() if name != "also" or value} for item in self.items]
+        )
 
     def limited(self, limit: int | None, seed: int = 0) -> "Task":
         """A random choice of the items, the same for the same seed; a larger limit holds the smaller one's items.
@@ -110,19 +95,28 @@ def task_names() -> tuple[str, ...]:
     return (BUNDLED, *HUB, *(f"{WORDS}{name}" for name in WORD_FORMS), f"{GENERATED}NAME")
 
 
-def load_task(source: str | Path, split: str = "test", *, limit: int | None = None, seed: int = 0) -> Task:
+def load_task(
+    source: str | Path,
+    split: str = "test",
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    reading: Reading = DEFAULT_READING,
+) -> Task:
     """Load one part of a task.
 
     Args:
         source: "questions" or "word-forms:NAME" (bundled), "gsm8k", "math", "arc-challenge" or "arc-easy" (from the Hub),
-            "reasoning-gym:NAME" (generated), or a .jsonl, .json or .csv file with `question`, `answer` and maybe `choices`,
-            `id`, `split` and `solution`.
+            "reasoning-gym:NAME" (generated), or a .json, .jsonl, .ndjson, .csv, .tsv, .parquet or .xlsx file in one of the
+            layouts of `layouts.LAYOUTS`.
         split: "validation" for tuning, "test" for reporting; for a file also "all".
         limit: take only so many questions, chosen at random.
         seed: of that choice. Which question belongs to which part does not depend on it.
+        reading: what settles how a file is read, where its layout leaves that open.
 
     Raises:
-        SteeringError: no such task, an unreadable file, no network, an empty split, or a limit or seed that cannot be used.
+        SteeringError: no such task, an unreadable file, a layout that is not clear, no network, an empty split, or a limit or
+            seed that cannot be used.
     """
     check_seed(seed)
     if limit is not None:
@@ -140,31 +134,53 @@ def load_task(source: str | Path, split: str = "test", *, limit: int | None = No
     elif name.startswith(GENERATED):
         task = _from_rows(name, *generated(name.removeprefix(GENERATED)), split)
     else:
-        task = _from_file(Path(source), split)
+        return _from_file(Path(source), split, reading).limited(limit, seed)
+    if reading != DEFAULT_READING:
+        raise SteeringError(f"{name} is no file, so there is nothing to say about how it is read.")
     return task.limited(limit, seed)
 
 
-def _from_file(path: Path, split: str) -> Task:
-    if path.suffix not in READERS:
+def describe(task: Task) -> tuple[str, ...]:
+    """How a task's file was read, with its first question as an example, a sentence each."""
+    item = task.items[0]
+    chosen = f": {item.choices[ord(item.answer) - ord('A')]!r:.80}" if item.choices else ""
+    of = f" of {len(item.choices)} choices" if item.choices else ""
+    also = f", or {', '.join(map(repr, item.also[:3]))}{' …' * (len(item.also) > 3)}" if item.also else ""
+    example = f"The first question: {item.question!r:.160}. Its answer{of}: {item.answer:.80}{chosen}{also}."
+    return (*task.notes, f"Answers are compared as {_KINDS[task.kind]}.", example)
+
+
+_KINDS = {"choice": "choices", "number": "numbers", "math": "formulas", "text": "texts"}
+
+
+def _from_file(path: Path, split: str, reading: Reading) -> Task:
+    if path.suffix.removeprefix(".").lower() not in TABLE_ENDINGS:
+        endings = ", ".join(f".{ending}" for ending in TABLE_ENDINGS)
         raise SteeringError(
-            f"There is no task {str(path)!r}. Choose one of {', '.join(task_names())}, or give a .jsonl, .json or .csv file."
+            f"There is no task {str(path)!r}. Choose one of {', '.join(task_names())}, or give a file ({endings})."
         )
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SteeringError(f"The task file {path} cannot be read: {error}") from error
-    return _from_rows(path.stem, READERS[path.suffix](text, path.name), f"the file {path.name}", split)
+    read = read_questions(read_table(path), path.stem, reading)
+    left_out = f"; {counted(read.skipped, 'row')} that cannot be read left out" if read.skipped else ""
+    about = f"the file {path.name}{left_out}"
+    return replace(_from_items(path.stem, read.items, read.splits, read.kind, about, split), notes=read.notes)
 
 
 def _from_rows(name: str, rows: Sequence[Any], about: str, split: str) -> Task:
-    items = [_item(row, number, name) for number, row in enumerate(rows, start=1)]
+    """A task of rows that are this project's own, in which a whole number is an index from 0."""
+    items = [item_of(row, number, name) for number, row in enumerate(rows, start=1)]
+    return _from_items(name, items, [row.get("split") for row in rows], kind_of(items), about, split)
+
+
+def _from_items(
+    name: str, items: Sequence[Item], splits: Sequence[str | None], kind: str, about: str, split: str
+) -> Task:
     seen: set[str] = set()
     for item in items:
         if item.id in seen:
             raise SteeringError(f"The id {item.id!r} occurs twice in {name}; give every question its own.")
         seen.add(item.id)
-    parts, how = _parts(items, [row.get("split") for row in rows], name)
-    chosen = items if split == "all" else parts[split]
+    parts, how = _parts(items, splits, name)
+    chosen = list(items) if split == "all" else parts[split]
     if not chosen and split == "validation" and parts["train"]:
         parts, chosen = _second_half(parts)
         how += "; validation is a fixed part of train"
@@ -172,77 +188,13 @@ def _from_rows(name: str, rows: Sequence[Any], about: str, split: str) -> Task:
         raise SteeringError(f"{name} has no questions for the split {split!r}; it holds {_held(parts)}.")
     # The same examples stand before the questions that λ is tuned on and before those that are reported.
     pool = sorted(parts["train"] or parts["validation"], key=lambda item: _hash("pool", item.question))
-    return Task(name, split, _kind(items), tuple(chosen), tuple(pool), f"{about}; {how}", all(map(_words, items)))
-
-
-def _item(row: Any, number: int, name: str) -> Item:
-    where = f"Question {number} of {name}"
-    if not isinstance(row, dict) or not str(row.get("question") or "").strip() or row.get("answer") in (None, ""):
-        raise SteeringError(f"{where} must be an object with a 'question' and an 'answer'.")
-    choices = row.get("choices") or ()
-    if (
-        not isinstance(choices, Sequence)
-        or isinstance(choices, str)
-        or not all(str(choice).strip() for choice in choices)
-    ):
-        raise SteeringError(f"The choices of {where.lower()} must be a list of texts, none of them empty.")
-    texts = tuple(str(choice).strip() for choice in choices)
-    if len(texts) == 1 or len(texts) > MOST_CHOICES or len(set(texts)) < len(texts):
-        raise SteeringError(f"{where} must have between 2 and {MOST_CHOICES} choices, all different.")
-    answer = _right(row["answer"], texts, where) if texts else str(row["answer"]).strip()
-    identity = str(row.get("id") or f"{name}-{number}")
-    item = Item(identity, str(row["question"]).strip(), answer, texts, str(row.get("solution") or "").strip())
-    if not _encodable(item):
-        raise SteeringError(
-            f"{where} holds half of a character (a lone surrogate such as \\ud800). Save the file as UTF-8."
-        )
-    return item
+    pairs = all(map(_words, items))
+    return Task(name, split, kind, tuple(chosen), tuple(pool), f"{about}; {how}", word_pairs=pairs)
 
 
 def _words(item: Item) -> bool:
-    texts = (item.question, item.answer)
+    texts = (item.question, *item.right_answers)
     return not item.choices and all(len(t.splitlines()) == 1 and len(t.split()) <= PAIR_WORDS for t in texts)
-
-
-def _encodable(item: Item) -> bool:
-    try:
-        "".join([item.id, item.question, item.answer, *item.choices, item.solution]).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _right(answer: Any, choices: tuple[str, ...], where: str) -> str:
-    """The letter of the right choice, which may be given as an index from 0, a letter, or the choice itself."""
-    text = str(answer).strip()
-    if text in choices and not isinstance(answer, int):
-        return letter(choices.index(text))
-    place = _place(text)
-    if not 0 <= place < len(choices):
-        raise SteeringError(
-            f"The answer {repr(answer)[:60]} of {where.lower()} is none of its {len(choices)} choices: give an index from 0, "
-            "a letter, or the choice itself."
-        )
-    return letter(place)
-
-
-def _place(text: str) -> int:
-    """The place that a plain index or letter stands for; −1 for anything else."""
-    if not text.isascii() or len(text) > len(str(MOST_CHOICES)):
-        return -1
-    if text.isdigit():
-        return int(text)
-    return ord(text.upper()) - ord("A") if len(text) == 1 else -1
-
-
-def _kind(items: Sequence[Item]) -> str:
-    if any(item.choices for item in items):
-        if not all(item.choices for item in items):
-            raise SteeringError("Some questions have choices and some have none; put them into two files.")
-        return "choice"
-    if all(number(item.answer) is not None for item in items):
-        return "number"
-    return "math" if any("\\" in item.answer for item in items) else "text"
 
 
 def _parts(items: Sequence[Item], named: Sequence[Any], name: str) -> tuple[dict[str, list[Item]], str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from steering.evaluation import Column
 from steering.stats import Comparison
+from steering.storage import TABLE_ENDINGS
 
 TASKS = (
     ("questions: 240 with choices, bundled", "questions"),
@@ -28,7 +29,7 @@ MOST_TOKENS = "Most tokens of an answer"
 
 UNKNOWN_TASK = (
     "There is no task {name!r} here. Pick one from the menu, type reasoning-gym:NAME, "
-    "or upload a .jsonl, .json or .csv file."
+    f"or upload a file ({', '.join(f'.{ending}' for ending in TABLE_ENDINGS)})."
 )
 
 BAD_LAMBDAS = "{word!r} among the strengths λ is not a number. Write them like this: -0.2, 0, 0.2"

@@ -24,7 +24,7 @@ from steering.evaluation import (
 from steering.formatting import duration, strength
 from steering.plots import plot_accuracy
 from steering.steer import SteeringSettings
-from steering.tasks import Task, load_task, preview
+from steering.tasks import Task, describe, load_task, preview
 from steering.ui import render
 from steering.ui.background.jobs import Job, Stopped
 from steering.ui.events.binder import EventBinder
@@ -162,14 +162,15 @@ def upload(session: Session, path: str | None) -> Changes:
     if not path:
         return {}
     try:
-        sizes = [len(load_task(path, split).items) for split in ("validation", "test")]
+        validation, test = (load_task(path, split) for split in ("validation", "test"))
     except SteeringError as error:
         toast(str(error))
         return {"tune_status": render.message(str(error), "error")}
     files = session.record(Uploads).files
     files[path] = Path(path).name
     menu = [*TASKS, *((name, file) for file, name in files.items())]
-    words = text.UPLOADED.format(name=files[path], n=sizes[0], m=sizes[1])
+    words = text.UPLOADED.format(name=files[path], n=len(validation.items), m=len(test.items))
+    words = " ".join([words, *describe(validation)])
     return {"tune_task": gr.update(choices=menu, value=path), "tune_status": render.message(words, "good")}
 
 

@@ -3,6 +3,7 @@
 import gradio as gr
 
 from steering.evaluation import GRIDS
+from steering.storage import TABLE_ENDINGS
 from steering.ui import render
 from steering.ui.events.binder import Page
 from steering.ui.questions.text import MOST_TOKENS, QUESTIONS, SHOTS, TASKS, lambda_list
@@ -78,7 +79,7 @@ def _form() -> Page:
             size="sm",
             scale=0,
             min_width=150,
-            file_types=[".jsonl", ".json", ".csv"],
+            file_types=[f".{ending}" for ending in TABLE_ENDINGS],
             type="filepath",
             elem_id="tune-upload",
         )

@@ -173,7 +173,7 @@ def fill_question(session: Session, *fields: Any) -> Changes:
         item, task, place = session.record(TaskCursor).next_question(form.source)
     except SteeringError as error:
         return {"vote_status": render.message(str(error), "error")}
-    words = text.TAKEN.format(id=item.id, task=task.name, place=place, n=len(task.items))
+    words = " ".join([text.TAKEN.format(id=item.id, task=task.name, place=place, n=len(task.items)), *task.notes])
     return {
         "vote_question": item.question,
         "vote_choices": "\n".join(item.choices),
