@@ -12,7 +12,7 @@ from steering.measure.budgets import KL_PERCENTILE, UNSTEERED_TOKENS, strength_a
 from steering.measure.effects import neutral_prompts
 from steering.models.language_model import LanguageModel
 from steering.steer.intervention import plan, steer
-from steering.steer.settings import LARGEST_STRENGTH, SteeringSettings
+from steering.steer.settings import LARGEST_STRENGTH, OPERATORS, SteeringSettings
 from steering.vectors.vector import SteeringVector
 
 Make = Callable[..., SteeringVector]
@@ -110,6 +110,14 @@ def test_settings_decide_what_a_budget_means(llama: LanguageModel, vector_for: M
     assert response > everywhere * 1.001
     late = SteeringSettings(profile="late")
     assert strength_at(llama, vector, 0.5, late).lam != pytest.approx(everywhere, rel=0.05)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_every_operator_has_a_budget(llama: LanguageModel, vector_for: Make, operator: str) -> None:
+    vector, settings = vector_for(llama), SteeringSettings(operator=operator)
+    found = strength_at(llama, vector, 0.2, settings)
+    again = directly(llama, vector, found.lam, settings).quantile(KL_PERCENTILE).item()
+    assert again == pytest.approx(0.2, rel=0.02)
 
 
 def test_it_is_measured_once(llama: LanguageModel, vector_for: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ _TOLERANCE = 0.01
 """Largest difference of the logarithms of a divergence and its budget."""
 
 _FIRST_SIZE = 0.1
-"""Residual norms that the first strength tried adds, summed over the layers."""
+"""Of the first strength tried, summed over the layers: residual norms added, shares taken out, or angles in radians."""
 
 _LARGEST_STEP = math.log(8.0)
 """Of log λ, while the budget is still outside the strengths that were tried."""
@@ -182,7 +182,7 @@ def strength_at(
         model: the model that is steered.
         vector: a vector in its space.
         kl: the budget in nats: `KL_PERCENTILE` of KL(steered ‖ unsteered) over the tokens of the texts.
-        settings: scale, layer profile and positions.
+        settings: scale, layer profile, positions and operator.
         texts: of the same model; its own by default. Given where many vectors are measured, so that they are read once.
         side: 1 for λ > 0, −1 for λ < 0, 0 for the positions of both sides together.
         progress: told after every strength that was tried.
@@ -199,7 +199,10 @@ def strength_at(
     if not intervention.active:
         raise SteeringError(f"The vector of {vector.concept} is zero at every layer, so no λ reaches a KL budget.")
     texts = texts or unsteered_texts(model)
-    size = (intervention.offsets.norm(dim=-1) / residual_norms(model).clamp(min=EPSILON)).sum().item()
+    amounts = intervention.rows.norm(dim=-1)
+    if intervention.operator == "add":
+        amounts = amounts / residual_norms(model).clamp(min=EPSILON)
+    size = amounts.sum().item()
 
     def make() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         lam, reached = _solve(lambda lam: texts.kl(intervention, lam, side), _FIRST_SIZE / size, budget, progress)

@@ -22,8 +22,9 @@ from steering.vectors import EPSILON, SteeringVector
 FITTED = "fitted"
 """Name of the fitted profile beside those of `PROFILES`."""
 
-_RIDGE = 0.01
-"""Added to the diagonal of the quadratic form, as a share of its mean: the form rests on some dozens of positions."""
+_RIDGE = 0.1
+"""Added to the diagonal of the quadratic form, as a share of its mean. It spreads the weights over more layers: the form rests
+on some dozens of positions and on small changes, and a few layers with large weights leave that range first."""
 
 
 @dataclass(frozen=True)

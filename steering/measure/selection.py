@@ -84,19 +84,19 @@ class TransferComparison:
     kept: tuple[tuple[float, ...], ...]
     random: tuple[float, ...]
 
-    def chosen_without(self, concept: str) -> int:
-        """Index of the configuration that keeps most on average over the cases of all other concepts."""
+    def chosen_without(self, case: int) -> int:
+        """Index of the configuration that keeps most on average over the cases of all concepts but that of one case."""
 
         def mean_of_others(config: int) -> float:
             shares = zip(self.cases, self.kept[config], strict=True)
-            return statistics.fmean(share for case, share in shares if case.concept != concept)
+            return statistics.fmean(share for other, share in shares if other.concept != self.cases[case].concept)
 
         return max(range(len(self.configs)), key=mean_of_others)
 
     @property
     def left_out(self) -> tuple[float, ...]:
         """For every case, what the configuration that was chosen without its concept keeps."""
-        return tuple(self.kept[self.chosen_without(case.concept)][place] for place, case in enumerate(self.cases))
+        return tuple(self.kept[self.chosen_without(case)][case] for case in range(len(self.cases)))
 
     def as_json(self) -> dict[str, Any]:
         """The record as JSON can write it."""
@@ -114,7 +114,7 @@ class TransferComparison:
             "ways": configs,  # The key's earlier name.
             "random": list(self.random),
             "left_out": {
-                "chosen": [self.chosen_without(case.concept) for case in self.cases],
+                "chosen": [self.chosen_without(case) for case in range(len(self.cases))],
                 "kept": list(self.left_out),
                 "mean_kept": statistics.fmean(self.left_out),
                 "least": min(self.left_out),
