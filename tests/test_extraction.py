@@ -14,7 +14,7 @@ from steering.vectors.vector import SteeringVector
 
 N, LAYERS, D = 40, 3, 24
 METHODS = tuple(DIRECTION_METHODS)
-KEEPING = ("pca", "mean", "logistic")
+KEEPING = ("pca", "mean", "logistic", "lda")
 """The methods that find the mean difference; `pca_centred` takes it away."""
 
 

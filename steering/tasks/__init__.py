@@ -2,7 +2,7 @@
 
 from steering.tasks.answers import READERS, SAME, letter
 from steering.tasks.designs import DESIGNS, concept_from_task
-from steering.tasks.prompting import LAYOUTS, MODES, Request, Style, preview, requests, scored
+from steering.tasks.prompting import LAYOUTS, MODES, Request, Style, preview, requests, scored, solved_examples
 from steering.tasks.task import GENERATED, Item, Task, load_task, task_names
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "preview",
     "requests",
     "scored",
+    "solved_examples",
     "task_names",
 ]

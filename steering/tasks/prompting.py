@@ -3,13 +3,14 @@
 Nothing here runs the model; it only uses its tokenizer. `preview` shows a prompt before anything is run.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from steering.errors import SteeringError, check_whole
 from steering.models import LIST_HEAD, LIST_SIGN, LanguageModel
 from steering.tasks.answers import letter
 from steering.tasks.task import Item, Task
+from steering.vectors import Example
 
 MODES = ("auto", "generate", "likelihood")
 """How a question is answered: by a text that the answer is read out of, or by the choice that the model finds likeliest.
@@ -184,6 +185,30 @@ def plain_prompt(task: Task, item: Item, style: Style, solved: tuple[Item, ...] 
         solved: questions that stand before it with their answers.
     """
     return _writer(task, style)(item, solved, task.kind, True)
+
+
+def solved_examples(child: LanguageModel, requests: Sequence[Request], style: Style, task: Task) -> tuple[Example, ...]:
+    """Questions with their right answers, for a vector that is trained on a task, see `vectors.train`.
+
+    Where choices are weighed, the other choices are the wrong continuations. Where answers are written, the right
+    continuation is the worked solution with its answer, as in a few-shot prompt.
+
+    Args:
+        child: the model whose tokenizer and chat template are used.
+        requests: the questions as they are put.
+        style: how they are put.
+        task: that they are of.
+    """
+    plain = style.plain_for(task, child)
+    built = []
+    for request in requests:
+        right = ord(request.item.answer) - ord("A") if request.tails else 0
+        tails = request.tails
+        if not tails:
+            solution = f"{' ' if plain else ''}{_solution(request.item, task.kind)}"
+            tails = (tuple(child.continuation_ids(request.text, solution, plain=plain)),)
+        built.append(Example(request.ids, tails[right], (*tails[:right], *tails[right + 1 :])))
+    return tuple(built)
 
 
 def preview(child: LanguageModel, task: Task, style: Style) -> str:
