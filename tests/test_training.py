@@ -38,10 +38,8 @@ SHORT = Training(steps=10, learning_rate=0.05)
 
 def examples(model: LanguageModel, n: int = 6) -> tuple[Example, ...]:
     """Prompts of several lengths with one wanted continuation."""
-    prompts = [
-        model.token_ids("The people on the platform talk about the weather and the food."[: 20 + 5 * n])
-        for n in range(n)
-    ]
+    text = "The people on the platform talk about the weather and the food, and they have never seen so much rain."
+    prompts = [model.token_ids(text[: 20 + 5 * number]) for number in range(n)]
     right = tuple(model.token_ids("rain")[-2:])
     return tuple(Example(tuple(prompt), right) for prompt in prompts)
 
@@ -94,13 +92,13 @@ def test_steering_at_the_stated_strength_gives_the_stated_loss(
 
 
 def test_the_same_seed_trains_the_same_vector_and_another_one_does_not(
-    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    llama: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    each, few = examples(model, 12), replace(SHORT, steps=5)
-    first = train(model, each, few)
-    assert not torch.equal(train(model, each, replace(few, seed=1)).directions, first.directions)
+    each, few = examples(llama, 12), replace(SHORT, steps=5)
+    first = train(llama, each, few)
+    assert not torch.equal(train(llama, each, replace(few, seed=1)).directions, first.directions)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
-    again = train(model, each, few)
+    again = train(llama, each, few)
     assert torch.equal(again.directions, first.directions)
     assert again.provenance == first.provenance
     json.dumps(first.provenance, allow_nan=False)
@@ -227,14 +225,15 @@ def test_something_is_held_out_and_something_is_not(count: int) -> None:
 
 def test_extraction_goes_through_training(llama: LanguageModel, tmp_path: Path) -> None:
     fractions: list[float] = []
-    vector = extract(llama, QUALITY, "gradient", progress=lambda _, fraction: fractions.append(fraction))
+    few = replace(QUALITY, pairs=PAIRS[:3])
+    vector = extract(llama, few, "gradient", progress=lambda _, fraction: fractions.append(fraction))
     assert fractions == sorted(fractions)
     assert (vector.method, vector.concept, vector.labels) == ("gradient", "quality", ("good", "bad"))
     assert vector.provenance["lam"] > 0
-    assert vector.provenance["pairs"] == len(PAIRS)
-    assert {quality.dropped for quality in vector.quality} == {len(PAIRS) - 1}, "one of seven pairs is held out"
+    assert vector.provenance["pairs"] == 3
+    assert {quality.dropped for quality in vector.quality} == {2}, "one of three pairs is held out"
     assert vector.projections is not None
-    assert vector.projections.shape == (llama.n_layers, len(PAIRS))
+    assert vector.projections.shape == (llama.n_layers, 3)
     assert vector.projections.abs().max() <= 1 + 1e-6
     save_vector(vector, tmp_path / "v.safetensors")
     back = load_vector(tmp_path / "v.safetensors", llama)
