@@ -51,8 +51,8 @@ TRANSFER_CONFIGS = tuple(
         ]
     )
 )
-"""What `compare` tries by default: the default, and one change at a time. "gradient" is tried only where it is named: each concept
-costs a training."""
+"""What `compare` tries by default: the default, and one change at a time. "gradient" is tried only where it is named: each
+concept costs a training."""
 
 
 @dataclass(frozen=True)
