@@ -205,6 +205,14 @@ def test_solved_questions_of_a_task_become_examples(llama: LanguageModel, tmp_pa
         ]
 
 
+def test_an_entry_of_a_list_is_answered_by_its_word_alone(llama: LanguageModel, tmp_path: Path) -> None:
+    path, style = tmp_path / "own.jsonl", Style(layout="list")
+    path.write_text(json.dumps({"id": "1", "question": "walk", "answer": "walked"}), "utf-8")
+    task = load_task(path)
+    (example,) = solved_examples(llama, requests(llama, task, style), style, task)
+    assert llama.tokenizer.decode(list(example.right)).strip() == "walked"
+
+
 def test_neutral_text_is_what_the_model_writes(model: LanguageModel) -> None:
     texts = neutral_text(model)
     assert len({tuple(text[:NEUTRAL_PROMPT]) for text in texts}) == len(texts)
@@ -225,15 +233,15 @@ def test_something_is_held_out_and_something_is_not(count: int) -> None:
 
 def test_extraction_goes_through_training(llama: LanguageModel, tmp_path: Path) -> None:
     fractions: list[float] = []
-    few = replace(QUALITY, pairs=PAIRS[:3])
+    few = replace(QUALITY, pairs=PAIRS[:4])
     vector = extract(llama, few, "gradient", progress=lambda _, fraction: fractions.append(fraction))
     assert fractions == sorted(fractions)
     assert (vector.method, vector.concept, vector.labels) == ("gradient", "quality", ("good", "bad"))
     assert vector.provenance["lam"] > 0
-    assert vector.provenance["pairs"] == 3
-    assert {quality.dropped for quality in vector.quality} == {2}, "one of three pairs is held out"
+    assert vector.provenance["pairs"] == 4
+    assert {quality.dropped for quality in vector.quality} == {3}, "one of four pairs is held out"
     assert vector.projections is not None
-    assert vector.projections.shape == (llama.n_layers, 3)
+    assert vector.projections.shape == (llama.n_layers, 4)
     assert vector.projections.abs().max() <= 1 + 1e-6
     save_vector(vector, tmp_path / "v.safetensors")
     back = load_vector(tmp_path / "v.safetensors", llama)

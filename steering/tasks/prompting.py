@@ -191,7 +191,7 @@ def solved_examples(child: LanguageModel, requests: Sequence[Request], style: St
     """Questions with their right answers, for a vector that is trained on a task, see `vectors.train`.
 
     Where choices are weighed, the other choices are the wrong continuations. Where answers are written, the right
-    continuation is the worked solution with its answer, as in a few-shot prompt.
+    continuation is what a few-shot prompt has there: the answer in a list, else the worked solution with its answer.
 
     Args:
         child: the model whose tokenizer and chat template are used.
@@ -199,13 +199,14 @@ def solved_examples(child: LanguageModel, requests: Sequence[Request], style: St
         style: how they are put.
         task: that they are of.
     """
-    plain = style.plain_for(task, child)
+    plain, is_list = style.plain_for(task, child), style.layout_for(task) == "list"
     built = []
     for request in requests:
         right = ord(request.item.answer) - ord("A") if request.tails else 0
         tails = request.tails
         if not tails:
-            solution = f"{' ' if plain else ''}{_solution(request.item, task.kind)}"
+            answer = request.item.answer if is_list else _solution(request.item, task.kind)
+            solution = f"{' ' if plain else ''}{answer}"
             tails = (tuple(child.continuation_ids(request.text, solution, plain=plain)),)
         built.append(Example(request.ids, tails[right], (*tails[:right], *tails[right + 1 :])))
     return tuple(built)

@@ -27,8 +27,8 @@ _LOOK_EVERY = 5
 _PATIENCE = 4
 """Training ends when so many looks in a row have found nothing better."""
 
-_BATCH_EXAMPLES = 8
-"""Examples of one step."""
+_BATCH_ROWS = 12
+"""Texts that are read in one step; a pair that is trained on both sides takes four of them."""
 
 _BATCH_TOKENS = 512
 """Tokens in one backward pass, which keeps the activations of all layers in memory."""
@@ -61,7 +61,7 @@ class Training:
     layers: tuple[int, ...] | None = None
     positions: str = "all"
     two_sided: bool = False
-    steps: int = 60
+    steps: int = 40
     learning_rate: float = 0.03
     kl_weight: float = 0.1
     seed: int = 0
@@ -159,14 +159,15 @@ def _optimise(
     optimizer = torch.optim.Adam([run.parameter], lr=training.learning_rate)
     best, best_step, without_gain = run.parameter.detach().clone(), 0, 0
     before = least = run.look(held_out)
+    size = max(1, _BATCH_ROWS // ((1 + len(examples[0].wrong)) * (1 + training.two_sided)))
     order: list[int] = []
     step = 0
     while step < training.steps and without_gain < _PATIENCE:
         optimizer.param_groups[0]["lr"] = training.learning_rate * (1 - (1 - _LAST_RATE) * step / training.steps)
         step += 1
-        if len(order) < _BATCH_EXAMPLES:
+        if len(order) < size:
             order += torch.randperm(len(kept), generator=generator).tolist()
-        batch, order = order[:_BATCH_EXAMPLES], order[_BATCH_EXAMPLES:]
+        batch, order = order[:size], order[size:]
         loss = run.backward([kept[place] for place in batch], run.some_neutral(generator))
         optimizer.step()
         progress(f"Training step {step} of at most {training.steps}, loss {loss:.2f}", step / training.steps)
@@ -243,7 +244,7 @@ class _Run:
         lambdas = [question.lam for question in questions for _ in question.candidates]
         with self._steered(starts, lambdas):
             means = torch.stack([tokens.mean() for tokens in log_probabilities(self.model, rows, starts)])
-        each = means.split([len(question.candidates) for question in questions])
+        each = torch.split(means, [len(question.candidates) for question in questions])
         return torch.stack([-one[0] if len(one) == 1 else -one.log_softmax(dim=0)[0] for one in each])
 
     def _divergence(self, texts: Sequence[list[int]]) -> torch.Tensor:
