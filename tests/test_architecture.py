@@ -33,7 +33,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "activations",
     ),
     "concepts": ("concept", "layouts", "reading", "files", "lint"),
-    "vectors": ("directions", "vector", "extraction"),
+    "vectors": ("directions", "vector", "examples", "neutral_text", "training", "extraction"),
     "transfer": ("layer_maps", "covariance", "width_maps", "paired_rows", "all_pairs", "alignment", "carry"),
     "steer": (
         "settings",

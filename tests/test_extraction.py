@@ -15,7 +15,7 @@ from steering.vectors.vector import SteeringVector
 N, LAYERS, D = 40, 3, 24
 METHODS = tuple(DIRECTION_METHODS)
 KEEPING = ("pca", "mean", "logistic")
-"""The methods that find the mean difference; `pca_centred` takes it away."""
+"""The methods that find the mean difference; `pca_centred` takes it away, and `lda` whitens it."""
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -50,6 +50,34 @@ def test_a_planted_direction_is_found_with_its_sign(method: str) -> None:
     assert (cosines(vector) > 0.99).all()
     assert all(vector.signal)
     assert vector.method == method
+
+
+def leaning(n: int, width: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Differences `[n, width]` about a mean with noise that is far stronger along some dimensions; mean and variances."""
+    variances = torch.linspace(0.1, 30, width, dtype=torch.float64)
+    mean = torch.nn.functional.normalize(draw(width, seed=7), dim=0)
+    return mean + variances.sqrt() * draw(n, width, seed=8), mean, variances
+
+
+def test_lda_is_the_mean_whitened_by_the_covariance() -> None:
+    differences, mean, variances = leaning(20_000, 12)
+    cosine = torch.nn.functional.cosine_similarity
+    assert cosine(DIRECTION_METHODS["lda"](differences), mean / variances, dim=0) > 0.99
+    assert cosine(DIRECTION_METHODS["mean"](differences), mean / variances, dim=0) < 0.9
+
+
+@pytest.mark.parametrize("n", [8, 60])
+def test_lda_does_not_depend_on_dimensions_that_the_differences_do_not_span(n: int) -> None:
+    differences, _, _ = leaning(n, 20)
+    basis = torch.linalg.qr(draw(50, 20, seed=9)).Q
+    inside, outside = DIRECTION_METHODS["lda"](differences), DIRECTION_METHODS["lda"](differences @ basis.T)
+    torch.testing.assert_close(outside, basis @ inside, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(DIRECTION_METHODS["lda"](1e6 * differences) / 1e6, inside, rtol=1e-6, atol=1e-9)
+
+
+def test_lda_of_equal_differences_is_the_difference() -> None:
+    difference = draw(6, seed=10)
+    torch.testing.assert_close(DIRECTION_METHODS["lda"](difference.repeat(5, 1)), difference)
 
 
 def test_centring_loses_the_planted_direction() -> None:

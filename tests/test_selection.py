@@ -9,7 +9,6 @@ from steering.errors import SteeringError
 from steering.measure.budgets import strength_at
 from steering.measure.effects import effect
 from steering.measure.selection import (
-    SLOW_METHODS,
     TRANSFER_CONFIGS,
     Case,
     TransferComparison,
@@ -104,7 +103,7 @@ def test_configurations_follow_the_tables() -> None:
     """A direction method, layer map or width map that is added is compared without another entry."""
     assert len(set(TRANSFER_CONFIGS)) == len(TRANSFER_CONFIGS)
     assert TRANSFER_CONFIGS[0] == TransferConfig()
-    assert {config.method for config in TRANSFER_CONFIGS} == set(DIRECTION_METHODS) - SLOW_METHODS
+    assert {config.method for config in TRANSFER_CONFIGS} == set(DIRECTION_METHODS)
     assert {config.layers for config in TRANSFER_CONFIGS} == set(LAYER_MAPS)
     assert {config.width for config in TRANSFER_CONFIGS} == set(WIDTH_MAPS) - {"none"}
     product = all_configs(("pca", "mean"), ("relative", "best"), ("ridge",))

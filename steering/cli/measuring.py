@@ -31,7 +31,7 @@ from steering.measure import (
 )
 from steering.steer import POSITIONS, SCALES, SteeringSettings
 from steering.transfer import LAYER_MAPS, WIDTH_MAPS
-from steering.vectors import DIRECTION_METHODS
+from steering.vectors import METHODS
 
 _EVERY = "Repeat for several; every combination is tried."
 
@@ -93,7 +93,7 @@ def retention_command(
 @click.option("--parent", required=True, help="Bundled name, Hub id, folder or .gguf file.")
 @child_option
 @concepts_option
-@click.option("--method", "methods", multiple=True, type=click.Choice(list(DIRECTION_METHODS)), help=_EVERY)
+@click.option("--method", "methods", multiple=True, type=click.Choice(METHODS), help=_EVERY)
 @click.option("--layers", multiple=True, type=click.Choice(list(LAYER_MAPS)), help=_EVERY)
 @click.option("--width", "widths", multiple=True, type=click.Choice(list(WIDTH_MAPS)), help=_EVERY)
 @click.option("--both", is_flag=True, help="Carry in both directions, and choose on both.")

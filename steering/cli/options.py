@@ -13,7 +13,7 @@ from steering.formatting import number
 from steering.measure import KL_BUDGET, check_budget
 from steering.steer import OPERATORS, PROFILES, SCALES
 from steering.transfer import LAYER_MAPS, WIDTH_MAPS
-from steering.vectors import DIRECTION_METHODS
+from steering.vectors import METHODS
 
 Command = Callable[..., Any]
 
@@ -99,9 +99,7 @@ parent_option = click.option("--parent", help="Bundled name, Hub id, folder or .
 vector_option = click.option(
     "--vector", "vector_file", type=click.Path(path_type=Path), help="A vector file instead of --parent and --concept."
 )
-method_option = click.option(
-    "--method", type=click.Choice(list(DIRECTION_METHODS)), default="pca", help="How a direction is found."
-)
+method_option = click.option("--method", type=click.Choice(METHODS), default="pca", help="How a direction is found.")
 maps_options = together(
     click.option(
         "--layers",

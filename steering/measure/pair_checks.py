@@ -18,10 +18,10 @@ from steering.vectors import (
     CHANCE_ACCURACY,
     EPSILON,
     FOLDS,
-    check_method,
     differ_beyond_rounding,
     direction,
     held_out,
+    method_of_folds,
     no_signal_message,
     record_pairs,
     rounding_share,
@@ -158,7 +158,7 @@ def read_design(model: LanguageModel, concept: Concept, method: str, *, progress
     Args:
         model: the model that reads.
         concept: the pairs.
-        method: a key of `DIRECTION_METHODS`.
+        method: one of `METHODS`; directions are fitted by its `method_of_folds`.
         progress: told how far the reading is.
 
     Raises:
@@ -185,7 +185,7 @@ def design(
     Raises:
         SteeringError: unknown method.
     """
-    check_method(method)
+    method = method_of_folds(method)
     coordinates = torch.linalg.qr((positive - negative).permute(1, 2, 0), mode="r").R
     return Design(
         concept, model_name, method, coordinates.permute(2, 0, 1), differ_beyond_rounding(positive, negative, noise)

@@ -36,9 +36,6 @@ class TransferConfig:
         return f"{self.method}, {self.layers}, {self.width}, skip {self.skip}, {self.rows} rows a dimension"
 
 
-SLOW_METHODS = frozenset({"gradient"})
-"""Direction methods that are compared only where they are named: each concept costs a training."""
-
 _EQUAL_WIDTHS = frozenset({"none"})
 """Width maps that two models of different width cannot use, compared only where they are named."""
 
@@ -50,11 +47,12 @@ TRANSFER_CONFIGS = tuple(
             *(TransferConfig(width=width) for width in WIDTH_MAPS if width not in _EQUAL_WIDTHS),
             *(TransferConfig(skip=skip) for skip in (0, 1)),
             *(TransferConfig(rows=rows) for rows in (4, 8)),
-            *(TransferConfig(method=method) for method in DIRECTION_METHODS if method not in SLOW_METHODS),
+            *(TransferConfig(method=method) for method in DIRECTION_METHODS),
         ]
     )
 )
-"""What `compare` tries by default: the default, and one change at a time."""
+"""What `compare` tries by default: the default, and one change at a time. "gradient" is tried only where it is named: each
+concept costs a training."""
 
 
 @dataclass(frozen=True)

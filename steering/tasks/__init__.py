@@ -4,7 +4,17 @@ from steering.tasks.answers import READERS, SAME, STRICT, is_right, letter
 from steering.tasks.choices import ANSWERS
 from steering.tasks.designs import DESIGNS, SHOTS, concept_from_task
 from steering.tasks.item import Item
-from steering.tasks.prompting import LAYOUTS, MODES, Request, Style, preview, requests, right_text, scored
+from steering.tasks.prompting import (
+    LAYOUTS,
+    MODES,
+    Request,
+    Style,
+    preview,
+    requests,
+    right_text,
+    scored,
+    solved_examples,
+)
 from steering.tasks.reading import COLUMN_KEYS, DEFAULT_READING, Reading
 from steering.tasks.task import GENERATED, Task, describe, load_task, task_names
 
@@ -34,5 +44,6 @@ __all__ = [
     "requests",
     "right_text",
     "scored",
+    "solved_examples",
     "task_names",
 ]

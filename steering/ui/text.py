@@ -12,7 +12,7 @@ CONCEPT = "Concept"
 
 METHOD_SETTINGS = "Method settings"
 DIRECTION = "Direction"
-DIRECTION_INFO = "How a layer's direction is found from the pairs"
+DIRECTION_INFO = "How a layer's direction is found from the pairs; gradient trains for minutes"
 LAYER_MAP = "Layer map"
 LAYER_MAP_INFO = "Which parent layer feeds which child layer; 12-to-14 joins one pair of layers"
 LAYER_PAIR = "{parent} → {child}"

@@ -3,10 +3,12 @@
 Pure functions of differences, positive side minus negative side, at one layer. `extraction` applies them to every layer.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from sklearn.covariance import LedoitWolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
@@ -35,8 +37,8 @@ class LayerQuality:
     Attributes:
         pairwise_accuracy: share of held-out pairs whose positive side lies further along the direction.
         explained_variance: share of the differences' squared length that lies along the direction.
-        split_half_cosine: cosine between the directions of two halves of the pairs.
-        dropped: pairs whose two sides do not differ at this layer.
+        split_half_cosine: cosine between the directions of two halves of the pairs; not a number where it was not measured.
+        dropped: pairs that were not tested: their two sides do not differ at this layer, or a vector was trained on them.
     """
 
     pairwise_accuracy: float
@@ -80,12 +82,38 @@ def logistic(differences: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(fit.coef_[0])
 
 
+def lda(differences: torch.Tensor) -> torch.Tensor:
+    """Mean of the differences, whitened by their covariance about it, `[n_pairs, d]` to `[d]`.
+
+    The covariance is shrunk by Ledoit and Wolf's estimate towards a multiple of the identity, in the dimensions that the
+    differences span, and all is computed in float64: with fewer pairs than dimensions there is nothing else to estimate.
+    Source: Ledoit and Wolf 2004, as scikit-learn computes it.
+    """
+    rows = differences.double()
+    _, lengths, basis = torch.linalg.svd(rows, full_matrices=False)
+    basis = basis[lengths > lengths[0] * max(rows.shape) * torch.finfo(rows.dtype).eps]
+    coordinates = rows @ basis.T
+    covariance = torch.from_numpy(LedoitWolf().fit(coordinates.numpy()).covariance_)
+    scale = covariance.diagonal().mean()
+    if scale <= EPSILON:  # All differences are equal.
+        return rows.mean(dim=0)
+    return torch.linalg.solve(covariance / scale, coordinates.mean(dim=0)) @ basis
+
+
 DIRECTION_METHODS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "pca": pca,
     "pca_centred": pca_centred,
     "mean": mean,
     "logistic": logistic,
+    "lda": lda,
 }
+"""Methods that fit a direction to differences."""
+
+TRAINED = "gradient"
+"""The method that trains a direction through the model itself, see `training`."""
+
+METHODS = (*DIRECTION_METHODS, TRAINED)
+"""All methods that `extraction.extract` takes."""
 
 
 def check_method(method: str) -> None:
@@ -94,8 +122,17 @@ def check_method(method: str) -> None:
     Raises:
         SteeringError: unknown method.
     """
-    if method not in DIRECTION_METHODS:
-        raise SteeringError(f"Unknown direction method {method!r}. Choose one of {', '.join(DIRECTION_METHODS)}.")
+    if method not in METHODS:
+        raise SteeringError(f"Unknown direction method {method!r}. Choose one of {', '.join(METHODS)}.")
+
+
+def method_of_folds(method: str) -> str:
+    """The method for work that fits a direction hundreds of times, such as the check of every pair.
+
+    Training would take hours there, so "mean", the plainest method, stands in for it.
+    """
+    check_method(method)
+    return "mean" if method == TRAINED else method
 
 
 def units(rows: torch.Tensor) -> torch.Tensor:
@@ -161,6 +198,29 @@ def layer_quality(differences: torch.Tensor, method: str, n_pairs: int) -> Layer
         pairwise_accuracy=float((cosines > 0).double().mean()),
         explained_variance=float(cosines.square().mean()),
         split_half_cosine=float(halves[0] @ halves[1]),
+        dropped=n_pairs - len(differences),
+    )
+
+
+def trained_quality(differences: torch.Tensor, trained: torch.Tensor, n_pairs: int) -> LayerQuality:
+    """The quality of a direction that was trained on other pairs than these.
+
+    Args:
+        differences: those of held-out pairs that exceed rounding, `[n_usable, d]`.
+        trained: the direction, `[d]`, of any length.
+        n_pairs: number of pairs in all, those that it was trained on included.
+
+    Returns:
+        Its quality, with all pairs but these as dropped. The split-half cosine would take two more trainings, and is not a
+        number.
+    """
+    if not len(differences) or not trained.any():
+        return LayerQuality(CHANCE_ACCURACY, 0.0, math.nan, n_pairs - len(differences))
+    cosines = units(differences) @ units(trained.to(differences))
+    return LayerQuality(
+        pairwise_accuracy=float((cosines > 0).double().mean()),
+        explained_variance=float(cosines.square().mean()),
+        split_half_cosine=math.nan,
         dropped=n_pairs - len(differences),
     )
 

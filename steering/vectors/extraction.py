@@ -12,13 +12,18 @@ from steering.concepts import Concept, check_pairs
 from steering.errors import Progress, SteeringError, part_of, silent
 from steering.models import LanguageModel, record
 from steering.vectors.directions import (
+    DIRECTION_METHODS,
     NO_DIFFERENCE,
+    TRAINED,
     check_method,
     differ_beyond_rounding,
     direction,
     layer_quality,
+    trained_quality,
     units,
 )
+from steering.vectors.examples import is_held_out, pair_examples
+from steering.vectors.training import Training, train
 from steering.vectors.vector import SteeringVector
 
 
@@ -30,15 +35,20 @@ def extract(
     Args:
         model: the model that reads the pairs.
         concept: the contrast pairs.
-        method: a key of `DIRECTION_METHODS`.
-        progress: told how far the reading is.
+        method: one of `METHODS`.
+        progress: told how far the reading is, and the training where there is one.
 
     Raises:
         SteeringError: unknown method, pairs that cannot be used, or no layer with signal.
     """
-    positive, negative = record_pairs(model, concept, progress=part_of(progress, 0.0, 0.8))
-    progress(f"Finding the directions of {concept.name}", 0.8)
-    vector = fit(positive, negative, method, rounding_share(model))
+    check_method(method)
+    read = 0.1 if method == TRAINED else 0.8
+    positive, negative = record_pairs(model, concept, progress=part_of(progress, 0.0, read))
+    progress(f"Finding the directions of {concept.name}", read)
+    if method == TRAINED:
+        vector = _trained(model, concept, positive, negative, part_of(progress, read, 1.0))
+    else:
+        vector = fit(positive, negative, method, rounding_share(model))
     if not any(vector.signal):
         raise SteeringError(no_signal_message(model, concept))
     return replace(
@@ -48,6 +58,7 @@ def extract(
         concept=concept.name,
         labels=(concept.positive_label, concept.negative_label),
         provenance={
+            **vector.provenance,
             "pairs": len(concept.pairs),
             "pairs_hash": concept.digest,
             "dtype": str(model.dtype).removeprefix("torch."),
@@ -96,9 +107,11 @@ def fit(positive: torch.Tensor, negative: torch.Tensor, method: str, noise: floa
         A vector without model and concept.
 
     Raises:
-        SteeringError: unknown method.
+        SteeringError: unknown method, or one that needs the model itself.
     """
     check_method(method)
+    if method not in DIRECTION_METHODS:
+        raise SteeringError(f"The method {method!r} needs the model and not its activations alone: use extract().")
     differences = positive - negative
     usable = differ_beyond_rounding(positive, negative, noise)
     directions, quality, projections = [], [], []
@@ -117,3 +130,20 @@ def fit(positive: torch.Tensor, negative: torch.Tensor, method: str, noise: floa
         quality=tuple(quality),
         projections=torch.stack(projections).float(),
     )
+
+
+def _trained(
+    model: LanguageModel, concept: Concept, positive: torch.Tensor, negative: torch.Tensor, progress: Progress
+) -> SteeringVector:
+    """A trained vector, with its quality on the pairs that were held out from training."""
+    vector = train(model, pair_examples(model, concept), Training(two_sided=True), progress=progress)
+    differences = positive - negative
+    usable = differ_beyond_rounding(positive, negative, rounding_share(model))
+    count = len(differences)
+    held_out = torch.tensor([is_held_out(number, count) for number in range(count)])
+    quality = tuple(
+        trained_quality(differences[held_out & usable[:, layer], layer], row, count)
+        for layer, row in enumerate(vector.directions)
+    )
+    projections = (units(differences) * units(vector.directions.double())).sum(dim=-1).T
+    return replace(vector, quality=quality, projections=projections.float())

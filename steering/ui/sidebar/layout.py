@@ -11,7 +11,7 @@ from steering.steer import OPERATORS, POSITIONS, SCALES, Sampling
 from steering.transfer import LAYER_MAPS, WIDTH_MAPS, named_pair
 from steering.ui import text
 from steering.ui.state import profiles
-from steering.vectors import DIRECTION_METHODS
+from steering.vectors import METHODS
 
 
 def build(parent: str, child: str, concept: str, allowed: Sequence[str]) -> dict[str, gr.blocks.Block]:
@@ -36,7 +36,7 @@ def build(parent: str, child: str, concept: str, allowed: Sequence[str]) -> dict
     page["concept"] = gr.Dropdown(list(bundled_concepts()), value=concept, label=text.CONCEPT, elem_id="concept")
     page["vector"] = gr.HTML(apply_default_css=False, elem_id="vector")
     with gr.Accordion(text.METHOD_SETTINGS, open=False):
-        page["method"] = _menu(text.DIRECTION, text.DIRECTION_INFO, list(DIRECTION_METHODS), "pca")
+        page["method"] = _menu(text.DIRECTION, text.DIRECTION_INFO, list(METHODS), "pca")
         page["layers"] = _menu(
             text.LAYER_MAP, text.LAYER_MAP_INFO, layer_map_choices("relative"), "relative", custom=True
         )

@@ -38,13 +38,13 @@ class Settings:
         parent: model that the direction is extracted from.
         child: model that is steered.
         concept: name of the concept.
-        method: a key of `DIRECTION_METHODS`.
+        method: one of `METHODS`.
         layers: a key of `LAYER_MAPS`, or one pair of layers such as "12-to-14".
         width: a key of `WIDTH_MAPS`.
         scale: a key of `SCALES`: what λ = 1 means.
         profile: a key of `PROFILES`, or one weight per layer; `profiles` describes its field.
         positions: which tokens are steered.
-        operator: a key of `OPERATORS`: what is done with the vector.
+        operator: one of `OPERATORS`: what is done with the vector.
         sampling: how tokens are chosen.
         chat: whether the child's chat template is used.
         system: the system prompt; "" for none.

@@ -22,7 +22,7 @@ from steering.ui.state.settings import FIELDS, FILE_PREFIX, Settings, required_n
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.library import render, text
 from steering.ui.tabs.library.comparing import COMPARISON_OUTPUTS, compare_vectors
-from steering.vectors import DIRECTION_METHODS, SteeringVector
+from steering.vectors import METHODS, SteeringVector
 
 LONG_TASK = LongTask("library", ("lib_save", "lib_upload", "lib_check", "lib_write"), "lib_stop", "lib_status")
 
@@ -188,7 +188,7 @@ class SavedVectors:
         report = vector.report or {}
         concept = library.as_concept(vector, FILE_PREFIX + state.name)
         vector_fields = {
-            "method": vector.method if vector.method in DIRECTION_METHODS else settings.method,
+            "method": vector.method if vector.method in METHODS else settings.method,
             "layers": str(report.get("layers", settings.layers)),
             "width": str(report.get("width", settings.width)),
         }
