@@ -20,7 +20,7 @@ LIST_SIGN = " →"
 """Between a question and its answer in a list."""
 
 _PAIRS_A_LIST = 8
-_LISTS_A_RELATION = 4
+_LISTS_A_RELATION = 3
 
 _HELD_OUT_RELATIONS = 24
 """Relations of one list each, which stands where `transfer.alignment` holds texts out: a map is judged on relations that it has
