@@ -89,7 +89,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "overview",
     ),
     "interop": ("baked", "tensors", "control_vectors", "lm_eval", "vllm", "compatibility", "export", "harness"),
-    "plots": ("figures", "tasks", "pairs"),
+    "plots": ("figures", "tasks", "pairs", "gains"),
     "library": ("saved_vectors", "sessions"),
     "bench": ("generation", "scoring"),
     "ui": ("text", "background", "state", "render", "events", "sidebar", "questions", "viewer", "look", "tabs", "app"),

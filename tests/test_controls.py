@@ -160,14 +160,14 @@ def test_a_choice_is_sampled_as_often_as_it_is_likely() -> None:
     answer = judge("choice", item, Outcome(scores=(-4.0, -10.0)))
     items = [replace(item, id=f"q{place}", question=f"{place}?") for place in range(400)]
     baseline = Column(0.0, (answer,) * 400, ("A",) * 400)
-    drawn = drawn(baseline, items, seed=0)
+    sample = drawn(baseline, items, seed=0)
     share = 1 / (1 + math.exp(-1.5 / TEMPERATURE))
-    assert drawn.accuracy == pytest.approx(share, abs=0.05)
-    assert drawn == drawn(baseline, items, seed=0)
-    assert drawn != drawn(baseline, items, seed=1)
+    assert sample.accuracy == pytest.approx(share, abs=0.05)
+    assert sample == drawn(baseline, items, seed=0)
+    assert sample != drawn(baseline, items, seed=1)
 
     fewer = Column(0.0, (answer,) * 200, ("A",) * 200)
-    assert drawn(fewer, items[7:207], seed=0).answers == drawn.answers[7:207], "a sample does not depend on the others"
+    assert drawn(fewer, items[7:207], seed=0).answers == sample.answers[7:207], "a sample does not depend on the others"
 
 
 def test_runs_of_different_seeds_share_no_sample_and_no_random_vector(

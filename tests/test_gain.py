@@ -39,7 +39,11 @@ def task(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     rows: list[dict[str, object]] = []
     for split, count in (("train", 10), ("validation", 5), ("test", 6)):
         for place in range(count):
-            row: dict[str, object] = {"question": f"{split[:2]}{place}", "split": split, "answer": f"{split[0]}{place}x"}
+            row: dict[str, object] = {
+                "question": f"{split[:2]}{place}",
+                "split": split,
+                "answer": f"{split[0]}{place}x",
+            }
             if request.param == "choices":
                 row |= {"choices": ["a train", "the gardens", "rain"], "answer": place % 3}
             rows.append(row)
@@ -61,7 +65,9 @@ def test_a_trial_weighs_choices_as_an_evaluation_does(
     assert [trial.right for trial in trials] == [sum(column.correct) for column in written]
 
 
-def test_a_trial_counts_what_greedy_decoding_writes(child: LanguageModel, vector: SteeringVector, tmp_path: Path) -> None:
+def test_a_trial_counts_what_greedy_decoding_writes(
+    child: LanguageModel, vector: SteeringVector, tmp_path: Path
+) -> None:
     """Questions whose right answer is what the steered child writes are all right, and those of another strength are not."""
     settings = SteeringSettings(positions="response")
     intervention, style = plan(child, vector, settings), Style(plain=True, layout="question")
@@ -118,7 +124,9 @@ def test_nothing_is_chosen_on_the_test_part(task: Path) -> None:
 
 def test_a_task_without_training_questions_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "few.csv"
-    path.write_text("question,answer,split\n" + "".join(f"a{n},b{n},{['validation', 'test'][n % 2]}\n" for n in range(9)))
+    path.write_text(
+        "question,answer,split\n" + "".join(f"a{n},b{n},{['validation', 'test'][n % 2]}\n" for n in range(9))
+    )
     with pytest.raises(SteeringError, match="0 training questions"):
         run_gain(path)
 

@@ -24,6 +24,9 @@ from steering.vectors import save_vector
 @click.option("--shots", type=int, default=SHOTS, help="Solved questions in the pairs and in the few-shot prompt.")
 @click.option("--limit", type=int, help="Report at most so many questions, chosen at random.")
 @click.option("--seed", type=int, default=0, help="Of all that is drawn.")
+@click.option(
+    "--trained", is_flag=True, help="Also vectors that are trained by gradient, in the child and in the parent."
+)
 @click.option("--both-ways", is_flag=True, help="Then the same with parent and child exchanged.")
 @click.option("--vector", "vector_file", type=click.Path(path_type=Path), help="Keep the carried vector in this file.")
 @click.option("--table", type=click.Path(path_type=Path), help="Write the table of all tasks to this Markdown file.")

@@ -109,7 +109,9 @@ maps_options = together(
     ),
     click.option("--width", type=click.Choice(list(WIDTH_MAPS)), default="ridge", help="How widths are joined."),
     click.option(
-        "--anchors", metavar="texts|lists|FILE", help="Bundled anchors by name, or a file of your own, one text a line."
+        "--anchors",
+        metavar="texts|lists|questions|FILE",
+        help="Bundled anchors by name, or a file of your own, one text a line.",
     ),
 )
 steering_options = together(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from steering.errors import Progress, silent
+from steering.errors import Progress, SteeringError, silent
 from steering.evaluation.columns import Column
 from steering.evaluation.controls import INSTRUCTION, TEMPERATURE, drawn
 from steering.evaluation.forced import Trial, TrialResult, run_trials
@@ -17,8 +17,8 @@ from steering.evaluation.voting import poll
 from steering.models import LanguageModel
 from steering.stats import derived_seed
 from steering.steer import DEFAULT_SETTINGS, Sampling, SteeringSettings, plan
-from steering.tasks import Style, Task, scored
-from steering.vectors import SteeringVector
+from steering.tasks import Style, Task, requests, scored, solved_examples
+from steering.vectors import SteeringVector, Training, train
 
 FIRST_DEPTH = 0.5
 """Layers from this share of the depth on are tried: a vector of a task acts where the answer is being formed."""
@@ -34,6 +34,9 @@ BEST_LAYERS = 3
 
 SAMPLES = 5
 """Answers of which self-consistency takes the most frequent one."""
+
+TRAINING_STEPS = 60
+"""Most steps of a trained vector."""
 
 LEAD_INS = (" The answer is", " It is", ":")
 """Beginnings of an answer that ask for its form alone."""
@@ -131,7 +134,13 @@ def steered(
         positions: steered positions.
     """
     n = parts.child.n_layers
-    candidates = [layer for layer in layers or range(int(FIRST_DEPTH * n), n) if vector.signal[layer]]
+    with_signal = [layer for layer in range(n) if vector.signal[layer]]
+    wanted = range(int(FIRST_DEPTH * n), n) if layers is None else layers
+    candidates = [layer for layer in with_signal if layer in wanted] or with_signal
+    if not candidates:
+        raise SteeringError(
+            f"The vector of the arm {name!r} is zero at every layer, so there is nothing to steer with."
+        )
 
     def settings(layer: int) -> SteeringSettings:
         return SteeringSettings(profile=[float(place == layer) for place in range(n)], positions=positions)
@@ -194,6 +203,25 @@ def prompted(parts: Parts, name: str, vector: SteeringVector, styles: Mapping[st
     words = max(results, key=lambda each: results[each].score)
     chosen = {"prompt": words, "validation_right": results[words].right}
     return Arm(name, parts.answers(vector, 0.0, name, style=styles[words]), chosen)
+
+
+def trained_vector(
+    model: LanguageModel, task: Task, style: Style, layer: int, seed: int, progress: Progress
+) -> SteeringVector:
+    """A vector of one layer that is trained by gradient on a task's training part.
+
+    Args:
+        model: the parent or the child.
+        task: any part of the task; its pool is the training part.
+        style: how questions are put.
+        layer: the layer that is trained.
+        seed: of the order of the questions.
+        progress: told after every step.
+    """
+    pool = replace(task, items=task.pool, pool=())
+    examples = solved_examples(model, requests(model, pool, style), style, pool)
+    training = Training(layers=(layer,), positions="response", steps=TRAINING_STEPS, seed=seed)
+    return train(model, examples, training, concept=task.name, progress=progress)
 
 
 def lead_ins(style: Style) -> dict[str, Style]:

@@ -5,7 +5,7 @@ answered once by every arm. The arms beside the carried vector are what else cou
 what a few-shot prompt reaches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from steering.evaluation.arms import (
     prompted,
     self_consistency,
     steered,
+    trained_vector,
     unsteered,
 )
 from steering.evaluation.evaluation import SIGNIFICANT
@@ -40,6 +41,9 @@ CONTROLS = ("random", "flipped", "format-only", "first-token")
 
 PAPER = SteeringSettings(scale="unit", profile="all", positions="all")
 """How arXiv 2512.19069 steers."""
+
+_ARMS_FROM = 0.32
+"""Of the progress bar; before it vectors are made and carried."""
 
 DISCORDANT = 0.2
 """Share of questions that two arms answer differently, for the power that is stated before a run."""
@@ -164,6 +168,7 @@ def gain(
     method: str = "mean",
     shots: int = SHOTS,
     limit: int | None = None,
+    trained: bool = False,
     seed: int = 0,
     store: Path | None = None,
     resume: bool = False,
@@ -179,6 +184,8 @@ def gain(
         method: direction method.
         shots: solved questions in the design "shots" and in the few-shot prompt.
         limit: at most so many questions are reported, chosen at random.
+        trained: also train a vector by gradient in the child, which shows what one vector can do there, and one in the parent
+            that is carried; minutes more.
         seed: of everything that is drawn.
         store: see `evaluation.evaluate`.
         resume: see `evaluation.evaluate`.
@@ -195,11 +202,12 @@ def gain(
     style = Style(plain=True)
     parts = Parts(child, validation, test, style, _longest(child, test, style), Store.open(store, resume=resume), seed)
 
+    anchors = anchors_for(style, test)
     carried = transfer(
         extract(parent, concept, method, progress=part_of(progress, 0.0, 0.05)),
         parent,
         child,
-        anchors=anchors_for(style, test),
+        anchors=anchors,
         progress=part_of(progress, 0.05, 0.3),
     )
     own = extract(child, concept, method, progress=part_of(progress, 0.3, 0.32))
@@ -208,31 +216,43 @@ def gain(
     last, few = [child.n_layers - 1], replace(style, shots=min(shots, len(test.pool)))
 
     arms: list[Arm] = []
-    steps: Sequence[tuple[str, Any]] = (
-        ("baseline", lambda each: unsteered(each, carried)),
-        ("carried", lambda each: steered(each, "carried", carried)),
-        ("own", lambda each: steered(each, "own", own)),
-        ("random", lambda each: steered(each, "random", random)),
-        ("flipped", lambda each: steered(each, "flipped", -carried)),
-        ("format-only", lambda each: prompted(each, "format-only", carried, lead_ins(style))),
-        ("first-token", lambda each: steered(each, "first-token", carried, layers=last, positions="first")),
-        ("self-consistency", lambda each: self_consistency(each, carried, arms[0].column)),
-        ("asked", lambda each: prompted(each, "asked", carried, instructions(style, concept.positive_label))),
-        (
-            "few-shot",
-            lambda each: Arm("few-shot", each.answers(carried, 0.0, "few-shot", style=few), {"shots": few.shots}),
-        ),
-        ("paper", lambda each: at_every_layer(each, "paper", paper, PAPER)),
-    )
-    for number, (_, run) in enumerate(steps):
-        low, high = (0.32 + 0.68 * (number + step) / len(steps) for step in (0, 1))
-        arms.append(run(replace(parts, progress=part_of(progress, low, high))))
+
+    def trained_in(model: LanguageModel, each: Parts) -> SteeringVector:
+        layer = next(arm for arm in arms if arm.name == "own").chosen["layer"]
+        sources = (carried.report or {}).get("sources")
+        source = layer if model is child or sources is None else sources[layer]
+        vector = trained_vector(model, test, style, source, seed, part_of(each.progress, 0.0, 0.7))
+        return vector if model is child else transfer(vector, parent, child, anchors=anchors)
+
+    def steer_trained(name: str, model: LanguageModel) -> Callable[[Parts], Arm]:
+        return lambda each: steered(
+            replace(each, progress=part_of(each.progress, 0.7, 1.0)), name, trained_in(model, each)
+        )
+
+    steps: list[Callable[[Parts], Arm]] = [
+        lambda each: unsteered(each, carried),
+        lambda each: steered(each, "carried", carried),
+        lambda each: steered(each, "own", own),
+        lambda each: steered(each, "random", random),
+        lambda each: steered(each, "flipped", -carried),
+        lambda each: prompted(each, "format-only", carried, lead_ins(style)),
+        lambda each: steered(each, "first-token", carried, layers=last, positions="first"),
+        lambda each: self_consistency(each, carried, arms[0].column),
+        lambda each: prompted(each, "asked", carried, instructions(style, concept.positive_label)),
+        lambda each: Arm("few-shot", each.answers(carried, 0.0, "few-shot", style=few), {"shots": few.shots}),
+        lambda each: at_every_layer(each, "paper", paper, PAPER),
+    ]
+    if trained:
+        steps += [steer_trained("trained", child), steer_trained("trained-carried", parent)]
+    for number, step in enumerate(steps):
+        low, high = (_ARMS_FROM + (1 - _ARMS_FROM) * (number + end) / len(steps) for end in (0, 1))
+        arms.append(step(replace(parts, progress=part_of(progress, low, high))))
     return Gain(test.name, parent.name, child.name, design, method, tuple(arms), carried, power, seed)
 
 
 def anchors_for(style: Style, task: Task) -> str:
     """The bundled anchors for a task's vectors: a map is good where its anchors were."""
-    return "lists" if style.layout_for(task) == "list" else "texts"
+    return "lists" if style.layout_for(task) == "list" else "questions"
 
 
 def power_sentence(n: int) -> str:

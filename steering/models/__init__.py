@@ -5,7 +5,7 @@ Only this package and `steer` run a model.
 
 from steering.models import bundled
 from steering.models.activations import batches, block_outputs, record, residual_norms
-from steering.models.anchors import LIST_HEAD, LIST_SIGN, anchor_lists, anchor_texts, read_anchors
+from steering.models.anchors import LIST_HEAD, LIST_SIGN, anchor_lists, anchor_questions, anchor_texts, read_anchors
 from steering.models.blocks import editing
 from steering.models.kv_cache import keep_rows, new_cache, next_logits
 from steering.models.language_model import LanguageModel, pad
@@ -18,6 +18,7 @@ __all__ = [
     "LIST_SIGN",
     "LanguageModel",
     "anchor_lists",
+    "anchor_questions",
     "anchor_texts",
     "batches",
     "block_outputs",

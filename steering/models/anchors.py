@@ -1,11 +1,13 @@
 """Anchor texts: what two models read so that a map between their residual streams can be fitted.
 
-A map is good where its anchors were. `anchor_texts` are passages of prose, for concepts that show in prose; `anchor_lists` are
-lists of word pairs, for an ability that a list shows, because such a direction lives where an answer is about to be written.
+A map is good where its anchors were. `anchor_texts` are passages of prose, for concepts that show in prose; `anchor_lists`
+and `anchor_questions` are solved lists and questions, for an ability, whose direction lives where an answer is about to be
+written.
 """
 
 import json
 import random
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -20,10 +22,11 @@ LIST_SIGN = " →"
 """Between a question and its answer in a list."""
 
 _PAIRS_A_LIST = 8
-_LISTS_A_RELATION = 3
+_QUESTIONS_A_TEXT = 5
+_TEXTS_A_RELATION = 3
 
 _HELD_OUT_RELATIONS = 24
-"""Relations of one list each, which stands where `transfer.alignment` holds texts out: a map is judged on relations that it has
+"""Relations of one text each, which stands where `transfer.alignment` holds texts out: a map is judged on relations that it has
 not read, since a direction that it carries is of such a one."""
 
 _HELD_OUT_STEP = 6
@@ -42,16 +45,28 @@ def anchor_lists() -> tuple[str, ...]:
 
     No bundled task of word forms asks for any of their pairs, in either direction.
     """
+    return _of_relations(LIST_HEAD, lambda _, question, answer: f"{question}{LIST_SIGN} {answer}\n", _PAIRS_A_LIST)
+
+
+@cache
+def anchor_questions() -> tuple[str, ...]:
+    """The pairs of the anchor lists as short questions with their answers, for tasks that are put as questions."""
+    return _of_relations(
+        "", lambda name, question, answer: f"Question: {name}: {question}\nAnswer: {answer}\n\n", _QUESTIONS_A_TEXT
+    )
+
+
+def _of_relations(head: str, line: Callable[[str, str, str], str], pairs: int) -> tuple[str, ...]:
     rows = map(json.loads, (files("steering.models") / "anchor_lists.jsonl").read_text("utf-8").splitlines())
     generator = random.Random(0)
-    relations = [[f"{question}{LIST_SIGN} {answer}\n" for question, answer in row["pairs"]] for row in rows]
+    relations = [[line(row["relation"], *pair) for pair in row["pairs"]] for row in rows]
     generator.shuffle(relations)
 
-    def a_list(lines: list[str]) -> str:
-        return LIST_HEAD + "".join(generator.sample(lines, min(_PAIRS_A_LIST, len(lines))))
+    def a_text(lines: list[str]) -> str:
+        return head + "".join(generator.sample(lines, min(pairs, len(lines))))
 
-    held_out = [a_list(lines) for lines in relations[:_HELD_OUT_RELATIONS]]
-    texts = [a_list(lines) for lines in relations[_HELD_OUT_RELATIONS:] for _ in range(_LISTS_A_RELATION)]
+    held_out = [a_text(lines) for lines in relations[:_HELD_OUT_RELATIONS]]
+    texts = [a_text(lines) for lines in relations[_HELD_OUT_RELATIONS:] for _ in range(_TEXTS_A_RELATION)]
     generator.shuffle(texts)
     for place, text in enumerate(held_out):
         texts.insert(place * _HELD_OUT_STEP, text)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from steering.errors import MismatchError, Progress, SteeringError, part_of, silent
-from steering.models import LanguageModel, anchor_lists, anchor_texts, read_anchors
+from steering.models import LanguageModel, anchor_lists, anchor_questions, anchor_texts, read_anchors
 from steering.storage import cached, key
 from steering.transfer.all_pairs import layer_r2_mask, measured_r2
 from steering.transfer.covariance import CovarianceSums, HeldOut
@@ -22,8 +22,10 @@ from steering.transfer.width_maps import WIDTH_MAPS
 ROWS_PER_DIMENSION = 16
 """Bundled anchor texts are read until there are about this many paired rows for every dimension of the wider model."""
 
-BUNDLED_ANCHORS = ("texts", "lists")
-"""Bundled anchors by name: prose for concepts of prose, and lists of word pairs for what a list shows."""
+BUNDLED_ANCHORS = ("texts", "lists", "questions")
+"""Bundled anchors by name: prose for concepts of prose, solved lists and solved questions for what those show."""
+
+_SOLVED = {"lists": anchor_lists, "questions": anchor_questions}
 
 _HELD_OUT_STEP = 6
 """Every sixth text is held out. Every second held-out text chooses the penalty; R² is measured on the others."""
@@ -196,8 +198,8 @@ def _for_all_layers(maps: torch.Tensor, chosen: LayerMap) -> torch.Tensor:
 def _texts(
     parent: LanguageModel, child: LanguageModel, anchors: str | Path | Sequence[str] | None, rows: int
 ) -> tuple[str, ...]:
-    if anchors == "lists":
-        return anchor_lists()
+    if isinstance(anchors, str) and anchors in _SOLVED:
+        return _SOLVED[anchors]()
     if anchors is not None and anchors != "texts":
         texts = read_anchors(anchors) if isinstance(anchors, str | Path) else tuple(anchors)
         if len(texts) < _MIN_TEXTS:
