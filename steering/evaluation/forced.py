@@ -16,6 +16,9 @@ from steering.models import LanguageModel, continuation_logits
 from steering.steer import Intervention, steer
 from steering.tasks import Item, Style, Task, requests, right_text
 
+_BATCH_TOKENS = 2048
+"""Tokens in one forward pass: its rows are short, and no gradient keeps their activations."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -74,7 +77,8 @@ def run_trials(
     sums = torch.zeros(len(rows), dtype=torch.float64)
     greedy = torch.zeros(len(rows), dtype=torch.bool)
     done = 0
-    for members in steered_batches(child, [row.ids for row in rows], [row.start for row in rows], positions):
+    all_ids, all_starts = [row.ids for row in rows], [row.start for row in rows]
+    for members in steered_batches(child, all_ids, all_starts, positions, _BATCH_TOKENS):
         batch = [rows[member] for member in members]
         ids, starts = [row.ids for row in batch], [row.start for row in batch]
         if steered:

@@ -13,6 +13,7 @@ import torch
 from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, silent
 from steering.models import (
+    BATCH_TOKENS,
     LanguageModel,
     editing,
     scoring_batches,
@@ -158,7 +159,11 @@ def expected_effect(intervention: Intervention, gradient: torch.Tensor, lam: flo
 
 
 def steered_batches(
-    model: LanguageModel, rows: Sequence[Sequence[int]], starts: Sequence[int], positions: str
+    model: LanguageModel,
+    rows: Sequence[Sequence[int]],
+    starts: Sequence[int],
+    positions: str,
+    tokens: int = BATCH_TOKENS,
 ) -> list[list[int]]:
     """Group rows so that a padded batch of them fits into memory and can be steered at once.
 
@@ -168,18 +173,19 @@ def steered_batches(
         starts: where each row's continuation begins.
         positions: steered positions. Where steering begins at the prompt's end, the rows of a batch have prompts of one
             length, because it begins at the same position in all of them.
+        tokens: see `scoring_batches`.
 
     Returns:
         Lists of positions in `rows`, see `scoring_batches`.
     """
-    batches = scoring_batches(model, rows, starts)
     if positions == "all":
-        return batches
-    return [
-        [member for member in members if starts[member] == start]
-        for members in batches
-        for start in sorted({starts[member] for member in members})
-    ]
+        return scoring_batches(model, rows, starts, tokens)
+    batches = []
+    for start in sorted(set(starts)):
+        members = [place for place, each in enumerate(starts) if each == start]
+        parts = scoring_batches(model, [rows[member] for member in members], [start] * len(members), tokens)
+        batches += [[members[place] for place in part] for part in parts]
+    return batches
 
 
 @dataclass(frozen=True)

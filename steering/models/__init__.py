@@ -9,11 +9,18 @@ from steering.models.anchors import LIST_HEAD, LIST_SIGN, anchor_lists, anchor_q
 from steering.models.blocks import editing
 from steering.models.kv_cache import keep_rows, new_cache, next_logits
 from steering.models.language_model import LanguageModel, pad
-from steering.models.likelihood import BATCH_LOGITS, continuation_logits, scoring_batches, token_log_probabilities
+from steering.models.likelihood import (
+    BATCH_LOGITS,
+    BATCH_TOKENS,
+    continuation_logits,
+    scoring_batches,
+    token_log_probabilities,
+)
 from steering.models.loading import load_model, wrap_model
 
 __all__ = [
     "BATCH_LOGITS",
+    "BATCH_TOKENS",
     "LIST_HEAD",
     "LIST_SIGN",
     "LanguageModel",
