@@ -8,7 +8,7 @@ from conftest import loaded
 
 from steering.errors import SteeringError
 from steering.evaluation import Gain, Scorer, Setup, Store, gain, gain_table, power_sentence
-from steering.evaluation.arms import LEAD_INS, STRENGTHS
+from steering.evaluation.arms import FIRST_DEPTH, LEAD_INS, STRENGTHS
 from steering.evaluation.forced import Trial, run_trials
 from steering.models.language_model import LanguageModel
 from steering.stats import mcnemar_power
@@ -101,7 +101,7 @@ def test_every_arm_answers_the_same_questions(task: Path) -> None:
     assert all(arm["low"] <= arm["accuracy"] <= arm["high"] for arm in data["arms"])
     assert all(arm["p_adjusted"] >= arm["p"] for arm in data["arms"])
     carried = result.arm("carried").chosen
-    assert carried["layer"] >= loaded("llama").n_layers // 2
+    assert carried["layer"] >= int(FIRST_DEPTH * loaded("llama").n_layers)
     assert carried["lam"] in (0.5, *STRENGTHS)
     assert result.arm("first-token").chosen["positions"] == "first"
     assert result.arm("format-only").chosen["prompt"] in LEAD_INS

@@ -3,7 +3,8 @@
 from steering.evaluation.columns import Answer, Column
 from steering.evaluation.controls import CONTROLS, RANDOM_SEEDS, Context, Control
 from steering.evaluation.evaluation import Evaluation, Tuning, ask, evaluate, evaluation_of, tune, tuned
-from steering.evaluation.gain import Gain, gain, gain_table, power_sentence
+from steering.evaluation.gain import Gain, gain, power_sentence
+from steering.evaluation.gain_table import gain_table
 from steering.evaluation.overview import overview, overview_markdown, read_reports
 from steering.evaluation.protocol import Study, most_rows, study
 from steering.evaluation.report import HEADINGS, as_markdown, check_report, notes, table, write_report

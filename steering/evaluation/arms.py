@@ -20,13 +20,13 @@ from steering.steer import DEFAULT_SETTINGS, Sampling, SteeringSettings, plan
 from steering.tasks import Style, Task, requests, scored, solved_examples
 from steering.vectors import SteeringVector, Training, train
 
-FIRST_DEPTH = 0.5
+FIRST_DEPTH = 0.6
 """Layers from this share of the depth on are tried: a vector of a task acts where the answer is being formed."""
 
 FIRST_STRENGTH = 0.5
 """In residual norms; every layer is tried at this strength, which is about the length of a task's own difference."""
 
-STRENGTHS = (0.3, 0.4, 0.6, 0.75, 0.9, 1.2)
+STRENGTHS = (0.3, 0.4, 0.65, 0.8)
 """In residual norms; the best layers are tried at these too."""
 
 BEST_LAYERS = 3
@@ -54,12 +54,14 @@ class Arm:
         column: its answers.
         chosen: what was chosen on the validation part.
         right: whether each question is answered rightly; of the column, or of a vote.
+        steering: how its vector was added; None where none was.
     """
 
     name: str
     column: Column
     chosen: Mapping[str, Any] = field(default_factory=dict)
     right: tuple[bool, ...] = ()
+    steering: SteeringSettings | None = None
 
     @property
     def correct(self) -> tuple[bool, ...]:
@@ -156,7 +158,7 @@ def steered(
     run([(layer, lam) for layer in best for lam in STRENGTHS])
     layer, lam = max(tried, key=lambda cell: tried[cell].score)
     chosen = {"layer": layer, "lam": lam, "positions": positions, "validation_right": tried[layer, lam].right}
-    return Arm(name, parts.answers(vector, lam, name, steering=settings(layer)), chosen)
+    return Arm(name, parts.answers(vector, lam, name, steering=settings(layer)), chosen, steering=settings(layer))
 
 
 def at_every_layer(parts: Parts, name: str, vector: SteeringVector, settings: SteeringSettings) -> Arm:

@@ -5,7 +5,7 @@ answered once by every arm. The arms beside the carried vector are what else cou
 what a few-shot prompt reaches.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from steering.evaluation.arms import (
     unsteered,
 )
 from steering.evaluation.evaluation import SIGNIFICANT
+from steering.evaluation.side_effects import SideEffects, side_effects
 from steering.evaluation.store import Store
 from steering.models import LanguageModel
 from steering.stats import Comparison, compare, derived_seed, holm, mcnemar_power, wilson
@@ -33,7 +34,7 @@ from steering.tasks import SHOTS, Style, Task, concept_from_task, load_task, rig
 from steering.transfer import transfer
 from steering.vectors import SteeringVector, extract, random_like
 
-VALIDATION_QUESTIONS = 40
+VALIDATION_QUESTIONS = 30
 """Most questions of the validation part that settings are chosen on."""
 
 CONTROLS = ("random", "flipped", "format-only", "first-token")
@@ -62,6 +63,7 @@ class Gain:
         arms: the arms, the baseline first.
         vector: the carried vector.
         power: one sentence on the change that so many questions can show.
+        cost: what the carried vector costs besides, at the setting that was chosen.
         seed: of samples, random vectors and bootstraps.
     """
 
@@ -73,6 +75,7 @@ class Gain:
     arms: tuple[Arm, ...]
     vector: SteeringVector
     power: str
+    cost: SideEffects
     seed: int = 0
 
     @property
@@ -155,6 +158,7 @@ class Gain:
             "kept": self.kept,
             "verdict": self.verdict,
             "power": self.power,
+            "side_effects": self.cost.as_json(),
             "seed": self.seed,
         }
 
@@ -247,7 +251,8 @@ def gain(
     for number, step in enumerate(steps):
         low, high = (_ARMS_FROM + (1 - _ARMS_FROM) * (number + end) / len(steps) for end in (0, 1))
         arms.append(step(replace(parts, progress=part_of(progress, low, high))))
-    return Gain(test.name, parent.name, child.name, design, method, tuple(arms), carried, power, seed)
+    cost = side_effects(child, carried, arms[1].chosen["lam"], arms[1].steering or PAPER, parts.store, seed=seed)
+    return Gain(test.name, parent.name, child.name, design, method, tuple(arms), carried, power, cost, seed)
 
 
 def anchors_for(style: Style, task: Task) -> str:
@@ -273,25 +278,3 @@ def _longest(child: LanguageModel, task: Task, style: Style) -> int | None:
         return None
     lengths = [len(child.token_ids(right_text(task, item, style))) for item in task.pool]
     return max(12, max(lengths) * 3 // 2)
-
-
-def gain_table(gains: Sequence[Gain]) -> str:
-    """A Markdown table with a row for every task and direction, and a column for every arm.
-
-    In brackets Wilson's 95 % interval. p of the carried vector is McNemar's against the baseline, corrected for the number of
-    rows (Holm); an asterisk marks an arm that the carried vector is not better than beyond chance.
-    """
-    names = [arm.name for arm in gains[0].arms]
-    carried = [each.comparisons[names.index("carried")].p for each in gains]
-    rows = ["| parent → child | task | n | " + " | ".join(names) + " | p | kept |", "|---" * (len(names) + 5) + "|"]
-    for each, p in zip(gains, holm(carried), strict=True):
-        cells = []
-        for arm in each.arms:
-            low, high = wilson(sum(arm.correct), each.n)
-            star = " *" if arm.name in CONTROLS and not each.beats(arm.name) else ""
-            cells.append(f"{each.accuracy(arm.name):.2f} ({low:.2f}–{high:.2f}){star}")
-        kept = "–" if each.kept is None else f"{each.kept:.2f}"
-        rows.append(
-            f"| {each.parent} → {each.child} | {each.task} | {each.n} | {' | '.join(cells)} | {p:.1e} | {kept} |"
-        )
-    return "\n".join(rows)
