@@ -12,7 +12,7 @@ INTEROP := llama-cpp lm-eval directions
 WORKERS ?= 2
 PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: app setup test quick test-interop check format bench results presets notebooks clean
+.PHONY: app setup test quick test-interop check format bench results gains presets notebooks clean
 .DELETE_ON_ERROR:
 
 app: $(VENV)/.models
@@ -64,6 +64,14 @@ results: $(VENV)/.models
 	    --store $(RESULTS)/rows.sqlite --resume --report $$report > /dev/null || exit 1; \
 	done; done; done
 	@$(BIN)/python -m steering overview $(RESULTS)/*.json
+
+# The table "Does a parent help?" of docs/results.md, made again: all tasks of word forms, both ways; an hour or two.
+FORMS := $(notdir $(basename $(wildcard steering/tasks/word_forms/*.jsonl)))
+
+gains: $(VENV)/.models
+	@mkdir -p $(RESULTS)
+	$(BIN)/python -m steering gain --parent gemma-3-270m --child smollm2-135m-instruct --both-ways --method mean \
+	  $(FORMS:%=--task word-forms:%) --store $(RESULTS)/rows.sqlite --resume --table $(RESULTS)/gains.md
 
 # The finished grids that the page opens with, made again with the bundled models.
 presets: $(VENV)/.models
