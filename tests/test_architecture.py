@@ -71,6 +71,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "reading",
         "task",
         "prompting",
+        "wrong_answers",
         "designs",
     ),
     "evaluation": (
@@ -78,6 +79,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "store",
         "columns",
         "scorer",
+        "own_answers",
         "evaluation",
         "voting",
         "controls",
@@ -99,6 +101,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "options",
         "steps",
         "cache",
+        "task_concepts",
         "concepts",
         "files",
         "measuring",

@@ -8,6 +8,8 @@ import click
 import pytest
 
 from steering.cli import cli, main
+from steering.concepts import load_concept
+from steering.tasks import concept_from_task, load_task
 
 PAIRS = (
     ("Our dinner was lovely.", "Our dinner was dreadful."),
@@ -146,3 +148,49 @@ def test_columns_are_for_files(capsys: pytest.CaptureFixture[str], file: Path) -
     assert "no --concept is given" in run(capsys, *words)[2]
     assert "sentiment is a bundled concept" in run(capsys, *words, "--concept", "sentiment")[2]
     assert "no-model" in run(capsys, *words, "--concept", "sentiment", "--concept", str(file))[2]
+
+
+# Concepts from a task
+
+
+@pytest.mark.parametrize("design", ["shots", "right-wrong", "step-by-step"])
+def test_a_concept_from_a_task_loads_again_and_can_be_used(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, design: str
+) -> None:
+    out = tmp_path / "c.json"
+    words = ["concept", "from-task", "word-forms:past-tense", "--design", design, "--limit", "9", "--seed", "1"]
+    code, printed, _ = run(capsys, *words, "--out", str(out), "--json")
+    data = json.loads(printed)
+    task = load_task("word-forms:past-tense", "validation")
+    assert code == 0
+    assert load_concept(out) == concept_from_task(task, design, limit=9, seed=1)
+    assert data["rows"] == [item.id for item in task.pool[:9]]
+    assert (data["n_pairs"], data["left_out"], data["digest"]) == (9, [], load_concept(out).digest)
+    assert data["first"] == vars(load_concept(out).pairs[0])
+    code, printed, _ = run(capsys, *words, "--out", str(out))
+    assert all(text in printed for text in ("9 pairs", data["rows"][0], repr(data["first"]["positive"])))
+    code, printed, _ = run(capsys, "concept", "check", str(out), "--json")
+    assert (code, json.loads(printed)["usable"], json.loads(printed)["name"]) == (0, True, data["name"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["word-forms:plural", "--out", "c.csv"], "ends in .json"),
+        (["word-forms:plurals", "--out", "c.json"], "Did you mean plural"),
+        (["word-forms:plural", "--design", "worked", "--out", "c.json"], "no worked solution is known"),
+        (["word-forms:plural", "--design", "self", "--out", "c.json"], "--child"),
+        (["word-forms:plural", "--design", "dense", "--child", "no-model", "--out", "c.json"], "--parent"),
+        (["word-forms:plural", "--limit", "0", "--out", "c.json"], "number of training questions"),
+        (["word-forms:plural", "--shots", "39", "--out", "c.json"], "needs at least 41"),
+    ],
+)
+def test_what_no_concept_can_be_made_from_gets_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, "concept", "from-task", *words)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())

@@ -178,6 +178,13 @@ def test_three_times_as_long_is_still_allowed() -> None:
     assert lint([*words(5), ContrastPair("one two three", "word")]) == ()
 
 
+def test_sides_of_different_length_in_most_pairs_are_told_once() -> None:
+    pairs = [ContrastPair("one two three four", f"word{i}") for i in range(4)]
+    (problem,) = lint([*words(3), *pairs])
+    assert str(problem).startswith("In 4 of 7 pairs one side has more than 3 times the words")
+    assert [problem.row for problem in lint([*pairs, *words(4)])] == [1, 2, 3, 4], "half of them are not most"
+
+
 def test_openings_that_most_texts_share_are_told_once() -> None:
     pairs = [ContrastPair(f"I think that {i} is good", f"I think that {i} is bad") for i in range(3)] + words(2)
     (problem,) = lint(pairs)

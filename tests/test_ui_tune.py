@@ -152,6 +152,11 @@ def test_only_known_tasks_and_own_files_are_read(source: str, session: Session) 
         Form.read(session.record(Uploads).files, *form(session, source=source))
 
 
+@pytest.mark.parametrize("source", ["word-forms:ing-form", "reasoning-gym:gcd", "questions"])
+def test_bundled_and_generated_tasks_are_read_by_name(source: str, session: Session) -> None:
+    assert Form.read((), *form(session, source=source)).source == source
+
+
 def test_a_file_that_is_no_task_is_refused(tmp_path: Path) -> None:
     path, session = tmp_path / "bad.jsonl", Session()
     path.write_text('{"question": "Why?"}', "utf-8")

@@ -1,4 +1,4 @@
-"""Contrast pairs on the command line: the options `--concept` and `--columns`, and `concept check`.
+"""Contrast pairs on the command line: the options `--concept` and `--columns`, and the commands `concept …`.
 
 A concept is read and linted where its option is parsed, which is before any command loads a model.
 """
@@ -11,6 +11,7 @@ import click
 
 from steering.cli.options import json_option, together
 from steering.cli.steps import show
+from steering.cli.task_concepts import from_task_command
 from steering.concepts import Columns, Concept, bundled_concepts, check_pairs, lint, read_concept
 from steering.errors import SteeringError
 from steering.storage import TABLE_ENDINGS
@@ -105,7 +106,7 @@ concepts_option = together(
 
 @click.group(name="concept")
 def concept_group() -> None:
-    """Read contrast pairs without a model."""
+    """Read contrast pairs, and make them from a task."""
 
 
 @concept_group.command(name="check")
@@ -144,5 +145,7 @@ def check_command(context: click.Context, source: str, as_json: bool) -> None:
     lines += [f"Warning: continuations, {problem}" for problem in held_out]
     show(data, "\n".join(lines), as_json)
 
+
+concept_group.add_command(from_task_command)
 
 COMMANDS = (concept_group,)

@@ -1,11 +1,19 @@
 """Concepts: contrast pairs with a label for each pole, bundled or the user's own, and the linter that reads them."""
 
 from steering.concepts.concept import Concept, ContrastPair
-from steering.concepts.files import bundled_concepts, format_concept, load_concept, parse_concept, read_concept
-from steering.concepts.lint import Problem, check_pairs, lint
+from steering.concepts.files import (
+    bundled_concepts,
+    format_concept,
+    load_concept,
+    parse_concept,
+    read_concept,
+    save_concept,
+)
+from steering.concepts.lint import FEWEST_PAIRS, Problem, check_pairs, lint
 from steering.concepts.reading import Columns, ReadConcept
 
 __all__ = [
+    "FEWEST_PAIRS",
     "Columns",
     "Concept",
     "ContrastPair",
@@ -18,4 +26,5 @@ __all__ = [
     "load_concept",
     "parse_concept",
     "read_concept",
+    "save_concept",
 ]

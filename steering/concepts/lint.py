@@ -49,6 +49,7 @@ def lint(pairs: Sequence[ContrastPair]) -> tuple[Problem, ...]:
         Problems of single pairs in order, then those of the whole list.
     """
     problems: list[Problem] = []
+    uneven: list[Problem] = []
     first_row: dict[ContrastPair, int] = {}
     for row, pair in enumerate(pairs, start=1):
         positive, negative = pair.positive.strip(), pair.negative.strip()
@@ -69,9 +70,13 @@ def lint(pairs: Sequence[ContrastPair]) -> tuple[Problem, ...]:
         first_row.setdefault(stripped, row)
         shorter, longer = sorted((len(positive.split()), len(negative.split())))
         if longer > _LENGTH_RATIO * max(shorter, 1):
-            problems.append(
+            uneven.append(
                 Problem(row, f"the sides have {shorter} and {longer} words; the direction will partly mean length.")
             )
+    if len(uneven) > max(len(pairs) / 2, 1):
+        what = f"In {len(uneven)} of {len(pairs)} pairs one side has more than {_LENGTH_RATIO:g} times the words of the other"
+        uneven = [Problem(None, f"{what}; the direction will partly mean length.")]
+    problems = sorted([*problems, *uneven], key=lambda problem: (problem.row is None, problem.row or 0))
     openings = Counter(
         " ".join(text.lower().split()[:_OPENING_WORDS])
         for pair in pairs

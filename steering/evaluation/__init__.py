@@ -6,6 +6,7 @@ from steering.evaluation.evaluation import Evaluation, Tuning, ask, evaluate, ev
 from steering.evaluation.gain import Gain, gain, power_sentence
 from steering.evaluation.gain_table import gain_table
 from steering.evaluation.overview import overview, overview_markdown, read_reports
+from steering.evaluation.own_answers import OWN_DESIGNS, SAMPLES, pairs_from_answers
 from steering.evaluation.protocol import Study, most_rows, study
 from steering.evaluation.report import HEADINGS, as_markdown, check_report, notes, table, write_report
 from steering.evaluation.scorer import GRIDS, NEW_TOKENS, Scorer, Setup, default_grid, strengths
@@ -18,7 +19,9 @@ __all__ = [
     "GRIDS",
     "HEADINGS",
     "NEW_TOKENS",
+    "OWN_DESIGNS",
     "RANDOM_SEEDS",
+    "SAMPLES",
     "Answer",
     "Ballot",
     "Column",
@@ -45,6 +48,7 @@ __all__ = [
     "notes",
     "overview",
     "overview_markdown",
+    "pairs_from_answers",
     "power_sentence",
     "read_reports",
     "score",

@@ -53,6 +53,7 @@ class Task:
         word_pairs: whether all questions and answers of the source, whatever its split, are words: one line of at most
             `PAIR_WORDS`.
         notes: sentences on how their file was read; empty where they are from no file.
+        pool_split: which part the pool is: "validation" where the source has no training part, else "train".
     """
 
     name: str
@@ -63,6 +64,7 @@ class Task:
     about: str = ""
     word_pairs: bool = False
     notes: tuple[str, ...] = ()
+    pool_split: str = "train"
 
     def __post_init__(self) -> None:
         if not self.items:
@@ -180,16 +182,17 @@ def _from_items(
             raise SteeringError(f"The id {item.id!r} occurs twice in {name}; give every question its own.")
         seen.add(item.id)
     parts, how = _parts(items, splits, name)
-    chosen = list(items) if split == "all" else parts[split]
-    if not chosen and split == "validation" and parts["train"]:
-        parts, chosen = _second_half(parts)
+    if not parts["validation"] and parts["train"]:
+        parts = _second_half(parts)
         how += "; validation is a fixed part of train"
+    chosen = list(items) if split == "all" else parts[split]
     if not chosen and items:
         raise SteeringError(f"{name} has no questions for the split {split!r}; it holds {_held(parts)}.")
     # The same examples stand before the questions that λ is tuned on and before those that are reported.
     pool = sorted(parts["train"] or parts["validation"], key=lambda item: _hash("pool", item.question))
-    pairs = all(map(_words, items))
-    return Task(name, split, kind, tuple(chosen), tuple(pool), f"{about}; {how}", word_pairs=pairs)
+    about, pairs = f"{about}; {how}", all(map(_words, items))
+    pool_split = "train" if parts["train"] else "validation"
+    return Task(name, split, kind, tuple(chosen), tuple(pool), about, word_pairs=pairs, pool_split=pool_split)
 
 
 def _words(item: Item) -> bool:
@@ -226,11 +229,11 @@ def _disjoint(parts: Mapping[str, Sequence[Item]]) -> tuple[dict[str, list[Item]
     return kept, f"split as its own rows say{more}"
 
 
-def _second_half(parts: dict[str, list[Item]]) -> tuple[dict[str, list[Item]], list[Item]]:
+def _second_half(parts: dict[str, list[Item]]) -> dict[str, list[Item]]:
     """Hold a fixed part of the training questions out for validation: half, and at most 500."""
     order = sorted(parts["train"], key=lambda item: _hash("split", item.question))
     size = min((len(order) + 1) // 2, 500)
-    return {**parts, "train": order[size:], "validation": order[:size]}, order[:size]
+    return {**parts, "train": order[size:], "validation": order[:size]}
 
 
 def _held(parts: Mapping[str, Sequence[Item]]) -> str:

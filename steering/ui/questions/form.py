@@ -3,15 +3,16 @@
 The Vote tab reads the same form.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from steering.concepts import Concept
 from steering.errors import SteeringError
 from steering.evaluation import Setup, default_grid, strengths
 from steering.formatting import number
-from steering.tasks import GENERATED, Style
+from steering.tasks import GENERATED, WORDS, Style, describe, load_task
 from steering.ui.questions import text
 from steering.ui.state.settings import Settings, required_number
 
@@ -64,10 +65,7 @@ class Form:
             SteeringError: a field has a value that cannot be used.
         """
         source, limit, lambdas, mode, shots, frame, max_tokens = fields
-        name = str(source or "").strip()
-        sources = {source for _, source in text.TASKS} | set(files)
-        if name not in sources and not name.startswith(GENERATED):
-            raise SteeringError(text.UNKNOWN_TASK.format(name=name))
+        name = known_task(files, source)
         n, shots, max_tokens = (
             int(required_number(label, value))
             for label, value in ((text.QUESTIONS, limit), (text.SHOTS, shots), (text.MOST_TOKENS, max_tokens))
@@ -85,6 +83,42 @@ class Form:
     def key(self, settings: Settings, concept: Concept) -> tuple[object, ...]:
         """Everything that scored rows depend on."""
         return (*settings.vector_key(concept), self, self.setup(settings))
+
+
+def known_task(files: Collection[str], source: object) -> str:
+    """The value of a task menu as a name or file for `tasks.load_task`.
+
+    Args:
+        files: paths of the files that may be read.
+        source: what was chosen or typed.
+
+    Raises:
+        SteeringError: it is neither in the menu nor the name of a generated or bundled task.
+    """
+    name = str(source or "").strip()
+    if name not in {source for _, source in text.TASKS} | set(files) and not name.startswith((GENERATED, WORDS)):
+        raise SteeringError(text.UNKNOWN_TASK.format(name=name))
+    return name
+
+
+def task_menu(files: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Labels and values of a task menu, with the uploaded files at its end."""
+    return [*text.TASKS, *((name, path) for path, name in files.items())]
+
+
+def add_upload(files: dict[str, str], path: str) -> str:
+    """Add an uploaded task file to those that may be read.
+
+    Returns:
+        Sentences on what it holds and how it was read.
+
+    Raises:
+        SteeringError: it is no task with questions for tuning and for the report.
+    """
+    tuning, report = (load_task(path, split) for split in ("validation", "test"))
+    files[path] = Path(path).name
+    words = text.UPLOADED.format(name=files[path], n=len(tuning.items), m=len(report.items))
+    return " ".join([words, *describe(tuning)])
 
 
 def _parse_lambdas(words: str) -> tuple[float, ...] | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from steering.evaluation import Column
 from steering.stats import Comparison
 from steering.storage import TABLE_ENDINGS
+from steering.tasks import WORDS, task_names
 
 TASKS = (
     ("questions: 240 with choices, bundled", "questions"),
@@ -20,6 +21,11 @@ TASKS = (
     ("math: competition problems, from the Hub", "math"),
     ("arc-easy: science with choices, from the Hub", "arc-easy"),
     ("arc-challenge: science with choices, from the Hub", "arc-challenge"),
+    *(
+        (f"{name.removeprefix(WORDS).replace('-', ' ')}: pairs of words, bundled", name)
+        for name in task_names()
+        if name.startswith(WORDS)
+    ),
 )
 """The task menu: labels, and names for `tasks.load_task`."""
 
@@ -28,9 +34,11 @@ SHOTS = "Worked examples"
 MOST_TOKENS = "Most tokens of an answer"
 
 UNKNOWN_TASK = (
-    "There is no task {name!r} here. Pick one from the menu, type reasoning-gym:NAME, "
+    "There is no task {name!r} here. Pick one from the menu, type reasoning-gym:NAME or word-forms:NAME, "
     f"or upload a file ({', '.join(f'.{ending}' for ending in TABLE_ENDINGS)})."
 )
+
+UPLOADED = "{name} holds {n} questions for tuning and {m} for the report."
 
 BAD_LAMBDAS = "{word!r} among the strengths λ is not a number. Write them like this: -0.2, 0, 0.2"
 

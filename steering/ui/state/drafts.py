@@ -61,6 +61,10 @@ class Draft:
             concept = replace(concept, positive_label=other.positive_label, negative_label=other.negative_label)
         return self._edited(concept)
 
+    def replaced(self, other: Concept) -> "Draft":
+        """The draft with another concept in its place: its name, labels, pairs and all; this can be undone."""
+        return self._edited(other)
+
     def with_empty_pair(self) -> "Draft":
         """The draft with an empty pair at its end."""
         return self._edited(replace(self.concept, pairs=(*self.concept.pairs, ContrastPair("", ""))))

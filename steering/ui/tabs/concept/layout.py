@@ -9,6 +9,7 @@ from steering.plots import LETTERS, QUALITIES
 from steering.storage import TABLE_ENDINGS
 from steering.ui import render
 from steering.ui.events.binder import Page
+from steering.ui.questions.text import TASKS
 from steering.ui.tabs.concept import text, votes
 from steering.ui.text import STOP
 
@@ -61,6 +62,8 @@ def _pairs() -> Page:
             )
             page["new_concept"] = gr.Button(text.NEW_CONCEPT, min_width=150, elem_id="new-concept")
     page["paste"] = paste
+    with gr.Accordion(text.FROM_TASK, open=False, elem_id="from-task"):
+        page |= _from_task()
     page["pairs_message"] = gr.HTML(apply_default_css=False, elem_id="pairs-message")
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
@@ -80,6 +83,45 @@ def _pairs() -> Page:
             )
         with gr.Column(scale=1, min_width=230):
             page["problems"] = gr.HTML(apply_default_css=False, elem_id="problems")
+    return page
+
+
+def _from_task() -> Page:
+    page: Page = {}
+    gr.HTML(render.note(text.FROM_TASK_INTRO), apply_default_css=False)
+    with gr.Row(elem_classes="lab-ask"):
+        with gr.Column(scale=6, min_width=220), gr.Row():
+            page["task_source"] = gr.Dropdown(
+                list(TASKS),
+                value=text.FIRST_TASK,
+                allow_custom_value=True,
+                label=text.TASK,
+                info=text.TASK_INFO,
+                min_width=220,
+                elem_id="task-source",
+            )
+            page["task_design"] = gr.Dropdown(
+                [(f"{name}: {about}", name) for name, about in text.TASK_DESIGNS.items()],
+                value=next(iter(text.TASK_DESIGNS)),
+                label=text.TASK_DESIGN,
+                info=text.TASK_DESIGN_INFO,
+                min_width=220,
+                elem_id="task-design",
+            )
+        with gr.Column(scale=1, min_width=130):
+            page["task_make"] = gr.Button(text.MAKE_PAIRS, variant="primary", elem_id="task-make")
+            page["task_stop"] = gr.Button(STOP, interactive=False, elem_id="task-stop")
+    with gr.Row(elem_classes="lab-tools"):
+        page["task_upload"] = gr.UploadButton(
+            text.TASK_UPLOAD,
+            size="sm",
+            scale=0,
+            min_width=150,
+            file_types=[f".{ending}" for ending in TABLE_ENDINGS],
+            type="filepath",
+            elem_id="task-upload",
+        )
+    page["task_status"] = gr.HTML(apply_default_css=False, elem_id="task-status", elem_classes="lab-hide-empty")
     return page
 
 

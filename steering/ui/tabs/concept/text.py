@@ -3,8 +3,10 @@
 import math
 import statistics
 
+from steering.evaluation import OWN_DESIGNS
 from steering.formatting import signed
 from steering.measure import DesignComparison, LeftOut, Votes
+from steering.tasks import DESIGNS, TaskPairs
 
 TAB = "Concept"
 
@@ -39,6 +41,24 @@ ADD_PASTED = "Add to these pairs"
 NEW_CONCEPT = "Start new concept"
 NOTHING_PASTED = "There is nothing to add. Paste a pair a line into the box first."
 NO_NAME = "The new concept needs a name. Type one beside the button."
+
+FROM_TASK = "Make pairs from a task"
+FROM_TASK_INTRO = (
+    "The two sides then differ in an ability and not in a topic. Only the training part of the task is read, never the "
+    "questions that λ is tuned on or those that are reported."
+)
+FIRST_TASK = "word-forms:past-tense"
+TASK = "Task"
+TASK_INFO = "Or type reasoning-gym:NAME, and press Enter"
+TASK_UPLOAD = "Upload a task"
+TASK_DESIGN = "Design"
+TASK_DESIGN_INFO = "The positive / the negative side of a pair"
+TASK_DESIGNS = {name: design.about for name, design in DESIGNS.items()} | {
+    name: design.about for name, design in OWN_DESIGNS.items()
+}
+MAKE_PAIRS = "Make pairs"
+READING_TASK = "Reading the task"
+UNKNOWN_TASK_DESIGN = "There is no design {name!r}. Pick one from the menu."
 
 CHECK_HEADING = "Which pairs fight the others?"
 CHECK_INTRO = (
@@ -86,6 +106,12 @@ QUALITY_INFO = "On pairs that the direction never saw"
 TEXTS = "Both at λ = {lam}, on “{prompt}”"
 BASELINE = "Baseline"
 DESIGN = "Design {letter}"
+
+
+def made_pairs(made: TaskPairs) -> str:
+    """How many pairs were made from a task, and how many training questions gave none."""
+    more = f" {len(made.left_out)} more are left out: {made.reason}." if made.left_out else ""
+    return f"The table holds {len(made.items)} pairs from as many training questions.{more} Undo brings the earlier pairs back."
 
 
 def vote_label(number: int, score: str, fights: bool, gone: bool) -> str:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -24,14 +23,14 @@ from steering.evaluation import (
 from steering.formatting import duration, strength
 from steering.plots import plot_accuracy
 from steering.steer import SteeringSettings
-from steering.tasks import Task, describe, load_task, preview
+from steering.tasks import Task, load_task, preview
 from steering.ui import render
 from steering.ui.background.jobs import Job, Stopped
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask, toast
-from steering.ui.questions.form import FIELDS, Form, Uploads
+from steering.ui.questions.form import FIELDS, Form, Uploads, add_upload, task_menu
 from steering.ui.questions.prepare import TuneState, prepare, without_counts
-from steering.ui.questions.text import TASKS, lambda_list
+from steering.ui.questions.text import lambda_list
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.tune import render as tune_html
@@ -59,7 +58,9 @@ def connect(events: EventBinder) -> None:
     events.long_task(page["tune_report"].click, REPORT_TASK, tuning.report, FIELDS, _REPORT_OUTPUTS)
     events.stop(REPORT_TASK)
     events.notice(tuning.notices, FIELDS, ["tune_stale", "tune_report_stale"])
-    events.on(page["tune_upload"].upload, upload, ["tune_upload"], ["tune_task"], status=LONG_TASK.status)
+    events.on(
+        page["tune_upload"].upload, upload, ["tune_upload"], ["tune_task", "task_source"], status=LONG_TASK.status
+    )
     for name in ("scale", "operator"):
         events.on(
             page[name].change,
@@ -161,17 +162,18 @@ def upload(session: Session, path: str | None) -> Changes:
     """Add an uploaded task file to the menu, and choose it."""
     if not path:
         return {}
+    files = session.record(Uploads).files
     try:
-        validation, test = (load_task(path, split) for split in ("validation", "test"))
+        words = add_upload(files, path)
     except SteeringError as error:
         toast(str(error))
         return {"tune_status": render.message(str(error), "error")}
-    files = session.record(Uploads).files
-    files[path] = Path(path).name
-    menu = [*TASKS, *((name, file) for file, name in files.items())]
-    words = text.UPLOADED.format(name=files[path], n=len(validation.items), m=len(test.items))
-    words = " ".join([words, *describe(validation)])
-    return {"tune_task": gr.update(choices=menu, value=path), "tune_status": render.message(words, "good")}
+    menu = task_menu(files)
+    return {
+        "tune_task": gr.update(choices=menu, value=path),
+        "task_source": gr.update(choices=menu),
+        "tune_status": render.message(words, "good"),
+    }
 
 
 def use_default_grid(session: Session, scale: str, operator: str, lambdas: str) -> Changes:

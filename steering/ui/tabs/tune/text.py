@@ -14,7 +14,6 @@ TASK = "Task"
 TASK_INFO = "Pick one, or type reasoning-gym:NAME and press Enter"
 
 UPLOAD = "Upload a task"
-UPLOADED = "{name} holds {n} questions for tuning and {m} for the report."
 QUESTIONS_INFO = "Of each part, chosen at random"
 LAMBDAS = "Strengths λ to try"
 LAMBDAS_INFO = "With spaces or commas between them; 0, the baseline, is always tried"
