@@ -10,6 +10,7 @@ from steering.errors import SteeringError
 from steering.evaluation import Gain, Scorer, Setup, Store, gain, gain_table, power_sentence
 from steering.evaluation.arms import FIRST_DEPTH, LEAD_INS, STRENGTHS
 from steering.evaluation.forced import Trial, run_trials
+from steering.evaluation.gain import _parts
 from steering.models.language_model import LanguageModel
 from steering.stats import mcnemar_power
 from steering.steer import SteeringSettings, plan
@@ -122,12 +123,23 @@ def test_nothing_is_chosen_on_the_test_part(task: Path) -> None:
     assert before.vector.digest == after.vector.digest
 
 
-def test_a_task_without_training_questions_is_refused(tmp_path: Path) -> None:
+def test_a_task_without_a_training_part_takes_it_from_validation(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    rows = [f"a{n},b{n},{'validation' if n < 24 else 'test'}" for n in range(30)]
+    path.write_text("\n".join(["question,answer,split", *rows]))
+    validation, test = _parts(path, None, 0)
+    assert validation.pool == test.pool
+    assert len(test.pool) == 8
+    assert len(validation.items) == 16
+    assert len({item.question for item in (*validation.items, *test.items, *test.pool)}) == 30
+
+
+def test_too_few_training_questions_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "few.csv"
     path.write_text(
         "question,answer,split\n" + "".join(f"a{n},b{n},{['validation', 'test'][n % 2]}\n" for n in range(9))
     )
-    with pytest.raises(SteeringError, match="0 training questions"):
+    with pytest.raises(SteeringError, match="1 training questions"):
         run_gain(path)
 
 

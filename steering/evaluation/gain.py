@@ -198,8 +198,7 @@ def gain(
     Raises:
         SteeringError: no such task, too few training questions, or an unknown design or method.
     """
-    test = load_task(task, "test", limit=limit, seed=seed)
-    validation = load_task(task, "validation", limit=VALIDATION_QUESTIONS, seed=seed)
+    validation, test = _parts(task, limit, seed)
     concept = concept_from_task(test, design, shots=shots, seed=seed)
     power = power_sentence(len(test.items))
     progress(power, 0.0)
@@ -253,6 +252,21 @@ def gain(
         arms.append(step(replace(parts, progress=part_of(progress, low, high))))
     cost = side_effects(child, carried, arms[1].chosen["lam"], arms[1].steering or PAPER, parts.store, seed=seed)
     return Gain(test.name, parent.name, child.name, design, method, tuple(arms), carried, power, cost, seed)
+
+
+def _parts(task: str | Path, limit: int | None, seed: int) -> tuple[Task, Task]:
+    """The validation part and the test part, both with the training part as their pool.
+
+    Where the source has no training part, a third of its validation part serves as one, and is not used for validation.
+    """
+    validation, test = load_task(task, "validation", seed=seed), load_task(task, "test", limit=limit, seed=seed)
+    if test.pool_split != "train":
+        pool = test.pool[: len(test.pool) // 3]
+        training = {item.question for item in pool}
+        items = tuple(item for item in validation.items if item.question not in training)
+        validation = replace(validation, items=items, pool=pool, pool_split="train")
+        test = replace(test, pool=pool, pool_split="train")
+    return validation.limited(VALIDATION_QUESTIONS, seed), test
 
 
 def anchors_for(style: Style, task: Task) -> str:
