@@ -27,7 +27,14 @@ SHORT: dict[str, dict[str, Any]] = {
         "CONCEPTS": ["sentiment", "formality"],
         "WAYS": [("relative", "ridge"), ("relative", "truncate")],
     },
-    "03_tune_and_vote": {"QUESTIONS": 6, "LAMBDAS": [-0.1, 0.0, 0.1], "GENERATED": 2, "NEW_TOKENS": 8},
+    "03_tune_and_vote": {
+        "QUESTIONS": 6,
+        "LAMBDAS": [-0.1, 0.0, 0.1],
+        "GENERATED": 2,
+        "NEW_TOKENS": 8,
+        "WORD_QUESTIONS": 6,
+        "STEPS": 2,
+    },
 }
 """Sizes with which a notebook is executed here."""
 

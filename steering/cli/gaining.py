@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from steering.cli.options import child_option, json_option, method_option
+from steering.cli.options import child_option, json_option
 from steering.cli.steps import load_pair, progress, show
 from steering.evaluation import Gain, gain, gain_table
 from steering.storage import atomic
 from steering.tasks import DESIGNS, SHOTS, load_task
-from steering.vectors import save_vector
+from steering.vectors import METHODS, save_vector
 
 
 @click.command(name="gain")
@@ -20,7 +20,7 @@ from steering.vectors import save_vector
     "--task", "tasks", required=True, multiple=True, help="Task or file, with a training part; repeat for several."
 )
 @click.option("--design", type=click.Choice(list(DESIGNS)), default="shots", help="How pairs are made from the task.")
-@method_option
+@click.option("--method", type=click.Choice(list(METHODS)), default="mean", help="How a direction is found.")
 @click.option("--shots", type=int, default=SHOTS, help="Solved questions in the pairs and in the few-shot prompt.")
 @click.option("--limit", type=int, help="Report at most so many questions, chosen at random.")
 @click.option("--seed", type=int, default=0, help="Of all that is drawn.")
