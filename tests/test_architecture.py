@@ -34,7 +34,16 @@ ORDER: dict[str, tuple[str, ...]] = {
     ),
     "concepts": ("concept", "layouts", "reading", "files", "lint"),
     "vectors": ("directions", "vector", "examples", "neutral_text", "training", "extraction"),
-    "transfer": ("layer_maps", "covariance", "width_maps", "paired_rows", "all_pairs", "alignment", "carry"),
+    "transfer": (
+        "layer_maps",
+        "covariance",
+        "width_maps",
+        "paired_rows",
+        "all_pairs",
+        "alignment",
+        "carry",
+        "several_layers",
+    ),
     "steer": (
         "settings",
         "operators",

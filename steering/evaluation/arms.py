@@ -113,6 +113,11 @@ class Parts:
         return scorer.columns(vector, [lam], name=name, sampling=sampling)[0]
 
 
+def first_layer(child: LanguageModel) -> int:
+    """The first layer that is tried."""
+    return int(FIRST_DEPTH * child.n_layers)
+
+
 def unsteered(parts: Parts, vector: SteeringVector) -> Arm:
     """The child as it is."""
     return Arm("baseline", parts.answers(vector, 0.0, "unsteered"))
@@ -137,7 +142,7 @@ def steered(
     """
     n = parts.child.n_layers
     with_signal = [layer for layer in range(n) if vector.signal[layer]]
-    wanted = range(int(FIRST_DEPTH * n), n) if layers is None else layers
+    wanted = range(first_layer(parts.child), n) if layers is None else layers
     candidates = [layer for layer in with_signal if layer in wanted] or with_signal
     if not candidates:
         raise SteeringError(

@@ -16,6 +16,7 @@ from steering.evaluation.arms import (
     Arm,
     Parts,
     at_every_layer,
+    first_layer,
     instructions,
     lead_ins,
     prompted,
@@ -31,7 +32,7 @@ from steering.models import LanguageModel
 from steering.stats import Comparison, compare, derived_seed, holm, mcnemar_power, wilson
 from steering.steer import SteeringSettings
 from steering.tasks import SHOTS, Style, Task, concept_from_task, load_task, right_text
-from steering.transfer import transfer
+from steering.transfer import pair_name, transfer, transfer_from_several
 from steering.vectors import SteeringVector, extract, random_like
 
 VALIDATION_QUESTIONS = 30
@@ -206,10 +207,11 @@ def gain(
     parts = Parts(child, validation, test, style, _longest(child, test, style), Store.open(store, resume=resume), seed)
 
     anchors = anchors_for(style, test)
-    carried = transfer(
+    carried = transfer_from_several(
         extract(parent, concept, method, progress=part_of(progress, 0.0, 0.05)),
         parent,
         child,
+        first_layer=first_layer(child),
         anchors=anchors,
         progress=part_of(progress, 0.05, 0.3),
     )
@@ -222,10 +224,10 @@ def gain(
 
     def trained_in(model: LanguageModel, each: Parts) -> SteeringVector:
         layer = next(arm for arm in arms if arm.name == "own").chosen["layer"]
-        sources = (carried.report or {}).get("sources")
-        source = layer if model is child or sources is None else sources[layer]
+        source = layer if model is child else round(layer * (parent.n_layers - 1) / max(child.n_layers - 1, 1))
         vector = trained_vector(model, test, style, source, seed, part_of(each.progress, 0.0, 0.7))
-        return vector if model is child else transfer(vector, parent, child, anchors=anchors)
+        pair = pair_name(source, layer)
+        return vector if model is child else transfer(vector, parent, child, layers=pair, anchors=anchors)
 
     def steer_trained(name: str, model: LanguageModel) -> Callable[[Parts], Arm]:
         return lambda each: steered(

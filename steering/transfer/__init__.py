@@ -5,6 +5,7 @@ from steering.transfer.all_pairs import carry_everywhere, measured_r2, paired_sa
 from steering.transfer.carry import carry, combine, describe, transfer
 from steering.transfer.layer_maps import LAYER_MAPS, best_path, named_pair, pair_name
 from steering.transfer.paired_rows import FIRST_POSITION
+from steering.transfer.several_layers import transfer_from_several
 from steering.transfer.width_maps import WIDTH_MAPS
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "pair_name",
     "paired_sample",
     "transfer",
+    "transfer_from_several",
 ]
