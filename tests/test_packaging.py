@@ -123,6 +123,9 @@ def test_commands_and_their_options_exist(page: Path) -> None:
                 continue
             assert words[0] in cli.cli.commands, f"{name_of(page)} names {command} {words[0]}"
             known = cli.cli.commands[words[0]]
+            if words[0] in ("concept", "task") and len(words) > 1:  # A group: the command is its second word.
+                assert words[1] in known.commands, f"{name_of(page)} names {words[0]} {words[1]}"
+                known = known.commands[words[1]]
             options = {option for parameter in known.params for option in parameter.opts} | {"--help", "--json"}
             used = {word.split("=")[0] for word in words if word.startswith("--") and len(word) > 2}
             assert words[0] == "lm-eval" or used <= options, f"{name_of(page)}: {words[0]} has no {used - options}"

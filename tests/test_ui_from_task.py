@@ -98,7 +98,7 @@ def test_an_uploaded_task_is_in_both_menus(making: MakingPairs, tmp_path: Path) 
     assert tuning.upload(session, str(path))["task_source"]["choices"][-1] == ("sums.jsonl", str(path))
     path.write_text("no rows")
     other = Session()
-    assert "not JSON" in from_task.upload(other, str(path))["task_status"]
+    assert "not valid JSONL" in from_task.upload(other, str(path))["task_status"]
     assert not other.record(Uploads).files
 
 
