@@ -31,7 +31,9 @@ def cost(child: LanguageModel, vector: SteeringVector, lam: float, positions: st
 
 
 @pytest.mark.parametrize("positions", ["all", "response"])
-def test_no_strength_costs_nothing(child: LanguageModel, vector: SteeringVector, positions: str, tmp_path: Path) -> None:
+def test_no_strength_costs_nothing(
+    child: LanguageModel, vector: SteeringVector, positions: str, tmp_path: Path
+) -> None:
     free = cost(child, vector, 0.0, positions, tmp_path)
     assert free.kl == pytest.approx(0.0, abs=1e-6)
     assert free.perplexity_ratio == pytest.approx(1.0)

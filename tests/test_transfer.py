@@ -356,7 +356,7 @@ def test_wrong_choices_are_named(parent: LanguageModel, stranger: LanguageModel)
         align(parent, stranger, width="rigde")
     with pytest.raises(MismatchError, match="equal widths"):
         align(parent, stranger, width="none")
-    assert set(WIDTH_MAPS) == {"ridge", "procrustes", "anchors", "autoencoder", "truncate", "none"}
+    assert set(WIDTH_MAPS) == {"ridge", "procrustes", "canonical", "anchors", "autoencoder", "truncate", "none"}
 
 
 def test_a_refused_concept_says_why(parent: LanguageModel) -> None:
@@ -369,7 +369,7 @@ def test_ranges_are_short() -> None:
     assert ranges([5]) == "5"
 
 
-@pytest.mark.parametrize("width", ["anchors", "autoencoder"])
+@pytest.mark.parametrize("width", ["canonical", "anchors", "autoencoder"])
 def test_a_map_that_reads_rows_finds_the_rotation_and_nothing_in_a_stranger(
     parent: LanguageModel, stranger: LanguageModel, width: str
 ) -> None:

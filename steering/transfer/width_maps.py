@@ -15,6 +15,9 @@ from steering.vectors import EPSILON, units
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 1000.0)
 """Ridge penalties that are tried, as shares of the mean eigenvalue of the scatter."""
 
+_CANONICAL_PENALTY = 1e-2
+"""Added to both models' covariances before they are whitened, as a share of the mean eigenvalue."""
+
 Pair = tuple[torch.Tensor, torch.Tensor]
 """The parent's rows and the child's, of one layer each."""
 
@@ -90,6 +93,29 @@ def procrustes(rows: LayerRows) -> Fit:
     return Fit(linear, float("nan"), held_out_r2(_to_scale(linear, rows.covariance), rows.covariance, rows.reporting))
 
 
+def canonical(rows: LayerRows) -> Fit:
+    """Regression on canonical variables with every canonical correlation set to 1: what the models share is not shrunk.
+
+    A regression predicts rows, so it shrinks what it is unsure of. A direction is brought to length 1 afterwards, so that
+    shrinking some of its parts more than others only turns it.
+
+    Source: Hotelling 1936; the penalty is that of Vinod 1976, on both models.
+    """
+    covariance = rows.covariance
+    _, y = rows.sample
+    centred = y.double() - covariance.mean_y
+    child_values, child_basis = torch.linalg.eigh(centred.T @ centred)
+    roots = []
+    for values in (covariance.source.spectrum[0], child_values.clamp(min=0)):
+        roots.append((values + _CANONICAL_PENALTY * values.mean()).clamp(min=EPSILON).sqrt())
+    parent_root, child_root = roots
+    basis = covariance.source.spectrum[1]
+    whitened = (basis.T @ covariance.xy @ child_basis) / parent_root[:, None] / child_root
+    left, _, right = torch.linalg.svd(whitened, full_matrices=False)
+    linear = _to_scale(basis @ (left / parent_root[:, None]) @ (right * child_root) @ child_basis.T, covariance)
+    return Fit(linear, _CANONICAL_PENALTY, held_out_r2(linear, covariance, rows.reporting))
+
+
 def anchors(rows: LayerRows) -> Fit:
     """The direction whose cosines with the child's sampled rows are those of the parent's direction with the parent's.
 
@@ -131,13 +157,14 @@ def autoencoder(rows: LayerRows) -> Fit:
 WIDTH_MAPS: dict[str, Callable[[LayerRows], Fit] | None] = {
     "ridge": ridge,
     "procrustes": procrustes,
+    "canonical": canonical,
     "anchors": anchors,
     "autoencoder": autoencoder,
     "truncate": None,
     "none": None,
 }
 
-SAMPLE_ROWS = {"anchors": 2048, "autoencoder": 4096}
+SAMPLE_ROWS = {"canonical": 4096, "anchors": 2048, "autoencoder": 4096}
 """How many of the fitted rows a width map reads besides their covariances; the others read none."""
 
 
