@@ -37,6 +37,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "transfer": (
         "layer_maps",
         "covariance",
+        "autoencoder",
         "width_maps",
         "paired_rows",
         "all_pairs",
@@ -62,6 +63,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "retention",
         "similarity",
         "selection",
+        "detection",
         "pair_checks",
         "design_comparison",
     ),
@@ -114,6 +116,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "concepts",
         "files",
         "measuring",
+        "detecting",
         "tasks",
         "scoring",
         "gaining",

@@ -90,6 +90,20 @@ def test_a_profile_is_fitted_and_taken(capsys: pytest.CaptureFixture[str], folde
     assert "'lat' is none of all, middle, bell, late, nor one weight a layer" in capsys.readouterr().err
 
 
+def test_detection_is_measured(capsys: pytest.CaptureFixture[str], folders: tuple[str, str]) -> None:
+    words = ["detect", "--parent", folders[0], "--child", folders[1], "--concept", "time", "--concept", "formality"]
+    data: Any = run(capsys, *words)
+    assert [concept["name"] for concept in data["concepts"]] == ["time", "formality"]
+    for source in ("own", "carried", "random", "truncate"):
+        aurocs = [concept["auroc"][source] for concept in data["concepts"]]
+        assert data["mean_auroc"][source] == pytest.approx(sum(aurocs) / 2)
+    with pytest.raises(SystemExit):
+        main(words)
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split() == ["AUROC", "own", "carried", "random", "truncate"]
+    assert table[-1].startswith("which of 2 ")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -356,7 +356,7 @@ def test_wrong_choices_are_named(parent: LanguageModel, stranger: LanguageModel)
         align(parent, stranger, width="rigde")
     with pytest.raises(MismatchError, match="equal widths"):
         align(parent, stranger, width="none")
-    assert set(WIDTH_MAPS) == {"ridge", "procrustes", "truncate", "none"}
+    assert set(WIDTH_MAPS) == {"ridge", "procrustes", "canonical", "anchors", "autoencoder", "truncate", "none"}
 
 
 def test_a_refused_concept_says_why(parent: LanguageModel) -> None:
@@ -367,3 +367,20 @@ def test_a_refused_concept_says_why(parent: LanguageModel) -> None:
 def test_ranges_are_short() -> None:
     assert ranges([0, 1, 2, 7]) == "0–2, 7"
     assert ranges([5]) == "5"
+
+
+@pytest.mark.parametrize("width", ["canonical", "anchors", "autoencoder"])
+def test_a_map_that_reads_rows_finds_the_rotation_and_nothing_in_a_stranger(
+    parent: LanguageModel, stranger: LanguageModel, width: str
+) -> None:
+    model, isometry, layer_of = rotated_twin(cast(LlamaForCausalLM, parent.model), width=48, extra_layers=(1,))
+    vector = extract(parent, CONCEPT)
+    carried = transfer(vector, parent, language_model(model, "twin"), layers=layer_of, width=width)
+    cosines = (carried.directions.double() * (vector.directions.double()[layer_of] @ isometry)).sum(dim=1)
+    assert cosines.min() > 0.99
+    assert carried.report is not None
+    assert min(carried.report["r2"]) > 0.98
+    nothing = transfer(vector, parent, stranger, width=width)
+    assert nothing.report is not None
+    assert max(nothing.report["r2_shuffled"]) <= 0.05
+    assert nothing.report["verdict"].startswith("Does not carry")

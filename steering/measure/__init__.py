@@ -2,6 +2,7 @@
 
 from steering.measure.budgets import KL_BUDGET, Strength, UnsteeredTexts, check_budget, strength_at, unsteered_texts
 from steering.measure.design_comparison import DesignComparison, chance_cosine, compare_designs, cosines
+from steering.measure.detection import SOURCES, Detection, detect
 from steering.measure.effects import effect, neutral_prompts, steered_batches
 from steering.measure.pair_checks import Design, LeftOut, Votes, leave_out, read_design, votes
 from steering.measure.profiles import FittedProfile, fit_profile
@@ -21,9 +22,11 @@ from steering.measure.similarity import (
 __all__ = [
     "KL_BUDGET",
     "METRICS",
+    "SOURCES",
     "TRANSFER_CONFIGS",
     "Design",
     "DesignComparison",
+    "Detection",
     "FittedProfile",
     "LeftOut",
     "Projections",
@@ -40,6 +43,7 @@ __all__ = [
     "compare_designs",
     "compare_transfers",
     "cosines",
+    "detect",
     "effect",
     "fit_profile",
     "leave_out",

@@ -14,10 +14,10 @@ from steering.errors import MismatchError, Progress, SteeringError, part_of, sil
 from steering.models import LanguageModel, anchor_lists, anchor_questions, anchor_texts, read_anchors
 from steering.storage import cached, key
 from steering.transfer.all_pairs import layer_r2_mask, measured_r2
-from steering.transfer.covariance import CovarianceSums, HeldOut
+from steering.transfer.covariance import CovarianceSums, HeldOut, SampledRows
 from steering.transfer.layer_maps import LayerMap, best_path, layer_map
 from steering.transfer.paired_rows import FIRST_POSITION, token_ends, visit_pairs
-from steering.transfer.width_maps import WIDTH_MAPS
+from steering.transfer.width_maps import SAMPLE_ROWS, WIDTH_MAPS, LayerRows
 
 ROWS_PER_DIMENSION = 16
 """Bundled anchor texts are read until there are about this many paired rows for every dimension of the wider model."""
@@ -228,6 +228,7 @@ def _fit(
 ) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
     sums, choosing, reporting = CovarianceSums(chosen), HeldOut(), HeldOut()
     generator = torch.Generator().manual_seed(0)
+    sampled = SampledRows(SAMPLE_ROWS.get(width, 0), chosen, torch.Generator().manual_seed(0))
     rows = 0
 
     def visit(text: torch.Tensor, parent_rows: list[torch.Tensor], child_rows: list[torch.Tensor]) -> None:
@@ -238,7 +239,9 @@ def _fit(
             sample.add([layer[mask] for layer in parent_rows], [layer[mask] for layer in child_rows])
         fits = ~(chooses | reports)
         order = torch.randperm(int(fits.sum()), generator=generator)
-        sums.add([layer[fits] for layer in parent_rows], [layer[fits] for layer in child_rows], order)
+        fitted = [layer[fits] for layer in parent_rows], [layer[fits] for layer in child_rows]
+        sums.add(*fitted, order)
+        sampled.add(*fitted)
 
     cut = visit_pairs(parent, child, texts, visit, skip=skip, progress=part_of(progress, 0.0, 0.8))
     if not len(choosing) or not len(reporting):
@@ -255,9 +258,9 @@ def _fit(
             continue
         covariance = sums.layer(layer)
         held_out = [sample.layer(source, layer) for sample in (choosing, reporting)]
-        shuffled = [(x, y[torch.randperm(len(y), generator=generator)]) for x, y in held_out]
-        fitted = fit(covariance, *held_out)
-        control = fit(covariance.shuffled(), *shuffled)
+        layer_rows = LayerRows(covariance, sampled.layer(layer), *held_out)
+        fitted = fit(layer_rows)
+        control = fit(layer_rows.shuffled(generator))
         tensors["maps"][layer] = fitted.linear.float()
         tensors["parent_means"][layer] = covariance.source.mean.float()
         tensors["child_means"][layer] = covariance.mean_y.float()

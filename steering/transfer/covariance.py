@@ -1,6 +1,6 @@
-"""Covariance sums over the paired rows that linear maps are fitted on, and the held-out rows that measure them.
+"""Covariance sums over the paired rows that linear maps are fitted on, a sample of those rows, and the held-out rows.
 
-The rows of the fit are not kept, so memory does not grow with the number of texts.
+The rows of the fit are not kept beyond a sample of fixed size, so memory does not grow with the number of texts.
 """
 
 from collections.abc import Sequence
@@ -142,6 +142,61 @@ class HeldOut:
         x = torch.cat([batch[parent_layer] for batch in self._parent])
         y = torch.cat([batch[child_layer] for batch in self._child])
         return x.double(), y.double()
+
+
+@dataclass
+class SampledRows:
+    """A random sample of the paired rows, every row as likely as any other. It grows in place, up to a limit.
+
+    Source: Vitter 1985, algorithm R.
+
+    Attributes:
+        limit: largest number of rows.
+        layer_map: the parent layer that is mapped to each child layer; rows of no other layers are kept.
+        generator: draws the sample.
+    """
+
+    limit: int
+    layer_map: LayerMap
+    generator: torch.Generator
+    _seen: int = 0
+    _parent: dict[int, torch.Tensor] = field(default_factory=dict)
+    _child: dict[int, torch.Tensor] = field(default_factory=dict)
+
+    def add(self, parent: Rows, child: Rows) -> None:
+        """Add paired rows, per layer `[n_rows, d]`, one side each."""
+        if not self.limit:
+            return
+        kept: dict[int, int] = {}
+        for row in range(len(child[0])):
+            place = self._seen
+            if place >= self.limit:
+                place = int(torch.randint(self._seen + 1, (), generator=self.generator))
+            if place < self.limit:
+                kept[place] = row  # A later row of this batch may take the same place.
+            self._seen += 1
+        places, rows = list(kept), list(kept.values())
+        for layer, source in enumerate(self.layer_map):
+            if source is not None:
+                _store(self._child, layer, self.limit, places, child[layer][rows])
+        for source in {source for source in self.layer_map if source is not None}:
+            _store(self._parent, source, self.limit, places, parent[source][rows])
+
+    def layer(self, child_layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sampled rows of one child layer and its parent layer, float32 `[n_rows, d_parent]` and `[n_rows, d_child]`."""
+        source = self.layer_map[child_layer]
+        assert source is not None, "only mapped layers have rows"
+        if not self.limit:
+            return torch.empty(0), torch.empty(0)
+        n = min(self._seen, self.limit)
+        return self._parent[source][:n], self._child[child_layer][:n]
+
+
+def _store(kept: dict[int, torch.Tensor], layer: int, limit: int, places: list[int], rows: torch.Tensor) -> None:
+    """Write rows at their places, into a tensor that is made at the first call."""
+    if layer not in kept:
+        kept[layer] = rows.new_zeros(limit, rows.shape[1])
+    kept[layer][places] = rows
 
 
 def _add(sums: dict[int, torch.Tensor], layer: int, value: torch.Tensor) -> None:
