@@ -5,7 +5,16 @@ Only this package and `steer` run a model.
 
 from steering.models import bundled
 from steering.models.activations import batches, block_outputs, record, residual_norms
-from steering.models.anchors import LIST_HEAD, LIST_SIGN, anchor_lists, anchor_questions, anchor_texts, read_anchors
+from steering.models.anchors import (
+    HELD_OUT_STEP,
+    HELD_OUT_TEXTS,
+    LIST_HEAD,
+    LIST_SIGN,
+    anchor_lists,
+    anchor_questions,
+    anchor_texts,
+    read_anchors,
+)
 from steering.models.blocks import editing
 from steering.models.kv_cache import keep_rows, new_cache, next_logits
 from steering.models.language_model import LanguageModel, pad
@@ -21,6 +30,8 @@ from steering.models.loading import load_model, wrap_model
 __all__ = [
     "BATCH_LOGITS",
     "BATCH_TOKENS",
+    "HELD_OUT_STEP",
+    "HELD_OUT_TEXTS",
     "LIST_HEAD",
     "LIST_SIGN",
     "LanguageModel",

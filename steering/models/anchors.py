@@ -25,12 +25,15 @@ _PAIRS_A_LIST = 8
 _QUESTIONS_A_TEXT = 5
 _TEXTS_A_RELATION = 3
 
-_HELD_OUT_RELATIONS = 24
-"""Relations of one text each, which stands where `transfer.alignment` holds texts out: a map is judged on relations that it has
-not read, since a direction that it carries is of such a one."""
+HELD_OUT_STEP = 6
+"""Every sixth anchor text is held out of a fit. Every second of these chooses the penalty; R² is measured on the others."""
 
-_HELD_OUT_STEP = 6
-"""Distance of two held-out texts in `transfer.alignment`."""
+HELD_OUT_TEXTS = 24
+"""Largest number of held-out texts: about a thousand rows, which are kept in memory.
+
+Of solved lists and questions, each held-out text is of a relation that has no other text: a map is judged on relations that it
+has not read, since a direction that it carries is of such a one.
+"""
 
 
 @cache
@@ -65,11 +68,11 @@ def _of_relations(head: str, line: Callable[[str, str, str], str], pairs: int) -
     def a_text(lines: list[str]) -> str:
         return head + "".join(generator.sample(lines, min(pairs, len(lines))))
 
-    held_out = [a_text(lines) for lines in relations[:_HELD_OUT_RELATIONS]]
-    texts = [a_text(lines) for lines in relations[_HELD_OUT_RELATIONS:] for _ in range(_TEXTS_A_RELATION)]
+    held_out = [a_text(lines) for lines in relations[:HELD_OUT_TEXTS]]
+    texts = [a_text(lines) for lines in relations[HELD_OUT_TEXTS:] for _ in range(_TEXTS_A_RELATION)]
     generator.shuffle(texts)
     for place, text in enumerate(held_out):
-        texts.insert(place * _HELD_OUT_STEP, text)
+        texts.insert(place * HELD_OUT_STEP, text)
     return tuple(texts)
 
 

@@ -23,10 +23,10 @@ from steering.tasks.prompting import (
     requests,
     right_text,
     scored,
-    solved_examples,
 )
 from steering.tasks.reading import COLUMN_KEYS, DEFAULT_READING, Reading
 from steering.tasks.task import GENERATED, WORDS, Task, describe, load_task, task_names
+from steering.tasks.training_examples import solved_examples
 
 __all__ = [
     "ANSWERS",

@@ -3,7 +3,7 @@
 Nothing here runs the model; it only uses its tokenizer. `preview` shows a prompt before anything is run.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from steering.errors import SteeringError, check_whole
@@ -11,7 +11,6 @@ from steering.models import LIST_HEAD, LIST_SIGN, LanguageModel
 from steering.tasks.answers import letter, opens_thought
 from steering.tasks.item import Item
 from steering.tasks.task import Task
-from steering.vectors import Example
 
 MODES = ("auto", "generate", "likelihood")
 """How a question is answered: by a text that the answer is read out of, or by the choice that the model finds likeliest.
@@ -209,31 +208,6 @@ def _opens_thought(child: LanguageModel, ids: tuple[int, ...]) -> bool:
     """Whether a chat template opens a thought at the end of a prompt."""
     end: str = child.tokenizer.decode(list(ids[-_LAST_TOKENS:]))
     return opens_thought(end)
-
-
-def solved_examples(child: LanguageModel, requests: Sequence[Request], style: Style, task: Task) -> tuple[Example, ...]:
-    """Questions with their right answers, for a vector that is trained on a task, see `vectors.train`.
-
-    Where choices are weighed, the other choices are the wrong continuations. Where answers are written, the right
-    continuation is what a few-shot prompt has there: the answer in a list, else the worked solution with its answer.
-
-    Args:
-        child: the model whose tokenizer and chat template are used.
-        requests: the questions as they are put.
-        style: how they are put.
-        task: that they are of.
-    """
-    plain = style.plain_for(task, child)
-    built = []
-    for request in requests:
-        right = ord(request.item.answer) - ord("A") if request.tails else 0
-        tails = request.tails
-        if not tails:
-            text = right_text(task, request.item, style)
-            solution = text if plain else text.lstrip()
-            tails = (tuple(child.continuation_ids(request.text, solution, plain=plain)),)
-        built.append(Example(request.ids, tails[right], (*tails[:right], *tails[right + 1 :])))
-    return tuple(built)
 
 
 def preview(child: LanguageModel, task: Task, style: Style) -> str:

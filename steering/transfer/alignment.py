@@ -11,30 +11,14 @@ from pathlib import Path
 import torch
 
 from steering.errors import MismatchError, Progress, SteeringError, part_of, silent
-from steering.models import LanguageModel, anchor_lists, anchor_questions, anchor_texts, read_anchors
+from steering.models import HELD_OUT_STEP, HELD_OUT_TEXTS, LanguageModel
 from steering.storage import cached, key
 from steering.transfer.all_pairs import layer_r2_mask, measured_r2
+from steering.transfer.anchors import ROWS_PER_DIMENSION, chosen_anchors
 from steering.transfer.covariance import CovarianceSums, HeldOut, SampledRows
 from steering.transfer.layer_maps import LayerMap, best_path, layer_map
-from steering.transfer.paired_rows import FIRST_POSITION, token_ends, visit_pairs
+from steering.transfer.paired_rows import FIRST_POSITION, visit_pairs
 from steering.transfer.width_maps import SAMPLE_ROWS, WIDTH_MAPS, LayerRows
-
-ROWS_PER_DIMENSION = 16
-"""Bundled anchor texts are read until there are about this many paired rows for every dimension of the wider model."""
-
-BUNDLED_ANCHORS = ("texts", "lists", "questions")
-"""Bundled anchors by name: prose for concepts of prose, solved lists and solved questions for what those show."""
-
-_SOLVED = {"lists": anchor_lists, "questions": anchor_questions}
-
-_HELD_OUT_STEP = 6
-"""Every sixth text is held out. Every second held-out text chooses the penalty; R² is measured on the others."""
-
-_HELD_OUT_TEXTS = 24
-"""Largest number of held-out texts: about a thousand rows, which are kept in memory."""
-
-_MIN_TEXTS = 2 * _HELD_OUT_STEP
-"""Fewest anchor texts: two of these are held out, one that chooses the penalty and one that measures R²."""
 
 _FORMAT = 4
 """Part of the cache key; raised when the cached numbers change their meaning."""
@@ -139,7 +123,7 @@ def align(
     else:
         chosen = layer_map(layers, parent.n_layers, child.n_layers)
     fitted = WIDTH_MAPS[width] is not None
-    texts = _texts(parent, child, anchors, rows) if fitted else ()
+    texts = chosen_anchors(parent, child, anchors, rows) if fitted else ()
     digest = key(
         "alignment",
         _FORMAT,
@@ -195,28 +179,6 @@ def _for_all_layers(maps: torch.Tensor, chosen: LayerMap) -> torch.Tensor:
     return expanded
 
 
-def _texts(
-    parent: LanguageModel, child: LanguageModel, anchors: str | Path | Sequence[str] | None, rows: int
-) -> tuple[str, ...]:
-    if isinstance(anchors, str) and anchors in _SOLVED:
-        return _SOLVED[anchors]()
-    if anchors is not None and anchors != "texts":
-        texts = read_anchors(anchors) if isinstance(anchors, str | Path) else tuple(anchors)
-        if len(texts) < _MIN_TEXTS:
-            raise SteeringError(f"There are {len(texts)} anchor texts; an alignment needs at least {_MIN_TEXTS}.")
-        return texts
-    # The file is in random order, so its first texts are a random sample.
-    rows_needed = rows * max(parent.d_model, child.d_model)
-    chosen: list[str] = []
-    n_rows = 0
-    for text in anchor_texts():
-        if n_rows >= rows_needed and len(chosen) >= _MIN_TEXTS:
-            break
-        chosen.append(text)
-        n_rows += len(token_ends(child, text)[0])
-    return tuple(chosen)
-
-
 def _fit(
     parent: LanguageModel,
     child: LanguageModel,
@@ -246,7 +208,7 @@ def _fit(
     cut = visit_pairs(parent, child, texts, visit, skip=skip, progress=part_of(progress, 0.0, 0.8))
     if not len(choosing) or not len(reporting):
         raise SteeringError(
-            f"The anchor texts that are held out of the fit (every {_HELD_OUT_STEP}th) share no position in {parent.name} and "
+            f"The anchor texts that are held out of the fit (every {HELD_OUT_STEP}th) share no position in {parent.name} and "
             f"{child.name}, so the map cannot be judged. Add longer anchor texts."
         )
     fit = WIDTH_MAPS[width]
@@ -280,8 +242,8 @@ def held_out_masks(text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     Returns:
         Two boolean masks `[n_rows]` of different texts; no map is fitted on either.
     """
-    held_out = (text % _HELD_OUT_STEP == 0) & (text < _HELD_OUT_STEP * _HELD_OUT_TEXTS)
-    choosing = (text // _HELD_OUT_STEP % 2 == 0) | layer_r2_mask(text)
+    held_out = (text % HELD_OUT_STEP == 0) & (text < HELD_OUT_STEP * HELD_OUT_TEXTS)
+    choosing = (text // HELD_OUT_STEP % 2 == 0) | layer_r2_mask(text)
     return held_out & choosing, held_out & ~choosing
 
 
