@@ -7,10 +7,9 @@ import pytest
 from conftest import loaded
 
 from steering.errors import SteeringError
-from steering.evaluation import Gain, Scorer, Setup, Store, gain, gain_table, power_sentence
+from steering.evaluation import Gain, Scorer, Setup, Store, gain, gain_table, power_sentence, task_parts
 from steering.evaluation.arms import FIRST_DEPTH, LEAD_INS, STRENGTHS
 from steering.evaluation.forced import Trial, run_trials
-from steering.evaluation.gain import _parts
 from steering.models.language_model import LanguageModel
 from steering.stats import mcnemar_power
 from steering.steer import SteeringSettings, plan
@@ -127,7 +126,7 @@ def test_a_task_without_a_training_part_takes_it_from_validation(tmp_path: Path)
     path = tmp_path / "own.csv"
     rows = [f"a{n},b{n},{'validation' if n < 24 else 'test'}" for n in range(30)]
     path.write_text("\n".join(["question,answer,split", *rows]))
-    validation, test = _parts(path, None, 0)
+    validation, test = task_parts(path, None, 0)
     assert validation.pool == test.pool
     assert len(test.pool) == 8
     assert len(validation.items) == 16

@@ -16,7 +16,6 @@ from steering.ui.questions.form import Form, Uploads
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.tune import handlers, text
-from steering.ui.tabs.tune import render as tables
 from steering.ui.tabs.tune.handlers import (
     LONG_TASK,
     REPORT_TASK,
@@ -194,6 +193,6 @@ def test_another_scale_brings_its_own_grid_unless_it_was_edited() -> None:
 
 
 def test_cells_of_a_table_are_text() -> None:
-    table = tables.rows_as_table(("what", EVIL), [(EVIL, EVIL)])
+    table = render.rows_as_table(("what", EVIL), [(EVIL, EVIL)])
     assert "<b>" not in table
     assert table.count("&lt;b&gt;2&lt;/b&gt;") == 3

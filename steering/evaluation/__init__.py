@@ -3,7 +3,7 @@
 from steering.evaluation.columns import Answer, Column
 from steering.evaluation.controls import CONTROLS, RANDOM_SEEDS, Context, Control
 from steering.evaluation.evaluation import Evaluation, Tuning, ask, evaluate, evaluation_of, tune, tuned
-from steering.evaluation.gain import Gain, gain, power_sentence
+from steering.evaluation.gain import Gain, gain, power_sentence, task_parts
 from steering.evaluation.gain_table import gain_table
 from steering.evaluation.overview import overview, overview_markdown, read_reports
 from steering.evaluation.own_answers import OWN_DESIGNS, SAMPLES, pairs_from_answers
@@ -11,6 +11,7 @@ from steering.evaluation.protocol import Study, most_rows, study
 from steering.evaluation.report import HEADINGS, as_markdown, check_report, notes, table, write_report
 from steering.evaluation.scorer import GRIDS, NEW_TOKENS, Scorer, Setup, default_grid, strengths
 from steering.evaluation.scoring import score
+from steering.evaluation.side_effects import SideEffects
 from steering.evaluation.store import Store
 from steering.evaluation.voting import Ballot, Vote, elect, tally, vote
 
@@ -31,6 +32,7 @@ __all__ = [
     "Gain",
     "Scorer",
     "Setup",
+    "SideEffects",
     "Store",
     "Study",
     "Tuning",
@@ -56,6 +58,7 @@ __all__ = [
     "study",
     "table",
     "tally",
+    "task_parts",
     "tune",
     "tuned",
     "vote",

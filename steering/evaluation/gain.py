@@ -199,7 +199,7 @@ def gain(
     Raises:
         SteeringError: no such task, too few training questions, or an unknown design or method.
     """
-    validation, test = _parts(task, limit, seed)
+    validation, test = task_parts(task, limit, seed)
     concept = concept_from_task(test, design, shots=shots, seed=seed)
     power = power_sentence(len(test.items))
     progress(power, 0.0)
@@ -256,10 +256,11 @@ def gain(
     return Gain(test.name, parent.name, child.name, design, method, tuple(arms), carried, power, cost, seed)
 
 
-def _parts(task: str | Path, limit: int | None, seed: int) -> tuple[Task, Task]:
-    """The validation part and the test part, both with the training part as their pool.
+def task_parts(task: str | Path, limit: int | None, seed: int) -> tuple[Task, Task]:
+    """The validation part and the test part of a gain, both with the training part as their pool.
 
     Where the source has no training part, a third of its validation part serves as one, and is not used for validation.
+    At most `limit` test questions are taken, chosen at random by the seed.
     """
     validation, test = load_task(task, "validation", seed=seed), load_task(task, "test", limit=limit, seed=seed)
     if test.pool_split != "train":

@@ -86,6 +86,27 @@ def verdict(sentences: Sequence[str]) -> str:
     return f'<div class="lab-card verdict"><p>{escape(first)}</p>{"".join(map(note, rest))}</div>'
 
 
+def rows_as_table(headings: Sequence[str], rows: Sequence[Sequence[str]], tones: Sequence[str] = ()) -> str:
+    """A table that scrolls in its own box; the first cell of a row is its heading.
+
+    Args:
+        headings: of the columns.
+        rows: text of the cells.
+        tones: CSS class of every row.
+    """
+    head = "".join(f'<th scope="col">{escape(words)}</th>' for words in headings)
+    body = "".join(
+        f'<tr class="{tone}"><th scope="row">{escape(first)}</th>'
+        + "".join(f"<td>{escape(words)}</td>" for words in rest)
+        + "</tr>"
+        for (first, *rest), tone in zip(rows, tones or [""] * len(rows), strict=True)
+    )
+    return (
+        f'<div class="lab-table" tabindex="0" role="region" aria-label="{escape(headings[0])}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
 def _state(kind: str, symbol: str, words: str) -> str:
     return f'<div class="lab-card state {kind}"><p><b>{symbol} Vector {kind}</b></p><p>{words}</p></div>'
 

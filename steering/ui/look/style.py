@@ -10,6 +10,13 @@ CSS = (files("steering.ui.look") / "page.css").read_text("utf-8")
 FIT_FIGURES = (files("steering.ui.look") / "figures.js").read_text("utf-8")
 """JavaScript for the page's load event: it keeps figures as wide as their containers."""
 
+OPEN_FIRST_TAB = """() => {
+  const first = document.querySelector('#tabs button[role="tab"]');
+  if (first) first.click();
+  window.scrollTo({ top: 0 });
+}"""
+"""JavaScript that shows the Steer tab."""
+
 
 def theme() -> gr.themes.Base:
     """The theme. Its fonts are limited to the weights whose files contain all letters that the page uses."""

@@ -42,16 +42,19 @@ def component() -> gr.HTML:
     )
 
 
-def empty(labels: tuple[str, str], note: str, lambdas: Sequence[float] = LAMBDAS) -> dict[str, Any]:
+def empty(
+    labels: tuple[str, str], note: str, lambdas: Sequence[float] = LAMBDAS, *, choose: float | None = None
+) -> dict[str, Any]:
     """The viewer's data before any text is written.
 
     Args:
         labels: positive and negative pole.
         note: what Generate will do; shown in the cards.
         lambdas: strengths on the slider.
+        choose: the λ to select; None leaves the slider unchanged.
     """
     rows = [{"lam": lam, "text": "", **_state_fields("none"), "badges": []} for lam in lambdas]
-    return {"labels": list(labels), "note": note, "rows": rows, "phase": "empty"}
+    return {"labels": list(labels), "note": note, "rows": rows, "phase": "empty", "choose": choose}
 
 
 def show(

@@ -13,7 +13,7 @@ from steering.ui.events.long_tasks import Changes, toast
 from steering.ui.render import message
 from steering.ui.state.drafts import Draft, new_draft, read_pairs
 from steering.ui.state.workspace import Session
-from steering.ui.tabs.concept import checking, comparing, from_task, render, text
+from steering.ui.tabs.concept import checking, comparing, from_task, gaining, render, text
 
 Rows = Sequence[Sequence[object]]
 
@@ -55,6 +55,7 @@ def connect(events: EventBinder) -> None:
 
     events.on(page["pairs"].select, clicked, ["concept"], ["delete_pair"], status=_STATUS, event=True)
     from_task.connect(events, _TABLE_OUTPUTS, write_table)
+    gaining.connect(events)
     checking.connect(events, _TABLE_OUTPUTS, write_table)
     comparing.connect(events)
 

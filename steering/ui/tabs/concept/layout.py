@@ -64,6 +64,7 @@ def _pairs() -> Page:
     page["paste"] = paste
     with gr.Accordion(text.FROM_TASK, open=False, elem_id="from-task"):
         page |= _from_task()
+        page |= _gain()
     page["pairs_message"] = gr.HTML(apply_default_css=False, elem_id="pairs-message")
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
@@ -122,6 +123,32 @@ def _from_task() -> Page:
             elem_id="task-upload",
         )
     page["task_status"] = gr.HTML(apply_default_css=False, elem_id="task-status", elem_classes="lab-hide-empty")
+    return page
+
+
+def _gain() -> Page:
+    page: Page = {}
+    gr.HTML(render.section(text.GAIN_HEADING, text.GAIN_INTRO), apply_default_css=False)
+    with gr.Row(elem_classes="lab-ask"):
+        with gr.Column(scale=6, min_width=220):
+            page["gain_questions"] = gr.Number(
+                60,
+                precision=0,
+                label=text.GAIN_QUESTIONS,
+                info=text.GAIN_QUESTIONS_INFO,
+                min_width=220,
+                elem_id="gain-questions",
+            )
+        with gr.Column(scale=1, min_width=130):
+            page["gain_run"] = gr.Button(text.GAIN, variant="primary", elem_id="gain-run")
+            page["gain_stop"] = gr.Button(STOP, interactive=False, elem_id="gain-stop")
+    for name in ("gain_status", "gain_power", "gain_stale"):
+        page[name] = gr.HTML(apply_default_css=False, elem_id=name.replace("_", "-"), elem_classes="lab-hide-empty")
+    page["gain_verdict"] = gr.HTML(apply_default_css=False, elem_id="gain-verdict", elem_classes="lab-hide-empty")
+    page["gain_plot"] = gr.Plot(show_label=False, visible=False, elem_id="gain-plot")
+    page["gain_table"] = gr.HTML(apply_default_css=False, elem_id="gain-table", elem_classes="lab-hide-empty")
+    page["gain_use"] = gr.Button(text.GAIN_USE, visible=False, elem_id="gain-use", scale=0, min_width=260)
+    page["gain_used"] = gr.HTML(apply_default_css=False, elem_id="gain-used", elem_classes="lab-hide-empty")
     return page
 
 

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from html import escape
 
 from steering.concepts import Concept, ContrastPair, Problem
+from steering.evaluation import Gain
 from steering.formatting import signed, strength
 from steering.measure import DesignComparison, LeftOut, Votes
 from steering.plots import LETTERS
+from steering.stats import wilson
 from steering.steer import Grid, Row
-from steering.ui.render import note, verdict
+from steering.ui.render import note, rows_as_table, verdict
 from steering.ui.state.drafts import Draft
 from steering.ui.tabs.concept import text
 from steering.ui.tabs.concept.votes import AGREES, FIGHTS
@@ -35,6 +37,23 @@ def pairs_heading(draft: Draft) -> str:
     about = f"<p>{escape(draft.concept.description)}</p>" if draft.concept.description else ""
     title = f"{escape(draft.concept.name)} <small>{len(draft.concept.pairs)} pairs</small> {mark}"
     return f'<div class="lab-heading"><h2>{title}</h2>{about}</div>'
+
+
+def gain_verdict(gain: Gain) -> str:
+    """The verdict of a gain, what so many questions can show, and what the carried vector costs."""
+    return verdict([gain.verdict, gain.power, text.side_effects(gain.cost)])
+
+
+def gain_arms(gain: Gain) -> str:
+    """A table with a row for every arm; the carried vector's is marked."""
+    rows = []
+    for arm, p in zip(gain.arms, gain.adjusted, strict=True):
+        right = sum(arm.correct)
+        low, high = wilson(right, gain.n)
+        share = f"{right} of {gain.n} ({right / gain.n:.0%})"
+        adjusted = "–" if arm is gain.arms[0] else f"{p:.2g}"
+        rows.append((arm.name, share, f"{low:.0%} to {high:.0%}", adjusted, text.chosen(arm.chosen)))
+    return rows_as_table(text.GAIN_COLUMNS, rows, ["best" if arm.name == "carried" else "" for arm in gain.arms])
 
 
 def pair_detail(pair: ContrastPair, number: int, votes: Votes, left_out: LeftOut) -> str:

@@ -2,9 +2,11 @@
 
 import math
 import statistics
+from collections.abc import Mapping
+from typing import Any
 
-from steering.evaluation import OWN_DESIGNS
-from steering.formatting import signed
+from steering.evaluation import OWN_DESIGNS, SideEffects
+from steering.formatting import signed, strength
 from steering.measure import DesignComparison, LeftOut, Votes
 from steering.tasks import DESIGNS, TaskPairs
 
@@ -60,6 +62,38 @@ MAKE_PAIRS = "Make pairs"
 READING_TASK = "Reading the task"
 UNKNOWN_TASK_DESIGN = "There is no design {name!r}. Pick one from the menu."
 
+GAIN_HEADING = "What does the child gain from this task's vector?"
+GAIN_INTRO = (
+    "Pairs are made from the training part, the vector is carried, and layer and λ are chosen on the validation part. Then the "
+    "carried vector, and everything else that could explain a gain, answer the test part once. The table of pairs stays as it "
+    "is. It takes minutes."
+)
+GAIN_QUESTIONS = "Test questions"
+GAIN_QUESTIONS_INFO = "At most so many are answered, chosen at random"
+GAIN = "Measure the gain"
+GAIN_USE = "Steer with this vector"
+NO_GAIN = "No gain was measured on this page yet. Press Measure the gain first."
+NO_GAIN_OF_OWN = (
+    "The design {name!r} makes pairs from a model's own answers, and a gain is measured for pairs from the task alone. Choose "
+    "one of {designs}."
+)
+MEASURED = "{arms} arms have answered the same {n} questions."
+STALE_GAIN = (
+    "Task, design, models or method changed since this gain was measured. Press Measure the gain to measure anew."
+)
+GAIN_COLUMNS = ("Arm", "Right", "95 % interval", "p, adjusted", "Chosen on the validation part")
+CHOSEN = {
+    "layer": "layer {}",
+    "positions": "{} tokens",
+    "validation_right": "{} right there",
+    "scale": "scale {}",
+    "profile": "layers {}",
+    "prompt": "“{}”",
+    "shots": "{} solved questions",
+    "samples": "{} samples",
+    "temperature": "temperature {}",
+}
+
 CHECK_HEADING = "Which pairs fight the others?"
 CHECK_INTRO = (
     "The parent reads all pairs. Then each pair is held against the direction that the other pairs give without it: "
@@ -112,6 +146,32 @@ def made_pairs(made: TaskPairs) -> str:
     """How many pairs were made from a task, and how many training questions gave none."""
     more = f" {len(made.left_out)} more are left out: {made.reason}." if made.left_out else ""
     return f"The table holds {len(made.items)} pairs from as many training questions.{more} Undo brings the earlier pairs back."
+
+
+def chosen(values: Mapping[str, Any]) -> str:
+    """What an arm chose on the validation part; "–" where it has nothing to choose."""
+    words = {
+        name: f"λ = {strength(value)}" if name == "lam" else CHOSEN.get(name, f"{name} {{}}").format(value)
+        for name, value in values.items()
+    }
+    return ", ".join(words.values()) or "–"
+
+
+def side_effects(cost: SideEffects) -> str:
+    """What the carried vector costs at the chosen setting, as one sentence."""
+    return (
+        f"Besides, it changes 95 % of the child's next tokens in other texts by less than {cost.kl:.2g} nats (KL), makes these "
+        f"texts {cost.perplexity_ratio:.2f} times as perplexing, and has {cost.steered:.0%} of {cost.n} questions of "
+        f"{cost.other_task} answered rightly, {cost.unsteered:.0%} without it."
+    )
+
+
+def steering_with(name: str, lam: float, layer: int) -> str:
+    """The end of choosing the vector of a gain to steer with."""
+    return (
+        f"Steering with {name}, kept in the Library, at layer {layer} and λ = {strength(lam)}, on a question of the validation "
+        "part. Press Generate."
+    )
 
 
 def vote_label(number: int, score: str, fights: bool, gone: bool) -> str:

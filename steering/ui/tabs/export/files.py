@@ -16,7 +16,8 @@ from steering.library import saved_vectors as library
 from steering.steer import Grid
 from steering.ui.events.long_tasks import Changes
 from steering.ui.state.drafts import Draft
-from steering.ui.state.settings import EARLIER, FIELDS, FILE_PREFIX, LAMBDAS, Settings
+from steering.ui.state.settings import EARLIER, FIELDS, FILE_PREFIX, Settings
+from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import report, script, text
 from steering.ui.viewer.texts import ConceptTexts, PageTexts, show
@@ -98,7 +99,7 @@ def current_script(session: Session, workspace: Workspace, settings: Settings, p
     """
     concept = session.draft(settings.concept).concept
     written = session.record(PageTexts).for_concept(concept)
-    lambdas = sorted(row.lam for row in written.grid.rows) if written else LAMBDAS
+    lambdas = sorted(row.lam for row in written.grid.rows) if written else session.record(Strengths).grid(concept.name)
     file = _vector_file(workspace, settings, concept)
     stale = written is not None and not written.current(settings, concept, prompt)
     return script.python_script(settings, concept, prompt, lambdas=lambdas, file=file), stale

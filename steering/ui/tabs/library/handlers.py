@@ -17,12 +17,12 @@ from steering.ui.events.binder import EventBinder
 from steering.ui.events.downloads import download_on_click, start_download
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.render import message, note
-from steering.ui.state.drafts import Draft
-from steering.ui.state.settings import FIELDS, FILE_PREFIX, Settings, required_number
+from steering.ui.state.file_vectors import use_file_vector
+from steering.ui.state.settings import FIELDS, Settings, required_number
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.library import render, text
 from steering.ui.tabs.library.comparing import COMPARISON_OUTPUTS, compare_vectors
-from steering.vectors import METHODS, SteeringVector
+from steering.vectors import SteeringVector
 
 LONG_TASK = LongTask("library", ("lib_save", "lib_upload", "lib_check", "lib_write"), "lib_stop", "lib_status")
 
@@ -39,6 +39,8 @@ def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page, vectors = events.page, SavedVectors(events.workspace)
     events.on(events.demo.load, vectors.table_changes, outputs=_TABLE_OUTPUTS, status=LONG_TASK.status)
+    if "gain_used" in page:
+        events.on(page["gain_used"].change, vectors.table_changes, outputs=_TABLE_OUTPUTS, status=LONG_TASK.status)
     name_read = events.js(page["lib_table"].select, _READ_CHOSEN_NAME, outputs=["lib_chosen"])
     events.on(
         name_read.then,
@@ -185,25 +187,10 @@ class SavedVectors:
         if state.checked is None or state.checked[0] != settings.child:
             return {"lib_status": message(text.CHECK_FIRST, "error")}
         vector = state.checked[1]
-        report = vector.report or {}
-        concept = library.as_concept(vector, FILE_PREFIX + state.name)
-        vector_fields = {
-            "method": vector.method if vector.method in METHODS else settings.method,
-            "layers": str(report.get("layers", settings.layers)),
-            "width": str(report.get("width", settings.width)),
-        }
-        settings = Settings.read(
-            *(
-                {**dict(zip(FIELDS, fields, strict=True)), **vector_fields, "concept": concept.name}[name]
-                for name in FIELDS
-            )
-        )
-        session.drafts[concept.name] = Draft(concept, concept)
-        self.workspace.keep_file_vector(session, settings, concept, vector)
-        session.vector_key = settings.vector_key(concept)
-        menu = gr.update(choices=session.concepts, value=concept.name)
+        values = use_file_vector(self.workspace, session, dict(zip(FIELDS, fields, strict=True)), vector, state.name)
+        menu = gr.update(choices=session.concepts, value=values["concept"])
         status = message(text.used(state.name, vector.concept), "good")
-        return {**vector_fields, "concept": menu, "lib_status": status}
+        return {name: values[name] for name in ("method", "layers", "width")} | {"concept": menu, "lib_status": status}
 
     def delete(self, session: Session, name: str) -> Changes:
         """Delete the chosen vector; the last deletion can be undone."""

@@ -14,7 +14,8 @@ from steering.ui.background.jobs import Job, ProgressReport, Stopped, throttled
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.state.presets import PROMPTS
-from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings, required_number
+from steering.ui.state.settings import DEFAULT, Settings, required_number
+from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.steer import text
 from steering.ui.viewer import component as viewer
@@ -79,8 +80,10 @@ class Steering:
         stale = written is not None and not written.current(settings, concept, prompt)
         changes: Changes = {"stale": render.message(text.STALE_GRID if stale else "", "warning")}
         if written is None:
+            ready = self.workspace.stored_vector(settings, concept) is not None
             words = text.first_run(settings.parent, settings.child, concept.name, len(concept.pairs))
-            changes["viewer"] = viewer.empty(labels(concept), words)
+            lambdas = session.record(Strengths).grid(concept.name)
+            changes["viewer"] = viewer.empty(labels(concept), text.FIRST_TEXTS if ready else words, lambdas)
         elif texts.shown != concept.name:
             changes["viewer"] = show(written, concept)
         texts.shown = concept.name if written else ""
@@ -164,7 +167,8 @@ class Steering:
         vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.97))
         session.vector_key = settings.vector_key(concept)
         progress(text.PREPARING, 0.97)
-        return vector, stream(self.workspace.models(settings)[1], prompt, vector, LAMBDAS, **_generation(settings))
+        lambdas = session.record(Strengths).grid(concept.name)
+        return vector, stream(self.workspace.models(settings)[1], prompt, vector, lambdas, **_generation(settings))
 
     def _measure(
         self, job: Job, settings: Settings, vector: SteeringVector, written: ConceptTexts, grid: Grid

@@ -20,6 +20,7 @@ MEASURING = "Measuring perplexity and next-token probabilities"
 KL_LABEL = "KL budget (nats)"
 KL_INFO = "How far steering may change the child's next tokens: 95 % of them stay below it."
 SET_BY_KL = "Set λ by KL"
+FIRST_TEXTS = "Generate writes one text for every λ at once."
 STALE_GRID = "These texts were made with other settings. Press Generate to bring them up to date."
 
 

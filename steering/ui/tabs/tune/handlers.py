@@ -28,6 +28,7 @@ from steering.ui import render
 from steering.ui.background.jobs import Job, Stopped
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask, toast
+from steering.ui.look import style
 from steering.ui.questions.form import FIELDS, Form, Uploads, add_upload, task_menu
 from steering.ui.questions.prepare import TuneState, prepare, without_counts
 from steering.ui.questions.text import lambda_list
@@ -71,7 +72,7 @@ def connect(events: EventBinder) -> None:
         )
     if "wanted_lam" in page:
         events.on(page["tune_use"].click, send_best_lambda, outputs=["wanted_lam"], status=LONG_TASK.status)
-        events.js(page["tune_use"].click, _OPEN_FIRST_TAB)
+        events.js(page["tune_use"].click, style.OPEN_FIRST_TAB)
 
 
 class Tune:
@@ -260,10 +261,3 @@ def _show_report(session: Session, result: Study) -> Changes:
         write_report(result, path)
         changes[f"tune_download_{ending[1:]}"] = gr.update(value=str(path), visible=True)
     return changes
-
-
-_OPEN_FIRST_TAB = """() => {
-  const first = document.querySelector('#tabs button[role="tab"]');
-  if (first) first.click();
-  window.scrollTo({ top: 0 });
-}"""

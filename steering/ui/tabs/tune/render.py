@@ -1,10 +1,10 @@
 """HTML of the Tune λ tab, as pure functions. Text of tasks and models is escaped here."""
 
-from collections.abc import Sequence
 from html import escape
 
 from steering.evaluation import HEADINGS, RANDOM_SEEDS, Study, Tuning, notes, table
 from steering.formatting import strength
+from steering.ui import render
 from steering.ui.questions.text import change, share
 from steering.ui.tabs.tune import text
 
@@ -30,7 +30,7 @@ def grid(tuning: Tuning) -> str:
                 *((share(data["no_answer"]), share(data["degenerate"])) if generated else ()),
             )
         )
-    return rows_as_table(
+    return render.rows_as_table(
         headings, rows, ["best" if column.lam == tuning.best_lam else "" for column in evaluation.columns]
     )
 
@@ -41,10 +41,10 @@ def study(result: Study) -> str:
     exploratory = [row for row in rows if row[0] == "exploration" or row[0].startswith(_SINGLE_RANDOM_VECTORS)]
     main = [row for row in rows if row not in exploratory]
     tones = ["best" if row[0] == "tuned" else "" for row in main]
-    exploratory_table = rows_as_table(HEADINGS, exploratory)
+    exploratory_table = render.rows_as_table(HEADINGS, exploratory)
     folded = f'<details class="lab-fold"><summary>{text.EXPLORATION}</summary>{exploratory_table}</details>'
     sentences = "".join(f'<p class="lab-note">{escape(sentence)}</p>' for sentence in notes(result))
-    return rows_as_table(HEADINGS, main, tones) + folded + sentences
+    return render.rows_as_table(HEADINGS, main, tones) + folded + sentences
 
 
 def prompt(words: str) -> str:
@@ -52,25 +52,4 @@ def prompt(words: str) -> str:
     return (
         f'<details class="lab-fold" open><summary>{text.PROMPT_SUMMARY}</summary>'
         f'<pre class="lab-pre">{escape(words)}</pre></details>'
-    )
-
-
-def rows_as_table(headings: Sequence[str], rows: Sequence[Sequence[str]], tones: Sequence[str] = ()) -> str:
-    """A table that scrolls in its own box; the first cell of a row is its heading.
-
-    Args:
-        headings: of the columns.
-        rows: text of the cells.
-        tones: CSS class of every row.
-    """
-    head = "".join(f'<th scope="col">{escape(words)}</th>' for words in headings)
-    body = "".join(
-        f'<tr class="{tone}"><th scope="row">{escape(first)}</th>'
-        + "".join(f"<td>{escape(words)}</td>" for words in rest)
-        + "</tr>"
-        for (first, *rest), tone in zip(rows, tones or [""] * len(rows), strict=True)
-    )
-    return (
-        f'<div class="lab-table" tabindex="0" role="region" aria-label="{escape(headings[0])}">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
