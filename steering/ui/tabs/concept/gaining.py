@@ -32,7 +32,7 @@ LONG_TASK = LongTask("gain", ("gain_run",), "gain_stop", "gain_status")
 
 FORM = ("task_source", "task_design", "gain_questions")
 
-_RESULT = ("gain_power", "gain_plot", "gain_verdict", "gain_table", "gain_use", "gain_stale")
+_RESULT = ("gain_power", "gain_plot", "gain_verdict", "gain_table", "gain_use", "gain_used", "gain_stale")
 
 _STEER = (*FIELDS, "prompt", "viewer", "stale", "status", "gain_used")
 
@@ -125,6 +125,7 @@ class Gaining:
             "gain_verdict": render.gain_verdict(result),
             "gain_table": render.gain_arms(result),
             "gain_use": gr.update(visible=True),
+            "gain_used": "",
             "gain_stale": "",
         } | LONG_TASK.message(text.MEASURED.format(n=result.n, arms=len(result.arms)))
 
