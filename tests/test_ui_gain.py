@@ -21,6 +21,8 @@ from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.concept import from_task, gaining, text
 from steering.ui.tabs.concept.gaining import LONG_TASK, Gaining, GainState
 from steering.ui.tabs.export.handlers import update_script
+from steering.ui.tabs.library.handlers import SavedVectors
+from steering.ui.tabs.library.render import details
 from steering.ui.tabs.steer.handlers import LONG_TASK as STEER
 from steering.ui.tabs.steer.handlers import Steering
 from steering.ui.text import STOPPED
@@ -212,7 +214,13 @@ def test_using_it_twice_keeps_one_file(measuring: Gaining, folders: tuple[str, s
     measure(measuring, session, values, task, "shots", SIX)
     names = {used(measuring, session, values)[1].concept for _ in range(2)}
     assert names == {"file: own-shots"}
-    assert [entry.name for entry in library.entries()] == ["own-shots"]
+    (entry,) = library.entries()
+    assert entry.name == "own-shots"
+    parent = measuring.workspace.models(Settings.read(*values))[0].name
+    assert library.carried_from(newest(session).vector) == (parent,)
+    (row,) = SavedVectors(measuring.workspace).table_changes(session)["lib_table"]["rows"]
+    assert "nothing was carried" not in details(entry)
+    assert any(f"{Path(parent).name} → " in cell for cell in row["cells"])
 
 
 def test_a_chosen_strength_joins_the_grid_of_its_concept_alone() -> None:

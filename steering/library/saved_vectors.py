@@ -5,6 +5,7 @@ Deleting moves a file aside, so that the last deletion can be taken back.
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -177,7 +178,6 @@ def own_card(vector: SteeringVector, model: LanguageModel, file: str) -> Card:
     """Compare a vector of a file of ours with a model."""
     steered = [layer for layer, carries in enumerate(vector.signal) if carries]
     rows, width = vector.directions.shape
-    report = vector.report or {}
     unit = Foreign({layer: vector.directions[layer] for layer in steered}, None, {"concept": vector.concept})
     strength = next(finding for finding in card(unit, model, file, OWN).findings if finding.what == "strength")
     numbers = Finding("file", "numbers as they were saved", "numbers as they were saved", "matches")
@@ -195,7 +195,7 @@ def own_card(vector: SteeringVector, model: LanguageModel, file: str) -> Card:
             strength,
             _known("concept", "a name", vector.concept),
             _known("pairs", "the texts behind it", f"{len(vector.pairs)} pairs" if vector.pairs else ""),
-            _known("carried from", "the parent's name", str(report.get("parent", ""))),
+            _known("carried from", "the parent's name", " + ".join(carried_from(vector))),
         ),
     )
 
@@ -223,10 +223,19 @@ def as_concept(vector: SteeringVector, name: str) -> ReadConcept:
     return ReadConcept(name, *vector.labels, pairs, description=words, directions=vector.digest)
 
 
+def carried_from(vector: SteeringVector) -> tuple[str, ...]:
+    """Names of the parents that a vector was carried from, also where it was joined of parts; none for a model's own vector."""
+    joined = vector.provenance.get("combined")
+    parts = joined if isinstance(joined, list) else [vector.provenance]
+    reports = [part.get("transfer") for part in parts if isinstance(part, Mapping)]
+    names = [str(report["parent"]) for report in reports if isinstance(report, Mapping) and "parent" in report]
+    return tuple(dict.fromkeys(names))
+
+
 def proposed_name(vector: SteeringVector) -> str:
     """What a vector is called when nobody gives it a name: concept, models and method."""
-    parent = (vector.report or {}).get("parent")
-    models = f"{_stem(str(parent))}-to-{_stem(vector.model_name)}" if parent else _stem(vector.model_name)
+    parents = "+".join(map(_stem, carried_from(vector)))
+    models = f"{parents}-to-{_stem(vector.model_name)}" if parents else _stem(vector.model_name)
     return safe_name(f"{vector.concept}-{models}-{vector.method}")
 
 

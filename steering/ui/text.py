@@ -65,6 +65,7 @@ CLOSED = "This page was closed, so nothing is done for it any more. Load it agai
 UNEXPECTED = "Something unexpected happened. The log of the program has the details."
 
 MODIFIED = "modified"
+JOINED = "Joined of parts that were carried from {parents}; each part has its own transfer report."
 FROM_FILE = "Read from a file; with another method, or other models or pairs, Generate makes it anew from its pairs."
 
 NOT_ALLOWED = "{name} is not on this page's list of models. Choose one of {allowed}."

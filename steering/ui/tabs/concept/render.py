@@ -11,6 +11,7 @@ from steering.measure import DesignComparison, LeftOut, Votes
 from steering.plots import LETTERS
 from steering.stats import wilson
 from steering.steer import Grid, Row
+from steering.ui.questions.text import share
 from steering.ui.render import note, rows_as_table, verdict
 from steering.ui.state.drafts import Draft
 from steering.ui.tabs.concept import text
@@ -50,9 +51,9 @@ def gain_arms(gain: Gain) -> str:
     for arm, p in zip(gain.arms, gain.adjusted, strict=True):
         right = sum(arm.correct)
         low, high = wilson(right, gain.n)
-        share = f"{right} of {gain.n} ({right / gain.n:.0%})"
+        answered = f"{right} of {gain.n} ({share(right / gain.n)})"
         adjusted = "–" if arm is gain.arms[0] else f"{p:.2g}"
-        rows.append((arm.name, share, f"{low:.0%} to {high:.0%}", adjusted, text.chosen(arm.chosen)))
+        rows.append((arm.name, answered, f"{100 * low:.0f} to {share(high)}", adjusted, text.chosen(arm.chosen)))
     return rows_as_table(text.GAIN_COLUMNS, rows, ["best" if arm.name == "carried" else "" for arm in gain.arms])
 
 

@@ -9,6 +9,7 @@ from steering.evaluation import OWN_DESIGNS, SideEffects
 from steering.formatting import signed, strength
 from steering.measure import DesignComparison, LeftOut, Votes
 from steering.tasks import DESIGNS, TaskPairs
+from steering.ui.questions.text import share
 
 TAB = "Concept"
 
@@ -84,7 +85,7 @@ STALE_GAIN = (
 GAIN_COLUMNS = ("Arm", "Right", "95 % interval", "p, adjusted", "Chosen on the validation part")
 CHOSEN = {
     "layer": "layer {}",
-    "positions": "{} tokens",
+    "positions": "positions {}",
     "validation_right": "{} right there",
     "scale": "scale {}",
     "profile": "layers {}",
@@ -161,8 +162,8 @@ def side_effects(cost: SideEffects) -> str:
     """What the carried vector costs at the chosen setting, as one sentence."""
     return (
         f"Besides, it changes 95 % of the child's next tokens in other texts by less than {cost.kl:.2g} nats (KL), makes these "
-        f"texts {cost.perplexity_ratio:.2f} times as perplexing, and has {cost.steered:.0%} of {cost.n} questions of "
-        f"{cost.other_task} answered rightly, {cost.unsteered:.0%} without it."
+        f"texts {cost.perplexity_ratio:.2f} times as perplexing, and has {share(cost.steered)} of {cost.n} questions of the "
+        f"task “{cost.other_task}” answered rightly, {share(cost.unsteered)} without it."
     )
 
 

@@ -8,6 +8,7 @@ import gradio as gr
 
 from steering.concepts import check_pairs
 from steering.errors import Progress, part_of
+from steering.library import carried_from
 from steering.measure import measure, projections, similarity, with_effect
 from steering.plots import plot_report, plot_similarity
 from steering.transfer import describe
@@ -19,6 +20,7 @@ from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.layers import pairs, preview, text
 from steering.ui.tabs.layers.pairs import LayerComparison, PairState
+from steering.ui.text import JOINED
 from steering.vectors import SteeringVector
 
 LONG_TASK = LongTask("layers", ("compute",), "layers_stop", "layers_status")
@@ -134,7 +136,9 @@ class Layers:
 
 def _report_changes(vector: SteeringVector) -> Changes:
     if vector.report is None:
-        return {"verdict": render.note(text.SAME_MODEL_REPORT), "report_plot": gr.update(visible=False)}
+        parents = " + ".join(carried_from(vector))
+        words = JOINED.format(parents=parents) if parents else text.SAME_MODEL_REPORT
+        return {"verdict": render.note(words), "report_plot": gr.update(visible=False)}
     figure = plot_report(vector.report)
     return {
         "verdict": render.verdict(describe(vector.report)),

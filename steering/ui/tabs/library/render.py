@@ -7,9 +7,10 @@ from typing import Any
 
 from steering.formatting import ranges
 from steering.interop import Card, Finding
-from steering.library import Entry
+from steering.library import Entry, carried_from
 from steering.transfer import describe
 from steering.ui.tabs.library import text
+from steering.ui.text import JOINED
 from steering.vectors import SteeringVector
 
 
@@ -28,7 +29,10 @@ def details(entry: Entry) -> str:
     if entry.vector is None:
         return f'<div class="lab-card"><p><b>{escape(entry.name)}</b></p><p>✕ {escape(entry.problem)}</p></div>'
     vector = entry.vector
-    description = "".join(f"<p>{escape(line)}</p>" for line in describe(vector.report or {}))
+    parents = carried_from(vector)
+    joined = vector.report is None and parents
+    sentences = [JOINED.format(parents=" + ".join(parents))] if joined else describe(vector.report or {})
+    description = "".join(f"<p>{escape(line)}</p>" for line in sentences)
     lines = _table(provenance(vector).items())
     return (
         f'<div class="lab-card lib-details"><p><b>{escape(entry.name)}</b></p>{description}'
@@ -104,8 +108,9 @@ def _cells(entry: Entry) -> list[str]:
     saved, size = f"{entry.saved:%Y-%m-%d %H:%M}", f"{entry.size / 1024:,.0f} kB"
     if entry.vector is None:
         return [entry.name, text.UNREADABLE, "", "", "", saved, size]
-    vector, report = entry.vector, entry.vector.report or {}
-    models = f"{_short(str(report.get('parent', text.OWN_SPACE)))} → {_short(vector.model_name)}"
+    vector = entry.vector
+    parents = " + ".join(map(_short, carried_from(vector))) or text.OWN_SPACE
+    models = f"{parents} → {_short(vector.model_name)}"
     return [
         entry.name,
         vector.concept,
