@@ -15,8 +15,9 @@ from steering.models.language_model import LanguageModel
 from steering.models.likelihood import token_log_probabilities
 from steering.steer.intervention import plan, steer
 from steering.steer.settings import SteeringSettings
-from steering.tasks.prompting import Style, requests, solved_examples
+from steering.tasks.prompting import Style, requests
 from steering.tasks.task import load_task
+from steering.tasks.training_examples import solved_examples
 from steering.vectors.directions import METHODS
 from steering.vectors.examples import Example, is_held_out, pair_examples
 from steering.vectors.extraction import extract, fit

@@ -92,7 +92,7 @@ def run_trials(
             for member, row, logits in zip(members, batch, continuation_logits(child, ids, starts), strict=True):
                 tokens = torch.tensor(row.ids[row.start :], device=logits.device)
                 chosen = logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(dim=-1)
-                sums[member] = chosen.double().sum().cpu()
+                sums[member] = chosen.cpu().double().sum()
                 greedy[member] = bool((logits.argmax(dim=-1) == tokens).all())
         done += len(members)
         progress(f"Trying {len(trials)} settings on {task.name}", done / len(rows))

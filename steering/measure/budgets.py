@@ -124,7 +124,7 @@ class UnsteeredTexts:
             with torch.inference_mode(), steer(self.model, intervention, lambdas, prompt_length=start):
                 for member, logits in zip(members, self._logits(members), strict=True):
                     kept[member] = _divergences(logits, plain[member])
-        return torch.cat([kept[member] for member in range(len(self.rows))]).double().cpu()
+        return torch.cat([kept[member] for member in range(len(self.rows))]).cpu().double()
 
     def kl(self, intervention: Intervention, lam: float, side: int = 1) -> float:
         """`KL_PERCENTILE` of the positions' KL divergences, in nats.
