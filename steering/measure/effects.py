@@ -155,7 +155,7 @@ def expected_effect(intervention: Intervention, gradient: torch.Tensor, lam: flo
         gradient: of the same model, see `score_gradient`.
         lam: strength; the effect runs from −lam to +lam.
     """
-    return float(2 * lam * (intervention.offsets.double() * gradient.double().cpu()).sum())
+    return float(2 * lam * (intervention.offsets.double() * gradient.cpu().double()).sum())
 
 
 def steered_batches(

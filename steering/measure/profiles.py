@@ -177,7 +177,7 @@ def divergence_form(
         change = (ahead - back) / (2 * steps.to(logits.device)[:, None, None])
         probability = predictions[number][first : first + window].exp()
         change = (change - (probability * change).sum(dim=-1, keepdim=True)) * probability.sqrt()
-        form += (change.flatten(1) @ change.flatten(1).T).double().cpu() / window
+        form += (change.flatten(1) @ change.flatten(1).T).cpu().double() / window
         progress(f"Finding what each layer changes in {model.name}", (number + 1) / len(texts.rows))
     return form / len(texts.rows)
 
