@@ -44,8 +44,8 @@ CONTROLS = ("random", "flipped", "format-only", "first-token")
 PAPER = SteeringSettings(scale="unit", profile="all", positions="all")
 """How arXiv 2512.19069 steers."""
 
-_ARMS_FROM = 0.32
-"""Of the progress bar; before it vectors are made and carried."""
+_ARMS_FROM, _ARMS_TO = 0.32, 0.95
+"""Of the progress bar; before them vectors are made and carried, and behind them side effects are measured."""
 
 DISCORDANT = 0.2
 """Share of questions that two arms answer differently, for the power that is stated before a run."""
@@ -250,9 +250,11 @@ def gain(
     if trained:
         steps += [steer_trained("trained", child), steer_trained("trained-carried", parent)]
     for number, step in enumerate(steps):
-        low, high = (_ARMS_FROM + (1 - _ARMS_FROM) * (number + end) / len(steps) for end in (0, 1))
+        low, high = (_ARMS_FROM + (_ARMS_TO - _ARMS_FROM) * (number + end) / len(steps) for end in (0, 1))
         arms.append(step(replace(parts, progress=part_of(progress, low, high))))
-    cost = side_effects(child, carried, arms[1].chosen["lam"], arms[1].steering or PAPER, parts.store, seed=seed)
+    lam, settings = arms[1].chosen["lam"], arms[1].steering or PAPER
+    rest = part_of(progress, _ARMS_TO, 1.0)
+    cost = side_effects(child, carried, lam, settings, parts.store, seed=seed, progress=rest)
     return Gain(test.name, parent.name, child.name, design, method, tuple(arms), carried, power, cost, seed)
 
 
