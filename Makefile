@@ -48,7 +48,7 @@ bench: setup
 	$(BIN)/python -m steering bench
 	PYTHONPATH=.:tests $(BIN)/python -m browser.speeds
 
-# The table "Does it help at a task?" of docs/results.md, made again; takes an hour or two. A stopped run goes on where it was.
+# The table "Do concepts of prose help at a task?" of docs/results.md, made again; takes an hour or two. A stopped run goes on where it was.
 # TASKS are files with questions and answers; see "Scoring, tuning and voting".
 RESULTS  := results
 PARENTS  ?= gemma-3-270m smollm2-135m-instruct
