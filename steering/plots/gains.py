@@ -34,6 +34,8 @@ def plot_arms(gain: Gain) -> go.Figure:
         text=[f"{share:.0%}" for share in shares],
         textposition="inside",
         insidetextanchor="start",
+        textangle=0,
+        constraintext="none",
         hovertemplate="%{y}: %{x:.1%} right<br>95 % interval %{customdata[0]:.1%} to %{customdata[1]:.1%}, "
         f"n = {gain.n}<br>p against the baseline %{{customdata[2]:.2g}}<extra></extra>",
         showlegend=False,
