@@ -192,7 +192,7 @@ def test_a_text_that_another_one_goes_on_from_keeps_a_token(model: LanguageModel
 
 @pytest.mark.parametrize("choices", [True, False])
 def test_solved_questions_of_a_task_become_examples(llama: LanguageModel, tmp_path: Path, choices: bool) -> None:
-    row = {"id": "1", "question": "What falls?", "answer": 1, "choices": ["bread", "rain"]} if choices else {
+    row = {"id": "1", "question": "What falls?", "answer": "rain", "choices": ["bread", "rain"]} if choices else {
         "id": "1", "question": "How many?", "answer": 24}  # fmt: skip
     path = tmp_path / "own.jsonl"
     path.write_text(json.dumps(row), "utf-8")

@@ -93,12 +93,12 @@ def tune_command(
     if _show_preview(child_model, loaded, setup, choices, as_json):
         return
     vector = vector_for(child_model, **{name: choices[name] for name in _SOURCES})
-    found = strengths_for(child_model, vector, budgets, setup.steering) if budgets else ()
+    budget_strengths = strengths_for(child_model, vector, budgets, setup.steering) if budgets else ()
     result = tune(
         child_model,
         vector,
         task,
-        [each.lam for each in found] or lambdas,
+        [each.lam for each in budget_strengths] or lambdas,
         split=split,
         limit=choices["limit"],
         setup=setup,
@@ -107,7 +107,7 @@ def tune_command(
         resume=choices["resume"],
         progress=progress,
     )
-    data = {**result.as_json(), "kl": [each.as_json() for each in found]}
+    data = {**result.as_json(), "kl": [each.as_json() for each in budget_strengths]}
     lines = [f"{data['task']}, {data['split']}, n = {data['n']}"]
     for row in data["rows"]:
         best = "  best" if row["lam"] == result.best_lam else ""
@@ -164,14 +164,14 @@ def evaluate_command(
     if _show_preview(child_model, loaded, setup, choices, as_json):
         return
     vector = vector_for(child_model, **{name: choices[name] for name in _SOURCES})
-    found = strengths_for(child_model, vector, budgets, setup.steering) if budgets else ()
-    shown = strength_for(child_model, vector, lam_kl, setup.steering) if lam_kl else None
-    lam = shown.lam if shown else lam
+    budget_strengths = strengths_for(child_model, vector, budgets, setup.steering) if budgets else ()
+    lam_strength = strength_for(child_model, vector, lam_kl, setup.steering) if lam_kl else None
+    lam = lam_strength.lam if lam_strength else lam
     result = study(
         child_model,
         vector,
         task,
-        [each.lam for each in found] or lambdas,
+        [each.lam for each in budget_strengths] or lambdas,
         split=split,
         limit=choices["limit"],
         setup=setup,
@@ -186,7 +186,10 @@ def evaluate_command(
     )
     if report is not None:
         write_report(result, report)
-    data = {**result.as_json(), "kl": [each.as_json() for each in (*found, *([shown] if shown else []))]}
+    data = {
+        **result.as_json(),
+        "kl": [each.as_json() for each in (*budget_strengths, *([lam_strength] if lam_strength else []))],
+    }
     show(data, as_markdown(result), as_json)
 
 

@@ -57,21 +57,21 @@ def strengths_for(
 ) -> tuple[Strength, ...]:
     """The λ of each KL budget on either side of 0, from the lowest to the highest; written to standard error, too."""
     texts = unsteered_texts(child)
-    found = [
+    by_side = [
         strength_at(child, vector, budget, settings, texts=texts, side=side, progress=progress)
         for budget in budgets
         for side in (-1, 1)
     ]
-    for each in sorted(found, key=lambda each: each.lam):
+    for each in sorted(by_side, key=lambda each: each.lam):
         print(f"KL {each.budget:g} nats: λ = {strength(each.lam)}", file=sys.stderr)
-    return tuple(sorted(found, key=lambda each: each.lam))
+    return tuple(sorted(by_side, key=lambda each: each.lam))
 
 
 def strength_for(child: LanguageModel, vector: SteeringVector, kl: float, settings: SteeringSettings) -> Strength:
     """The λ above 0 of one KL budget; written to standard error, too."""
-    found = strength_at(child, vector, kl, settings, progress=progress)
-    print(f"KL {kl:g} nats: λ = {strength(found.lam)}", file=sys.stderr)
-    return found
+    reached = strength_at(child, vector, kl, settings, progress=progress)
+    print(f"KL {kl:g} nats: λ = {strength(reached.lam)}", file=sys.stderr)
+    return reached
 
 
 def progress(what: str, fraction: float) -> None:

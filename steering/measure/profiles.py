@@ -111,14 +111,14 @@ def fit_profile(
             f"At no layer does this vector move {model.name} towards {concept.name}: it has no best profile."
         )
     profiles: dict[str, Any] = {**{name: name for name in PROFILES}, FITTED: tuple(weights)}
-    found = {}
+    by_profile = {}
     for number, (name, profile) in enumerate(profiles.items()):
         stage = part_of(progress, 0.5 + 0.5 * number / len(profiles), 0.5 + 0.5 * (number + 1) / len(profiles))
         chosen = replace(settings, profile=profile)
         lam = strength_at(model, vector, kl, chosen, texts=texts, side=0, progress=part_of(stage, 0.0, 0.6)).lam
         measured = effect(model, vector, held_out, lam=lam, settings=chosen, progress=part_of(stage, 0.6, 1.0))
-        found[name] = ProfileEffect(lam, measured.mean)
-    return FittedProfile(model.name, concept.name, kl, tuple(weights), found)
+        by_profile[name] = ProfileEffect(lam, measured.mean)
+    return FittedProfile(model.name, concept.name, kl, tuple(weights), by_profile)
 
 
 def best_weights(effects: torch.Tensor, form: torch.Tensor) -> torch.Tensor:
@@ -140,8 +140,8 @@ def best_weights(effects: torch.Tensor, form: torch.Tensor) -> torch.Tensor:
     root = torch.linalg.cholesky(stable)
     wanted = effects.double() / effects.double().abs().max().clamp(min=EPSILON)
     weights, _ = nnls(root.T.numpy(), torch.linalg.solve_triangular(root, wanted[:, None], upper=False)[:, 0].numpy())
-    found = torch.from_numpy(weights)
-    return found / found.sum().clamp(min=EPSILON)
+    profile = torch.from_numpy(weights)
+    return profile / profile.sum().clamp(min=EPSILON)
 
 
 def divergence_form(

@@ -66,9 +66,9 @@ class MakingPairs:
         name, chosen = known_task(session.record(Uploads).files, source), str(design or "")
         if chosen not in text.TASK_DESIGNS:
             raise SteeringError(text.UNKNOWN_TASK_DESIGN.format(name=chosen))
-        made = yield from LONG_TASK.step(job, lambda progress: self._pairs(settings, name, chosen, progress))
-        session.drafts[settings.concept] = session.draft(settings.concept).replaced(made.concept)
-        yield self.write_table(session, settings.concept) | LONG_TASK.message(text.made_pairs(made))
+        pairs = yield from LONG_TASK.step(job, lambda progress: self._pairs(settings, name, chosen, progress))
+        session.drafts[settings.concept] = session.draft(settings.concept).replaced(pairs.concept)
+        yield self.write_table(session, settings.concept) | LONG_TASK.message(text.made_pairs(pairs))
 
     def _pairs(self, settings: Settings, source: str, design: str, progress: Progress) -> TaskPairs:
         progress(text.READING_TASK, 0.0)
