@@ -1,19 +1,20 @@
 """A gain: settings are tried as written answers would judge them, and arms choose on the validation part alone."""
 
 import json
+from collections import deque
 from pathlib import Path
 
 import pytest
 from conftest import loaded
 
 from steering.errors import SteeringError
-from steering.evaluation import Gain, Scorer, Setup, Store, gain, gain_table, power_sentence, task_parts
+from steering.evaluation import Gain, Scorer, Setup, Store, forced, gain, gain_table, power_sentence, task_parts
 from steering.evaluation.arms import FIRST_DEPTH, LEAD_INS, STRENGTHS
 from steering.evaluation.forced import Trial, run_trials
 from steering.models.language_model import LanguageModel
 from steering.stats import mcnemar_power
-from steering.steer import SteeringSettings, plan
-from steering.tasks import Style, load_task
+from steering.steer import Sampling, SteeringSettings, decode, plan
+from steering.tasks import Style, load_task, requests
 from steering.vectors import SteeringVector
 
 CONTRACT = [
@@ -66,25 +67,35 @@ def test_a_trial_weighs_choices_as_an_evaluation_does(
 
 
 def test_a_trial_counts_what_greedy_decoding_writes(
-    child: LanguageModel, vector: SteeringVector, tmp_path: Path
+    child: LanguageModel, vector: SteeringVector, task: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Questions whose right answer is what the steered child writes are all right, and those of another strength are not."""
-    settings = SteeringSettings(positions="response")
-    intervention, style = plan(child, vector, settings), Style(plain=True, layout="question")
-    questions = [{"id": str(n), "question": f"Say {n} again.", "answer": "1"} for n in range(4)]
+    """Where the right answers are what one strength writes, that strength has them all right, and others have not."""
+    settings, style = SteeringSettings(positions="response"), Style(plain=True)
+    intervention, questions = plan(child, vector, settings), load_task(task, "validation")
+    asked = requests(child, questions, style)
+    steps = decode(child, [each.ids for each in asked], intervention, [3.0] * len(asked), Sampling(4, stop=False))
+    written = deque(steps, maxlen=1)[0].tokens
 
-    def saved(answers: list[str]) -> Path:
-        path = tmp_path / "said.jsonl"
-        path.write_text("\n".join(json.dumps({**row, "answer": a}) for row, a in zip(questions, answers, strict=True)))
-        return path
+    def rows(_child: object, _task: object, _style: object, n_trials: int) -> list[forced._Row]:
+        return [
+            forced._Row(trial, place, request.item, (*request.ids, *tokens), len(request.ids))
+            for place, (request, tokens) in enumerate(zip(asked, written, strict=True))
+            for trial in range(n_trials)
+        ]
 
-    path = saved(["1"] * 4)
-    one = load_task(path, "all")
-    (plain, steered) = run_trials(child, one, style, [Trial(None), Trial(intervention, 2.0)])
-    assert plain.right == steered.right == 0
-    assert plain.log_likelihood != steered.log_likelihood
-    unsteered = run_trials(child, one, style, [Trial(intervention, 0.0)])[0]
-    assert unsteered.log_likelihood == pytest.approx(plain.log_likelihood, abs=1e-6)
+    monkeypatch.setattr(forced, "_rows", rows)
+    strengths = (3.0, 0.0, -3.0)
+    steered, unsteered, opposite = run_trials(child, questions, style, [Trial(intervention, lam) for lam in strengths])
+    assert steered.right == len(asked)
+    assert unsteered.right < len(asked)
+    assert opposite.right < len(asked)
+    assert steered.log_likelihood > max(unsteered.log_likelihood, opposite.log_likelihood)
+    (plain,) = run_trials(child, questions, style, [Trial(None)])
+    assert plain == unsteered
+
+    written = tuple((*tokens[:-1], (tokens[-1] + 1) % child.vocabulary) for tokens in written)
+    (one_token_off,) = run_trials(child, questions, style, [Trial(intervention, 3.0)])
+    assert one_token_off.right == 0, "every token counts"
 
 
 def run_gain(task: Path, **settings: object) -> Gain:
