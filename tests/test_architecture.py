@@ -41,10 +41,10 @@ ORDER: dict[str, tuple[str, ...]] = {
         "width_maps",
         "paired_rows",
         "anchors",
+        "stacked",
         "all_pairs",
         "alignment",
         "carry",
-        "several_layers",
     ),
     "steer": (
         "settings",

@@ -32,7 +32,7 @@ from steering.models import LanguageModel
 from steering.stats import Comparison, compare, derived_seed, holm, mcnemar_power, wilson
 from steering.steer import SteeringSettings
 from steering.tasks import SHOTS, Style, Task, concept_from_task, load_task, right_text
-from steering.transfer import pair_name, transfer, transfer_from_several
+from steering.transfer import SEVERAL, pair_name, transfer
 from steering.vectors import SteeringVector, extract, random_like
 
 VALIDATION_QUESTIONS = 30
@@ -207,10 +207,11 @@ def gain(
     parts = Parts(child, validation, test, style, _longest(child, test, style), Store.open(store, resume=resume), seed)
 
     anchors = anchors_for(style, test)
-    carried = transfer_from_several(
+    carried = transfer(
         extract(parent, concept, method, progress=part_of(progress, 0.0, 0.05)),
         parent,
         child,
+        layers=SEVERAL,
         first_layer=first_layer(child),
         anchors=anchors,
         progress=part_of(progress, 0.05, 0.3),

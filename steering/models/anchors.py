@@ -23,7 +23,7 @@ LIST_SIGN = " →"
 
 _PAIRS_A_LIST = 8
 _QUESTIONS_A_TEXT = 5
-_TEXTS_A_RELATION = 3
+_TEXTS_A_RELATION = 6
 
 HELD_OUT_STEP = 6
 """Every sixth anchor text is held out of a fit. Every second of these chooses the penalty; R² is measured on the others."""

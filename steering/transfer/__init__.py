@@ -4,9 +4,8 @@ from steering.transfer.alignment import align
 from steering.transfer.all_pairs import carry_everywhere, measured_r2, paired_sample
 from steering.transfer.anchors import BUNDLED_ANCHORS, ROWS_PER_DIMENSION
 from steering.transfer.carry import carry, combine, describe, transfer
-from steering.transfer.layer_maps import LAYER_MAPS, best_path, named_pair, pair_name
+from steering.transfer.layer_maps import LAYER_MAPS, SEVERAL, best_path, named_pair, pair_name
 from steering.transfer.paired_rows import FIRST_POSITION
-from steering.transfer.several_layers import transfer_from_several
 from steering.transfer.width_maps import WIDTH_MAPS
 
 __all__ = [
@@ -14,6 +13,7 @@ __all__ = [
     "FIRST_POSITION",
     "LAYER_MAPS",
     "ROWS_PER_DIMENSION",
+    "SEVERAL",
     "WIDTH_MAPS",
     "align",
     "best_path",
@@ -26,5 +26,4 @@ __all__ = [
     "pair_name",
     "paired_sample",
     "transfer",
-    "transfer_from_several",
 ]

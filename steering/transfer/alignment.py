@@ -16,8 +16,9 @@ from steering.storage import cached, key
 from steering.transfer.all_pairs import layer_r2_mask, measured_r2
 from steering.transfer.anchors import ROWS_PER_DIMENSION, chosen_anchors
 from steering.transfer.covariance import CovarianceSums, HeldOut, SampledRows
-from steering.transfer.layer_maps import LayerMap, best_path, layer_map
+from steering.transfer.layer_maps import SEVERAL, LayerMap, best_path, layer_map
 from steering.transfer.paired_rows import FIRST_POSITION, visit_pairs
+from steering.transfer.stacked import Stack, stack_of
 from steering.transfer.width_maps import SAMPLE_ROWS, WIDTH_MAPS, LayerRows
 
 _FORMAT = 4
@@ -46,6 +47,8 @@ class Alignment:
         texts: number of anchor texts read.
         penalties: per child layer, the chosen penalty; NaN where there is none.
         cut: anchor texts that were read only as far as both models' contexts reach.
+        stack: the parent layers that every map reads side by side; `d_parent` is then the width of the stack. None where each
+            map reads one layer.
     """
 
     parent: str
@@ -65,14 +68,24 @@ class Alignment:
     texts: int
     penalties: tuple[float, ...]
     cut: int = 0
+    stack: Stack | None = None
 
-    def map_directions(self, directions: torch.Tensor) -> torch.Tensor:
-        """Carry directions by the linear part alone, `[n_parent_layers, d_parent]` to `[n_child_layers, d_child]`."""
-        carried = torch.zeros(len(self.layer_map), self.maps.shape[2])
+    def source_rows(self, directions: torch.Tensor) -> torch.Tensor:
+        """What the map of each child layer reads, `[n_child_layers, d_parent]`; zero where it reads nothing.
+
+        Args:
+            directions: one a parent layer, `[n_parent_layers, width of the parent]`.
+        """
+        rows = directions.new_zeros(self.maps.shape[:2])
+        whole = None if self.stack is None else self.stack.rows(list(directions[:, None]))[0]
         for layer, source in enumerate(self.layer_map):
             if source is not None:
-                carried[layer] = directions[source].float() @ self.maps[layer]
-        return carried
+                rows[layer] = directions[source] if whole is None else whole
+        return rows
+
+    def map_directions(self, directions: torch.Tensor) -> torch.Tensor:
+        """Carry directions by the linear part alone, one a parent layer, to `[n_child_layers, d_child]`."""
+        return (self.source_rows(directions)[:, None].float() @ self.maps)[:, 0]
 
     def map_points(self, points: torch.Tensor, child_layer: int) -> torch.Tensor:
         """Predict the child's activations at one layer, `[n, d_parent]` to `[n, d_child]`."""
@@ -89,6 +102,7 @@ def align(
     anchors: str | Path | Sequence[str] | None = None,
     skip: int = FIRST_POSITION,
     rows: int = ROWS_PER_DIMENSION,
+    first_layer: int = 0,
     progress: Progress = silent,
 ) -> Alignment:
     """Fit the maps from a parent to a child; kept in the cache.
@@ -97,16 +111,18 @@ def align(
         parent: the model that directions are carried from.
         child: the model that they are carried to.
         layers: a key of `LAYER_MAPS`, a single pair such as "12-to-14", or one parent layer (or None) for every child
-            layer. "best" is the monotone path with the largest sum of held-out R² between layers.
+            layer. "best" is the monotone path with the largest sum of held-out R² between layers; in "several" every child
+            layer reads the same parent layers at once, see `stacked`.
         width: a key of `WIDTH_MAPS`.
         anchors: a name of `BUNDLED_ANCHORS`, or your own anchor texts, as a file with one text a line or as a list; the
             bundled prose by default.
         skip: positions at the beginning of a text that make no pair.
         rows: bundled anchor texts are read until there are about this many pairs for every dimension.
+        first_layer: child layers before it are left unsteered, and take no time.
         progress: told how far the reading and fitting is.
 
     Raises:
-        SteeringError: unknown choice, or too few anchor texts.
+        SteeringError: unknown choice, layers "several" with a width map that is not fitted, or too few anchor texts.
         MismatchError: width "none" for models of different widths.
     """
     if width not in WIDTH_MAPS:
@@ -122,7 +138,11 @@ def align(
         chosen: LayerMap = best_path(measured_r2(parent, child, progress=part_of(progress, 0.0, 0.4)))
     else:
         chosen = layer_map(layers, parent.n_layers, child.n_layers)
+    chosen = tuple(source if layer >= first_layer else None for layer, source in enumerate(chosen))
     fitted = WIDTH_MAPS[width] is not None
+    stack = stack_of(parent) if layers == SEVERAL else None
+    if stack and not fitted:
+        raise SteeringError(f"Width {width!r} cannot read several parent layers at once. Choose 'ridge'.")
     texts = chosen_anchors(parent, child, anchors, rows) if fitted else ()
     digest = key(
         "alignment",
@@ -135,13 +155,14 @@ def align(
         width,
         texts,
         skip,
+        *(() if stack is None else stack.layers),
     )
 
     def make() -> tuple[dict[str, torch.Tensor], dict[str, object]]:
         if fitted:
-            tensors, header = _fit(parent, child, chosen, width, texts, skip, reading)
+            tensors, header = _fit(parent, child, chosen, stack, width, texts, skip, reading)
         else:
-            tensors, header = _unfitted(parent, child, chosen)
+            tensors, header = _unfitted(parent.d_model, child.d_model, chosen)
         return {**tensors, "maps": tensors["maps"][_mapped_layers(chosen)]}, header
 
     tensors, header = cached("alignments", digest, make)
@@ -163,6 +184,7 @@ def align(
         texts=len(texts),
         penalties=tuple(tensors["penalties"].tolist()),
         cut=int(header.get("cut", 0)),
+        stack=stack,
     )
 
 
@@ -183,11 +205,15 @@ def _fit(
     parent: LanguageModel,
     child: LanguageModel,
     chosen: LayerMap,
+    stack: Stack | None,
     width: str,
     texts: Sequence[str],
     skip: int,
     progress: Progress,
 ) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    d_parent = parent.d_model
+    if stack is not None:  # The stack is one wide layer, which every map reads.
+        chosen, d_parent = tuple(None if source is None else 0 for source in chosen), len(stack.layers) * d_parent
     sums, choosing, reporting = CovarianceSums(chosen), HeldOut(), HeldOut()
     generator = torch.Generator().manual_seed(0)
     sampled = SampledRows(SAMPLE_ROWS.get(width, 0), chosen, torch.Generator().manual_seed(0))
@@ -196,6 +222,8 @@ def _fit(
     def visit(text: torch.Tensor, parent_rows: list[torch.Tensor], child_rows: list[torch.Tensor]) -> None:
         nonlocal rows
         rows += len(text)
+        if stack is not None:
+            parent_rows = [stack.rows(parent_rows)]
         chooses, reports = held_out_masks(text)
         for mask, sample in ((chooses, choosing), (reports, reporting)):
             sample.add([layer[mask] for layer in parent_rows], [layer[mask] for layer in child_rows])
@@ -213,7 +241,7 @@ def _fit(
         )
     fit = WIDTH_MAPS[width]
     assert fit is not None, "only fitted width maps come here"
-    tensors, _ = _unfitted(parent, child, chosen)
+    tensors, _ = _unfitted(d_parent, child.d_model, chosen)
     for layer, source in enumerate(chosen):
         progress(f"Fitting the map to layer {layer} of {child.name}", 0.8 + 0.2 * layer / len(chosen))
         if source is None:
@@ -247,16 +275,14 @@ def held_out_masks(text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return held_out & choosing, held_out & ~choosing
 
 
-def _unfitted(
-    parent: LanguageModel, child: LanguageModel, chosen: LayerMap
-) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+def _unfitted(d_parent: int, d_child: int, chosen: LayerMap) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
     """Maps that truncate or zero-pad: the literal reading of adding a vector of one width to a residual stream of another."""
     n, unknown = len(chosen), torch.full((len(chosen),), float("nan"))
-    truncation = torch.eye(parent.d_model, child.d_model).repeat(n, 1, 1)
+    truncation = torch.eye(d_parent, d_child).repeat(n, 1, 1)
     tensors = {
         "maps": truncation * torch.tensor([source is not None for source in chosen])[:, None, None],
-        "parent_means": torch.zeros(n, parent.d_model),
-        "child_means": torch.zeros(n, child.d_model),
+        "parent_means": torch.zeros(n, d_parent),
+        "child_means": torch.zeros(n, d_child),
         "gain": torch.ones(n),
         "r2": unknown.clone(),
         "r2_shuffled": unknown.clone(),

@@ -41,6 +41,7 @@ class TransferReport:
         rows: paired rows behind the map.
         texts: anchor texts behind the map.
         cut: how many of them were read only as far as both models' contexts reach.
+        stacked: the parent layers that every map reads at once, instead of `sources`; none where each reads its own.
         verdict: one plain sentence.
         effect_kept: share of the effect of the child's own vector at the same λ, see `retention.measure`; None until measured.
         effect_kept_at_matched_kl: the same, both at λ with the same KL divergence: the fairer number.
@@ -58,6 +59,7 @@ class TransferReport:
     texts: int
     verdict: str
     cut: int = 0
+    stacked: tuple[int, ...] = ()
     effect_kept: float | None = None
     effect_kept_at_matched_kl: float | None = None
 
@@ -70,6 +72,7 @@ def transfer(
     layers: str | Sequence[int | None] = "relative",
     width: str = "ridge",
     anchors: str | Path | Sequence[str] | None = None,
+    first_layer: int = 0,
     progress: Progress = silent,
 ) -> SteeringVector:
     """Carry a vector into the child's space.
@@ -82,6 +85,7 @@ def transfer(
         layers: see `alignment.align`.
         width: see `alignment.align`.
         anchors: see `alignment.align`.
+        first_layer: see `alignment.align`.
         progress: told how far the alignment is.
 
     Returns:
@@ -93,7 +97,9 @@ def transfer(
     vector = vector.adopted(parent)
     if parent.fingerprint == child.fingerprint and not (isinstance(layers, str) and named_pair(layers)):
         return vector
-    alignment = align(parent, child, layers=layers, width=width, anchors=anchors, progress=progress)
+    alignment = align(
+        parent, child, layers=layers, width=width, anchors=anchors, first_layer=first_layer, progress=progress
+    )
     return carry(vector, alignment)
 
 
@@ -107,13 +113,17 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
         raise MismatchError(
             f"The vector belongs to {vector.model_name}, the alignment starts from {alignment.parent_name}."
         )
-    carried = alignment.map_directions(vector.directions)
-    lengths = carried.norm(dim=-1)
+    directions = vector.directions
+    if alignment.stack is not None and vector.sizes is not None:
+        # Each stacked layer counts as much as it holds of the concept.
+        directions = directions * torch.tensor(vector.sizes)[:, None]
+    carried = alignment.map_directions(directions)
+    lengths, read = carried.norm(dim=-1), alignment.source_rows(directions).norm(dim=-1)
     parent_lengths = vector.lengths
     source_lengths = torch.stack(
         [parent_lengths.new_zeros(()) if source is None else parent_lengths[source] for source in alignment.layer_map]
     )
-    share = lengths * alignment.gain / source_lengths.clamp(min=EPSILON)
+    share = lengths * alignment.gain / read.clamp(min=EPSILON)
     # Without the limit, normalising would scale rounding up to length 1.
     directions = torch.where((share > _MIN_SHARE)[:, None], torch.nn.functional.normalize(carried, dim=-1), 0.0)
     # The scale of a map has no meaning for strength; the length of a multiplied vector has.
@@ -131,6 +141,7 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
         texts=alignment.texts,
         verdict=verdict(alignment),
         cut=alignment.cut,
+        stacked=() if alignment.stack is None else alignment.stack.layers,
     )
     return replace(
         vector,
@@ -220,6 +231,8 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         shares = sorted(
             share for share, source in zip(report["share_kept"], report["sources"], strict=True) if source is not None
         )
+        if report.get("stacked"):
+            lines.append(f"Every map reads the parent's layers {ranges(report['stacked'])} at once.")
         if report.get("cut"):
             lines.append(f"{report['cut']} of the anchor texts were longer than both models read, and were cut there.")
         lines.append(f"The maps keep {shares[len(shares) // 2]:.0%} of the vector's length (median over layers).")

@@ -22,7 +22,15 @@ def relative(n_parent: int, n_child: int) -> LayerMap:
     return tuple(round(layer * step) for layer in range(n_child))
 
 
-LAYER_MAPS: dict[str, Callable[[int, int], LayerMap] | None] = {"relative": relative, "index": index, "best": None}
+SEVERAL = "several"
+"""The layer map in which every child layer reads the same parent layers at once, see `stacked`."""
+
+LAYER_MAPS: dict[str, Callable[[int, int], LayerMap] | None] = {
+    "relative": relative,
+    SEVERAL: relative,
+    "index": index,
+    "best": None,
+}
 """By name; None where the map is not known from the depths alone but measured, see `best_path`."""
 
 

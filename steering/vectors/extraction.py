@@ -59,6 +59,7 @@ def extract(
         labels=(concept.positive_label, concept.negative_label),
         provenance={
             **vector.provenance,
+            "sizes": _sizes(vector, positive - negative),
             "pairs": len(concept.pairs),
             "pairs_hash": concept.digest,
             "dtype": str(model.dtype).removeprefix("torch."),
@@ -130,6 +131,12 @@ def fit(positive: torch.Tensor, negative: torch.Tensor, method: str, noise: floa
         quality=tuple(quality),
         projections=torch.stack(projections).float(),
     )
+
+
+def _sizes(vector: SteeringVector, differences: torch.Tensor) -> list[float]:
+    """Mean length of the differences `[n_pairs, n_layers, d_model]` along each layer's direction, never below 0."""
+    along = (differences.mean(dim=0) * units(vector.directions.double())).sum(dim=-1)
+    return [float(f"{size:.6g}") for size in along.clamp(min=0).tolist()]
 
 
 def _trained(

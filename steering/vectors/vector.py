@@ -79,6 +79,15 @@ class SteeringVector:
         return torch.where((lengths - 1).abs() < _UNIT_TOLERANCE, 1.0, lengths)
 
     @property
+    def sizes(self) -> tuple[float, ...] | None:
+        """Per layer, the mean length along the direction of the differences that it was extracted from; None when unknown.
+
+        Directions of length 1 do not tell how much of a concept each layer holds; these lengths do.
+        """
+        sizes = self.provenance.get("sizes")
+        return None if sizes is None else tuple(map(float, sizes))
+
+    @property
     def report(self) -> Mapping[str, Any] | None:
         """How the vector was carried, the fields of `transfer.TransferReport`; None for a model's own vector."""
         return self.provenance.get("transfer")
