@@ -1,0 +1,266 @@
+"""What a study will take, told before it begins: cells, time, disk and memory, without a model and without the network.
+
+The time of a cell that was run in the folder is taken from there. Otherwise it is the arithmetic of the forward passes at the
+speed of a matrix product on this machine, times the share of that speed that a measured cell reached.
+"""
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from steering.errors import SteeringError
+from steering.evaluation import GRIDS, NEW_TOKENS, RANDOM_SEEDS
+from steering.formatting import duration
+from steering.studies.cells import Cell, keyed, varied
+from steering.studies.identity import model_folder
+from steering.studies.results import SUCCESS, CellResult
+from steering.studies.running import kept_results, missing
+from steering.studies.settings import StudySettings
+from steering.tasks import HUB, load_task
+
+EFFICIENCY = 0.45
+"""Share of a matrix product's speed that whole cells reach; see `docs/results.md` for the cell that it was measured on."""
+
+ANCHOR_TOKENS = 60_000
+"""Tokens that each of two models reads to fit a map: 620 texts of about a hundred tokens."""
+
+_SAMPLE_BYTES = 160
+"""Of a row of samples in both tables and the store together, without a written answer's text."""
+
+_CHARACTERS_A_TOKEN = 4
+
+_TRIED = 24
+"""Settings that an arm tries on the validation part: a dozen layers at one strength, and three layers at four."""
+
+_VALIDATION = 30
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study will take.
+
+    Attributes:
+        name: of the study.
+        about: its question.
+        cells: all cells by key, in order.
+        done: how many of them are there already.
+        seconds: by key, how long each missing cell will take; None where the size of a model or task is not known.
+        gpu_hours: on the card that the study names, for the missing cells; None where it names none or sizes are not known.
+        gpu: that card, "" for none.
+        disk: bytes of models that must be fetched, and of rows.
+        memory: bytes of the largest cell's models; None where a size is not known.
+        unknown: what is not known.
+    """
+
+    name: str
+    about: str
+    cells: Mapping[str, Cell]
+    done: int
+    seconds: Mapping[str, float | None]
+    gpu_hours: float | None
+    gpu: str
+    disk: float
+    memory: float | None
+    unknown: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as JSON can write it."""
+        cells = [{"key": key, **cell.as_json(), "seconds": self.seconds.get(key)} for key, cell in self.cells.items()]
+        return {**vars(self), "cells": cells, "seconds": self.total, "unknown": list(self.unknown)}
+
+    @property
+    def total(self) -> float | None:
+        """Seconds of all missing cells whose time is known; None where none is."""
+        known = [value for value in self.seconds.values() if value is not None]
+        return sum(known) if known or not self.seconds else None
+
+    def text(self) -> str:
+        """The plan as people read it, a line a cell at the end."""
+        time_text = "not known" if self.total is None else duration(self.total)
+        memory = "not known" if self.memory is None else f"{self.memory / 1e9:.1f} GB"
+        lines = [
+            *([self.about.strip()] if self.about else []),
+            f"{self.name}: {len(self.cells)} cells, {self.done} of them done.",
+            f"Time on this machine: about {time_text}. Disk: {self.disk / 1e9:.2f} GB. Memory: {memory}.",
+        ]
+        if self.gpu_hours is not None:
+            lines.append(
+                f"On a GPU ({self.gpu}): about {self.gpu_hours:.1f} hours, where it reaches the same share of its speed. That "
+                "share was measured on a CPU."
+            )
+        lines += [f"Not known: {what}." for what in self.unknown]
+        names = varied(tuple(self.cells.values()))
+        for key, cell in self.cells.items():
+            seconds = self.seconds.get(key)
+            state = "done" if key not in self.seconds else "time not known" if seconds is None else duration(seconds)
+            lines.append(f"  {key[:8]}  {cell.described(names)}: {state}")
+        return "\n".join(lines)
+
+
+def plan_study(settings: StudySettings, folder: Path | None = None) -> Plan:
+    """Say what a study will take.
+
+    Args:
+        settings: the study.
+        folder: where it is run; cells that are there count as done, and their times are the estimates of the others.
+    """
+    keys = keyed(settings)
+    kept = {} if folder is None else kept_results(folder)
+    todo = missing(keys, kept)
+    measured = _measured(kept)
+    unknown: dict[str, None] = {}
+    operations: dict[str, float | None] = {}
+    for key, cell in todo.items():
+        operations[key] = _operations(cell, settings.expect, unknown)
+    speed = matrix_speed() * EFFICIENCY
+    seconds = {
+        key: measured.get(cell.measure, None if operations[key] is None else (operations[key] or 0.0) / speed)
+        for key, cell in todo.items()
+    }
+    counts = [value for value in operations.values() if value is not None]
+    card = settings.expect.get("gpu")
+    gpu_hours = sum(counts) / (float(card["teraflops"]) * 1e12 * EFFICIENCY) / 3600 if card and counts else None
+    sizes = {name: _parameters(name, settings.expect) for cell in todo.values() for name in (*cell.parents, cell.child)}
+    fetched = sum((size or 0.0) * 2 for name, size in sizes.items() if model_folder(name) is None)
+    memory: list[float | None] = []
+    for cell in todo.values():
+        loaded = [sizes[name] for name in {*cell.parents, cell.child}]
+        memory.append(None if None in loaded else _bytes_a_weight() * sum(size or 0.0 for size in loaded) * 1.2)
+    rows = sum(_samples(cell, settings.expect, unknown) for cell in todo.values())
+    return Plan(
+        name=settings.name,
+        about=settings.about,
+        cells=keys,
+        done=len(keys) - len(todo),
+        seconds=seconds,
+        gpu_hours=gpu_hours,
+        gpu=str(card["name"]) if card else "",
+        disk=fetched + rows * _SAMPLE_BYTES,
+        memory=None if None in memory else max((value or 0.0 for value in memory), default=0.0),
+        unknown=tuple(unknown),
+    )
+
+
+@lru_cache(1)
+def matrix_speed() -> float:
+    """Multiplications and additions a second of a product of two large matrices in the type that models are loaded in."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    kind = torch.float32 if _bytes_a_weight() == 4 else torch.bfloat16
+    left = torch.ones(1024, 1024, dtype=kind, device=device)
+    best = math.inf
+    for _ in range(5):
+        started = time.perf_counter()
+        product = left @ left
+        float(product[0, 0])  # Waits for the device.
+        best = min(best, time.perf_counter() - started)
+    return 2 * 1024**3 / best
+
+
+def _bytes_a_weight() -> int:
+    capabilities = torch.cpu.get_capabilities()
+    narrow = torch.cuda.is_available() or any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return 2 if narrow else 4
+
+
+def _measured(kept: Mapping[str, CellResult]) -> dict[str, float]:
+    """Mean seconds of the cells of each measure that were run here."""
+    times: dict[str, list[float]] = {}
+    for result in kept.values():
+        if result.status == SUCCESS:
+            times.setdefault(result.cell.measure, []).append(result.seconds)
+    return {measure: sum(values) / len(values) for measure, values in times.items()}
+
+
+def _operations(cell: Cell, expect: Mapping[str, Any], unknown: dict[str, None]) -> float | None:
+    """Multiplications and additions of a cell: two a parameter and token that is read or written."""
+    parents, child = [_parameters(name, expect) for name in cell.parents], _parameters(cell.child, expect)
+    for name, size in zip((*cell.parents, cell.child), (*parents, child), strict=True):
+        if size is None:
+            unknown[f"the size of {name}; give it as expect: {{models: {{{name}: BILLIONS}}}}"] = None
+    if None in parents or child is None:
+        return None
+    reading = 2 * ANCHOR_TOKENS * sum((size or 0.0) + child for size in parents)
+    answering = 2 * child * _child_tokens(cell, expect, unknown)
+    return reading + answering
+
+
+def _child_tokens(cell: Cell, expect: Mapping[str, Any], unknown: dict[str, None]) -> float:
+    """Tokens that the child reads and writes while it answers."""
+    if cell.task is None:
+        return 120_000.0 if cell.measure != "similarity" else 20_000.0
+    n, prompt, written = _size_of_task(cell.task, cell, expect, unknown)
+    rows = _rows_a_question(cell)
+    tried = {"arms": 3, "compatibility": 3, "gain": 6, "grid": 0}[cell.measure] * _TRIED * min(_VALIDATION, n)
+    tuning = n * len(_grid(cell)) * (1 + RANDOM_SEEDS) if cell.measure == "grid" else 0
+    return (n * rows + tuning) * (prompt + written) + tried * (prompt + 4)
+
+
+def _samples(cell: Cell, expect: Mapping[str, Any], unknown: dict[str, None]) -> float:
+    return 0.0 if cell.task is None else _size_of_task(cell.task, cell, expect, unknown)[0] * _rows_a_question(cell)
+
+
+def _rows_a_question(cell: Cell) -> int:
+    if cell.measure == "grid":
+        grid = len(_grid(cell))
+        return grid * (RANDOM_SEEDS + 3) + 1 if cell.controls else grid
+    return {"arms": 4, "compatibility": 4, "gain": 15}[cell.measure]
+
+
+def _grid(cell: Cell) -> tuple[float, ...]:
+    if cell.budget is not None:
+        return (-1.0, 0.0, 1.0)
+    return cell.lambdas or GRIDS["ablate" if cell.operator == "ablate" else cell.scale]
+
+
+def _size_of_task(
+    name: str, cell: Cell, expect: Mapping[str, Any], unknown: dict[str, None]
+) -> tuple[float, float, float]:
+    """Questions that are reported, and tokens of a prompt and of an answer."""
+    stated = expect.get("tasks", {}).get(name)
+    if stated:
+        n, prompt, written = (float(stated[field]) for field in ("questions", "prompt_tokens", "answer_tokens"))
+    elif name in HUB:
+        unknown[f"the number of questions of {name}, which is not on this machine"] = None
+        return 0.0, 0.0, 0.0
+    else:
+        try:
+            task = load_task(name, "test")
+        except SteeringError as error:
+            unknown[f"{name}: {str(error).rstrip('.')}"] = None
+            return 0.0, 0.0, 0.0
+        n = float(len(task.items))
+        prompt = sum(len(item.question) for item in task.items) / n / _CHARACTERS_A_TOKEN + 8
+        if task.items[0].choices:
+            written = sum(len(" ".join(item.choices)) for item in task.items) / n / _CHARACTERS_A_TOKEN
+        else:
+            written = float(cell.max_new_tokens or NEW_TOKENS["line" if task.word_pairs else task.kind])
+    return min(n, float(cell.limit or n)), prompt, written
+
+
+@lru_cache(64)
+def _counted(folder: Path) -> float | None:
+    from safetensors import safe_open
+
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="pt") as file:  # Reads the sizes alone.
+            total += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    if total:
+        return float(total)
+    index = folder / "model.safetensors.index.json"
+    return float(json.loads(index.read_text("utf-8"))["metadata"]["total_size"]) / 2 if index.is_file() else None
+
+
+def _parameters(name: str, expect: Mapping[str, Any]) -> float | None:
+    """Number of weights of a model, from its files or from what the study says; None where neither knows."""
+    stated = expect.get("models", {}).get(name)
+    folder = model_folder(name)
+    counted = _counted(folder) if folder is not None else None
+    return counted if counted is not None else float(stated) * 1e9 if stated is not None else None
