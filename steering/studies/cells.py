@@ -88,7 +88,6 @@ class Cell:
         parts += [self._word(name) for name in varied if name in USES[self.measure] and name not in _NAMED]
         return ", ".join([*parts, *([self.measure] if "measure" in varied else [])])
 
-
     def _word(self, name: str) -> str:
         value = getattr(self, name)
         if name == "concept":
@@ -103,12 +102,16 @@ class Cell:
 _NAMED = ("parents", "child", "task", "measure")
 
 _CONSTANTS = tuple(
-    each.name for each in fields(StudySettings) if each.name not in {*AXES, "name", "about", "expect"}
+    each.name for each in fields(StudySettings) if each.name not in {*AXES, "name", "about", "expect", "variants"}
 )  # What has one value in the whole study.
 
 
 def expand(settings: StudySettings) -> tuple[Cell, ...]:
     """All cells of a study; those that differ in nothing that their measure uses are one."""
+    return tuple(dict.fromkeys(cell for each in settings.alone for cell in _expand(each)))
+
+
+def _expand(settings: StudySettings) -> list[Cell]:
     cells = []
     for values in itertools.product(*settings.axes.values()):
         chosen = dict(zip(AXES.values(), values, strict=True))
@@ -123,7 +126,7 @@ def expand(settings: StudySettings) -> tuple[Cell, ...]:
                 f"The measure {cell.measure!r} has no task to make a concept from. Name concepts, such as concepts=sentiment, "
                 f"or a task: concepts={FROM_TASK}:word-forms:plural"
             )
-    return tuple(dict.fromkeys(cells))
+    return cells
 
 
 def varied(cells: tuple[Cell, ...]) -> tuple[str, ...]:

@@ -109,13 +109,14 @@ def _arms(results: Rows, names: tuple[str, ...]) -> Picture | None:
             error_x=_bars(shares, ends),
             name=arm,
             mode="markers",
+            orientation="h",
             marker={"symbol": _MARKS[number % len(_MARKS)], "size": 10, "color": _COLOURS[number % len(_COLOURS)]},
             hovertemplate="%{y}<br>%{fullData.name}: %{x:.1%}<extra></extra>",
         )
-    dress(figure, "right answers", "", height=220 + 34 * len(cells))
+    dress(figure, "right answers", "", height=220 + 60 * len(cells))
     figure.update_xaxes(tickformat=".0%", **_GRID)
     figure.update_yaxes(autorange="reversed", automargin=True, **_GRID)
-    figure.update_layout(legend={"y": -90 / (100 + 34 * len(cells))})
+    figure.update_layout(legend={"y": -90 / (100 + 60 * len(cells))}, scattermode="group", scattergap=0.3)
     about = "Share of right answers of every arm, with Wilson's 95 % interval. Each chose its setting on the validation part."
     measures = ",".join(dict.fromkeys(result.cell.measure for result in cells))
     return Picture("Every arm", about, figure, (f"measures={measures}",))
@@ -134,15 +135,15 @@ def _parents_children(results: Rows) -> Picture | None:
 
 def _cross_task(results: Rows) -> Picture | None:
     cells = [result for result in results if "gain" in result.figures and result.cell.concept_task is not None]
-    rows = list(dict.fromkeys(str(result.cell.concept_task) for result in cells))
-    columns = list(dict.fromkeys(str(result.cell.task) for result in cells))
+    rows = list(dict.fromkeys(short(str(result.cell.concept_task)) for result in cells))
+    columns = list(dict.fromkeys(short(str(result.cell.task)) for result in cells))
     if len(rows) < 2 or not any(result.cell.concept_task != result.cell.task for result in cells):
         return None
     figure = _matrix(
         cells,
         rows,
         columns,
-        lambda cell: (str(cell.concept_task), str(cell.task)),
+        lambda cell: (short(str(cell.concept_task)), short(str(cell.task))),
         "task that is answered",
         "vector made from",
     )

@@ -142,13 +142,19 @@ def grid(work: Work) -> Measured:
         lambdas = tuple(
             strength_at(work.child, vector, cell.budget, work.settings, texts=texts, side=side).lam for side in (-1, 1)
         )
+    settings = work.settings
+    if cell.profile == ONE_LAYER:
+        validation, reported = task_parts(str(cell.task), cell.limit, cell.seed)
+        store = Store.open(work.store, resume=True)
+        parts = Parts(work.child, validation, reported, PLAIN, cell.max_new_tokens, store, cell.seed)
+        settings = steered(parts, "carried", vector, positions=cell.positions).steering or settings
     result = study(
         work.child,
         vector,
         str(cell.task),
         lambdas,
         limit=cell.limit,
-        setup=Setup(PLAIN, cell.max_new_tokens, work.settings, cell.seed),
+        setup=Setup(PLAIN, cell.max_new_tokens, settings, cell.seed),
         controls=cell.controls,
         store=work.store,
         resume=True,

@@ -5,7 +5,7 @@ one value. What is not written has the default.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ class StudySettings:
         limit: at most so many questions are reported.
         max_new_tokens: most tokens of a written answer.
         controls: whether the measure "grid" runs its controls.
+        variants: changes to the study, each with cells of its own; none for the study as it is.
         expect: sizes of models and tasks that are not on this machine yet, for the plan.
 
     Raises:
@@ -107,9 +108,13 @@ class StudySettings:
     limit: int | None = None
     max_new_tokens: int | None = None
     controls: bool = True
+    variants: tuple[Mapping[str, Any], ...] = ()
     expect: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.variants:
+            list(self.alone)  # Each is checked; what they have in common need not be whole.
+            return
         for axis, values in self.axes.items():
             if not values:
                 raise SteeringError(f"The study {self.name!r} names no {axis}. Give at least one: {axis}=…")
@@ -145,6 +150,15 @@ class StudySettings:
         asks = [measure for measure in self.measures if "task" in USES[measure]]
         if asks and None in self.tasks:
             raise SteeringError(f"The measure {asks[0]!r} needs a task. Give at least one: tasks=word-forms:past-tense")
+
+    @property
+    def alone(self) -> Iterator["StudySettings"]:
+        """The studies that this one is made of: itself, or one a variant."""
+        if not self.variants:
+            yield self
+        for variant in self.variants:
+            values = {each.name: getattr(self, each.name) for each in fields(self)}
+            yield _settings({**values, **variant, "variants": ()})
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
@@ -200,6 +214,8 @@ def read_study(source: str | Path, changes: Sequence[str] = ()) -> StudySettings
             data[key] = yaml.safe_load(words)
         except yaml.YAMLError as error:
             raise SteeringError(f"The value of {change!r} is no YAML: {error}.") from error
+        for variant in data.get("variants") or ():
+            variant.pop(key, None)  # What is changed holds in every variant.
         if isinstance(data[key], str) and (key in AXES or key == "lambdas"):
             data[key] = [yaml.safe_load(word) for word in words.split(",")]
     return _settings(data)
@@ -232,16 +248,22 @@ def _settings(data: Mapping[str, Any]) -> StudySettings:
     values: dict[str, Any] = dict(data)
     for axis in AXES:
         if axis in values:
-            listed = values[axis] if isinstance(values[axis], list) else [values[axis]]
+            listed = values[axis] if isinstance(values[axis], list | tuple) else [values[axis]]
             values[axis] = tuple(listed)
     if "parents" in values:
-        values["parents"] = tuple(tuple(each) if isinstance(each, list) else (each,) for each in values["parents"])
+        values["parents"] = tuple((each,) if isinstance(each, str) else tuple(each) for each in values["parents"])
     texts = [*(text for each in values.get("parents", ()) for text in each)]
     texts += [text for axis in ("children", "concepts") for text in values.get(axis, ())]
     texts += [text for text in values.get("tasks", ()) if text is not None]
     for text in texts:
         if not isinstance(text, str):
             raise SteeringError(f"The study {values['name']!r} holds {text!r} where a name or a file must stand.")
+    if not isinstance(values.get("variants", ()), list | tuple):
+        raise SteeringError(f"The variants of {values['name']!r} must be a list, each with keys of a study.")
+    values["variants"] = tuple(values.get("variants", ()))
+    for variant in values["variants"]:
+        if not isinstance(variant, dict):
+            raise SteeringError(f"A variant of {values['name']!r} is {variant!r}; it must hold keys of a study.")
     if isinstance(values.get("lambdas"), list):
         values["lambdas"] = tuple(values["lambdas"])
     elif isinstance(values.get("lambdas"), int | float):
