@@ -120,6 +120,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "planning",
         "figures",
         "report",
+        "rerunning",
     ),
     "ui": ("text", "background", "state", "render", "events", "sidebar", "questions", "viewer", "look", "tabs", "app"),
     "cli": (

@@ -11,6 +11,7 @@ from steering.studies import (
     plan_study,
     presets,
     read_study,
+    rerun,
     run_study,
     write_study_report,
 )
@@ -46,4 +47,14 @@ def study_command(file: str, changes: tuple[str, ...], out: Path, dry_run: bool,
     show(data, "\n".join(lines), as_json)
 
 
-COMMANDS = (study_command,)
+@click.command(name="rerun")
+@click.argument("report", type=click.Path(path_type=Path), metavar="FOLDER|REPORT")
+@click.option("--out", type=click.Path(path_type=Path), help="Keep the second run in this folder.")
+@json_option
+def rerun_command(report: Path, out: Path | None, as_json: bool) -> None:
+    """Do a study again from nothing, and say what differs; on the same machine nothing should."""
+    result = rerun(report, out, progress=progress)
+    show(result.as_json(), result.text(), as_json)
+
+
+COMMANDS = (study_command, rerun_command)

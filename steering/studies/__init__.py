@@ -5,6 +5,7 @@ from steering.studies.figures import Picture, pictures
 from steering.studies.measures import MEASURES, Measured
 from steering.studies.planning import Plan, plan_study
 from steering.studies.report import REPORT, write_study_report
+from steering.studies.rerunning import Rerun, rerun
 from steering.studies.results import EVALS, SAMPLES, CellResult, read_accuracies, read_evals
 from steering.studies.running import ROWS, STUDY, failures, kept_results, run_study
 from steering.studies.settings import AXES, USES, StudySettings, presets, read_study, write_settings
@@ -23,6 +24,7 @@ __all__ = [
     "Measured",
     "Picture",
     "Plan",
+    "Rerun",
     "StudySettings",
     "cell_key",
     "expand",
@@ -34,6 +36,7 @@ __all__ = [
     "read_accuracies",
     "read_evals",
     "read_study",
+    "rerun",
     "run_study",
     "write_settings",
     "write_study_report",

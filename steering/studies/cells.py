@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from steering.errors import SteeringError
@@ -101,6 +101,8 @@ class Cell:
 
 _NAMED = ("parents", "child", "task", "measure")
 
+_UNMADE: Mapping[str, Any] = {"seed": 0, "design": "shots", "shots": SHOTS}
+
 _CONSTANTS = tuple(
     each.name for each in fields(StudySettings) if each.name not in {*AXES, "name", "about", "expect", "variants"}
 )  # What has one value in the whole study.
@@ -119,7 +121,10 @@ def _expand(settings: StudySettings) -> list[Cell]:
         measure = chosen["measure"]
         if "task" not in USES[measure] and chosen["concept"] == FROM_TASK and chosen["task"] is not None:
             chosen["concept"] = f"{FROM_TASK}:{chosen['task']}"
-        cells.append(Cell(measure, **{name: chosen[name] for name in USES[measure]}))
+        cell = Cell(measure, **{name: chosen[name] for name in USES[measure]})
+        if "task" not in USES[measure] and cell.concept_task is None:
+            cell = replace(cell, **_UNMADE)  # A concept that is written down is not made.
+        cells.append(cell)
     for cell in cells:
         if "concept" in USES[cell.measure] and cell.concept == FROM_TASK and cell.task is None:
             raise SteeringError(

@@ -2,9 +2,11 @@
 
 import json
 import math
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,7 @@ class CellResult:
         details: what figures are drawn from besides.
         created: when it was finished, ISO 8601.
         seconds: how long it took, the loading of models left out.
+        packages: versions that it was run with.
     """
 
     key: str
@@ -65,10 +68,17 @@ class CellResult:
     details: Mapping[str, Any] = field(default_factory=dict)
     created: str = ""
     seconds: float = 0.0
+    packages: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The record as JSON can write it."""
-        return {**vars(self), "cell": self.cell.as_json(), "figures": dict(self.figures), "details": dict(self.details)}
+        return {
+            **vars(self),
+            "cell": self.cell.as_json(),
+            "figures": dict(self.figures),
+            "details": dict(self.details),
+            "packages": dict(self.packages),
+        }
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "CellResult":
@@ -87,6 +97,14 @@ class CellResult:
 def now() -> str:
     """The time as ISO 8601, in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def packages() -> dict[str, str]:
+    """Versions of what numbers depend on."""
+    return {name: version(name) for name in ("torch", "transformers", "numpy", "scikit-learn")} | {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
 
 
 def write_evals(results: Iterable[CellResult], study: str, path: Path) -> None:
@@ -157,20 +175,25 @@ def write_samples(folder: Path, keys: Iterable[str]) -> int:
 
 
 def read_accuracies(folder: Path) -> Any:
-    """Right answers by cell, arm and λ, counted from samples.parquet without holding its texts.
+    """Right answers by cell, arm and λ, counted from samples.parquet, of which one cell is held at a time.
 
     Returns:
         A pandas data frame with the columns eval_id, metadata_arm, metadata_lam, right and n.
     """
+    import pandas as pd
     import pyarrow.parquet as pq
 
     keys = ["eval_id", "metadata_arm", "metadata_lam"]
-    table = pq.read_table(
-        folder / SAMPLES, columns=[*keys, "score_match"], read_dictionary=keys[:2]
-    ).unify_dictionaries()
-    counted = table.group_by(keys).aggregate([("score_match", "sum"), ("score_match", "count")])
+    counts = [("score_match", "sum"), ("score_match", "count")]
+    counted = []
+    with pq.ParquetFile(folder / SAMPLES) as file:
+        for number in range(file.num_row_groups):
+            rows = file.read_row_group(number, columns=[*keys, "score_match"])
+            counted.append(rows.group_by(keys).aggregate(counts).to_pandas())
+    if not counted:
+        return pd.DataFrame(columns=[*keys, "right", "n"])
     renamed = {"score_match_sum": "right", "score_match_count": "n"}
-    return counted.to_pandas().rename(columns=renamed).astype({"eval_id": str, "metadata_arm": str})
+    return pd.concat(counted).rename(columns=renamed).groupby(keys, as_index=False).sum()
 
 
 def _schema() -> Any:
@@ -194,6 +217,7 @@ def _eval_row(result: CellResult, study: str) -> dict[str, Any]:
         "task_id": result.key,
         "created": datetime.fromisoformat(result.created),
         "tags": "",
+        "packages": json.dumps(dict(result.packages)),
         "metadata": json.dumps({"details": result.details, "cell": cell.as_json()}, ensure_ascii=False),
         "task_name": cell.task or cell.concept,
         "task_display_name": cell.task or cell.concept,

@@ -21,6 +21,7 @@ from steering.studies.results import (
     SUCCESS,
     CellResult,
     now,
+    packages,
     write_evals,
     write_samples,
     write_samples_of,
@@ -117,7 +118,8 @@ def run_cell(key: str, cell: Cell, models: Models, folder: Path, progress: Progr
     started = time.monotonic()
 
     def failed(reason: str) -> CellResult:
-        return CellResult(key, cell, ERROR, reason, created=now(), seconds=time.monotonic() - started)
+        seconds = time.monotonic() - started
+        return CellResult(key, cell, ERROR, reason, created=now(), seconds=seconds, packages=packages())
 
     watched = _Watched(progress)
     try:
@@ -140,6 +142,7 @@ def run_cell(key: str, cell: Cell, models: Models, folder: Path, progress: Progr
         details=measured.details,
         created=now(),
         seconds=time.monotonic() - started,
+        packages=packages(),
     )
 
 

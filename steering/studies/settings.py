@@ -28,7 +28,9 @@ SEVERAL = "several"
 ONE_LAYER = "one-layer"
 """Among layer profiles: the one layer that does best on the validation part."""
 
-_CARRIED = ("parents", "child", "concept", "task", "method", "layers", "width", "seed", "design", "shots", "anchors")
+_MAKING = ("seed", "design", "shots")
+
+_CARRIED = ("parents", "child", "concept", "task", "method", "layers", "width", *_MAKING, "anchors")
 
 USES: Mapping[str, tuple[str, ...]] = {
     "arms": (*_CARRIED, "operator", "scale", "profile", "positions", "limit", "max_new_tokens"),
@@ -38,9 +40,9 @@ USES: Mapping[str, tuple[str, ...]] = {
         *(*_CARRIED, "operator", "scale", "profile", "budget", "positions", "limit"),
         *("lambdas", "max_new_tokens", "controls"),
     ),
-    "effect": ("parents", "child", "concept", "method", "layers", "width", "anchors", "budget"),
-    "profile": ("parents", "child", "concept", "method", "layers", "width", "anchors", "scale", "budget"),
-    "similarity": ("parents", "child", "concept", "metric"),
+    "effect": ("parents", "child", "concept", "method", "layers", "width", *_MAKING, "anchors", "budget"),
+    "profile": ("parents", "child", "concept", "method", "layers", "width", *_MAKING, "anchors", "scale", "budget"),
+    "similarity": ("parents", "child", "concept", *_MAKING, "metric"),
 }
 """What every measure depends on; a key of `measures.MEASURES`. Axes that it does not use make no cells of it."""
 
@@ -118,7 +120,7 @@ class StudySettings:
         for axis, values in self.axes.items():
             if not values:
                 raise SteeringError(f"The study {self.name!r} names no {axis}. Give at least one: {axis}=…")
-            if len(set(values)) != len(values):
+            if len(set(map(repr, values))) != len(values):
                 raise SteeringError(f"The study {self.name!r} names one of its {axis} twice. Leave it out.")
         known: dict[str, Sequence[str]] = {
             "measures": tuple(USES),
@@ -214,8 +216,9 @@ def read_study(source: str | Path, changes: Sequence[str] = ()) -> StudySettings
             data[key] = yaml.safe_load(words)
         except yaml.YAMLError as error:
             raise SteeringError(f"The value of {change!r} is no YAML: {error}.") from error
-        for variant in data.get("variants") or ():
-            variant.pop(key, None)  # What is changed holds in every variant.
+        for variant in data["variants"] if isinstance(data.get("variants"), list) else ():
+            if isinstance(variant, dict):
+                variant.pop(key, None)  # What is changed holds in every variant.
         if isinstance(data[key], str) and (key in AXES or key == "lambdas"):
             data[key] = [yaml.safe_load(word) for word in words.split(",")]
     return _settings(data)
@@ -251,7 +254,9 @@ def _settings(data: Mapping[str, Any]) -> StudySettings:
             listed = values[axis] if isinstance(values[axis], list | tuple) else [values[axis]]
             values[axis] = tuple(listed)
     if "parents" in values:
-        values["parents"] = tuple((each,) if isinstance(each, str) else tuple(each) for each in values["parents"])
+        values["parents"] = tuple(
+            tuple(each) if isinstance(each, list | tuple) and each else (each,) for each in values["parents"]
+        )
     texts = [*(text for each in values.get("parents", ()) for text in each)]
     texts += [text for axis in ("children", "concepts") for text in values.get(axis, ())]
     texts += [text for text in values.get("tasks", ()) if text is not None]
