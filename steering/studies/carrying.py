@@ -19,6 +19,10 @@ PLAIN = Style(plain=True)
 """How questions are put: without a chat template, as in a gain."""
 
 
+CONTINUATIONS = 12
+"""Training questions that serve as continuations of a concept that a task makes: as many as bundled concepts have."""
+
+
 @dataclass(frozen=True)
 class Work:
     """A cell with what it runs on.
@@ -59,7 +63,8 @@ class Work:
         concept, source = self.concept(), self.cell.concept_task
         if concept.continuations or source is None:
             return concept
-        pairs = pairs_from_task(self._pool(source), "right-wrong", seed=self.cell.seed).concept.pairs
+        pool = self._pool(source)
+        pairs = pairs_from_task(pool, "right-wrong", limit=CONTINUATIONS, seed=self.cell.seed).concept.pairs
         return replace(concept, continuations=pairs)
 
     def _pool(self, source: str) -> Task:
