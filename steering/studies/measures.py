@@ -1,7 +1,7 @@
 """What is measured in a cell: thin layers over the functions of `evaluation` and `measure`, which return one kind of record."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steering.errors import SteeringError
@@ -21,6 +21,7 @@ from steering.evaluation import (
 )
 from steering.measure import KL_BUDGET, fit_profile, measure, similarity, strength_at, unsteered_texts
 from steering.stats import compare, derived_seed, mcnemar_power
+from steering.steer import SteeringSettings
 from steering.studies.carrying import PLAIN, Work
 from steering.studies.predictors import predictors
 from steering.studies.settings import ONE_LAYER
@@ -37,7 +38,8 @@ class Measured:
         figures: numbers by name; None where there is none.
         n: questions, continuations or texts that they rest on.
         samples: a row for every question and way of answering it, with the fields of `results.SAMPLE_FIELDS`.
-        details: what figures are drawn from besides, as JSON can write it.
+        details: what figures are drawn from besides, as JSON can write it; `steer` says how `vector` is added.
+        vector: the carried vector, where the cell chose how to steer with it.
     """
 
     headline: str
@@ -45,6 +47,7 @@ class Measured:
     n: int
     samples: tuple[Mapping[str, Any], ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    vector: SteeringVector | None = None
 
 
 def arms(work: Work) -> Measured:
@@ -56,10 +59,8 @@ def compatibility(work: Work) -> Measured:
     """The same, and the numbers that are known before a question of the task is answered."""
     measured, carried, own = _arms(work)
     known = predictors(work, carried, own, work.part(0.8, 1.0))
-    figures = {**measured.figures, **known}
-    return Measured(
-        measured.headline, figures, measured.n, measured.samples, {**measured.details, "predictors": list(known)}
-    )
+    details = {**measured.details, "predictors": list(known)}
+    return replace(measured, figures={**measured.figures, **known}, details=details)
 
 
 def _arms(work: Work) -> tuple[Measured, SteeringVector, SteeringVector]:
@@ -86,7 +87,9 @@ def _arms(work: Work) -> tuple[Measured, SteeringVector, SteeringVector]:
         return steered(parts, name, vector, positions=cell.positions)
 
     named = (("baseline", carried), ("carried", carried), ("own", own), ("random", random))
-    measured = _from_arms([answer(number, *each) for number, each in enumerate(named)], test, cell.seed)
+    answered = [answer(number, *each) for number, each in enumerate(named)]
+    details = _steer(answered[1].chosen["lam"], answered[1].steering or work.settings)
+    measured = _from_arms(answered, test, cell.seed, details, carried)
     return measured, carried, own
 
 
@@ -109,12 +112,20 @@ def gains(work: Work) -> Measured:
         progress=work.progress,
     )
     test = task_parts(str(cell.task), cell.limit, cell.seed)[1]
-    measured = _from_arms(result.arms, test, cell.seed)
-    details = {**measured.details, "verdict": result.verdict, "side_effects": result.cost.as_json()}
-    return Measured(measured.headline, measured.figures, measured.n, measured.samples, details)
+    arm = result.arm("carried")
+    details = _steer(arm.chosen["lam"], arm.steering or work.settings)
+    details |= {"verdict": result.verdict, "side_effects": result.cost.as_json()}
+    return _from_arms(result.arms, test, cell.seed, details, result.vector)
 
 
-def _from_arms(answered: Sequence[Arm], test: Task, seed: int) -> Measured:
+def _steer(lam: float, settings: SteeringSettings) -> dict[str, Any]:
+    profile = settings.profile if isinstance(settings.profile, str) else list(settings.profile)
+    return {"steer": {**vars(settings), "profile": profile, "lam": lam}}
+
+
+def _from_arms(
+    answered: Sequence[Arm], test: Task, seed: int, details: Mapping[str, Any], vector: SteeringVector
+) -> Measured:
     shares = {arm.name: sum(arm.correct) / len(arm.correct) for arm in answered}
     carried = next(arm for arm in answered if arm.name == "carried")
     change = compare(carried.correct, answered[0].correct, seed)
@@ -129,7 +140,8 @@ def _from_arms(answered: Sequence[Arm], test: Task, seed: int) -> Measured:
     }
     samples = tuple(row for arm in answered for row in _rows(arm.name, arm.column, test, arm.correct))
     chosen = {arm.name: dict(arm.chosen) for arm in answered}
-    return Measured("gain", figures, len(test.items), samples, {"chosen": chosen, "arms": list(shares)})
+    details = {**details, "chosen": chosen, "arms": list(shares)}
+    return Measured("gain", figures, len(test.items), samples, details, vector)
 
 
 def grid(work: Work) -> Measured:
@@ -166,7 +178,8 @@ def grid(work: Work) -> Measured:
         dict(_grid_figures(result)),
         result.evaluation.n,
         tuple(row for column in result.evaluation.columns for row in _rows("carried", column, test, column.correct)),
-        {"lam": result.lam, "mode": result.evaluation.mode},
+        {**_steer(result.lam, settings), "mode": result.evaluation.mode},
+        vector,
     )
 
 

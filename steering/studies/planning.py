@@ -1,12 +1,12 @@
 """What a study will take, told before it begins: cells, time, disk and memory, without a model and without the network.
 
-The time of a cell that was run in the folder is taken from there. Otherwise it is the arithmetic of the forward passes at the
-speed of a matrix product on this machine, times the share of that speed that a measured cell reached.
+The time of a cell that was run in the folder is taken from there. Otherwise it is the arithmetic of the forward passes, at the
+speed that a measured cell reached.
 """
 
 import json
 import math
-import time
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,11 +22,22 @@ from steering.studies.cells import Cell, keyed, varied
 from steering.studies.identity import model_folder
 from steering.studies.results import SUCCESS, CellResult
 from steering.studies.running import kept_results, missing
-from steering.studies.settings import StudySettings
+from steering.studies.settings import SEVERAL, StudySettings
 from steering.tasks import HUB, load_task
 
-EFFICIENCY = 0.45
-"""Share of a matrix product's speed that whole cells reach; see `docs/results.md` for the cell that it was measured on."""
+CORE_SPEED = 1.7e11
+"""Multiplications and additions a second and core while a child answers many rows: the measure "arms" with SmolLM2 135M in
+bfloat16, on one core of a processor with matrix instructions (AMX)."""
+
+FEW_ROWS, FEW_ROWS_SPEED = 64, 4e10
+"""The same for fewer rows than that, which are bound by reading the weights: the measure "grid" with a model of the shape of
+Qwen3-0.6B with random weights, 18 rows, on the same core."""
+
+READING_SPEED = 3.6e11
+"""The same while anchor texts are read: the first aligned run of docs/results.md, 67 s on two cores."""
+
+MATRIX_SPEED = 1.0e12
+"""That of a product of two matrices of 1024 rows in bfloat16 on the same core, which a GPU's speed is compared with."""
 
 ANCHOR_TOKENS = 60_000
 """Tokens that each of two models reads to fit a map: 620 texts of about a hundred tokens."""
@@ -92,8 +103,8 @@ class Plan:
         ]
         if self.gpu_hours is not None:
             lines.append(
-                f"On a GPU ({self.gpu}): about {self.gpu_hours:.1f} hours, where it reaches the same share of its speed. That "
-                "share was measured on a CPU."
+                f"On a GPU ({self.gpu}): about {self.gpu_hours:.1f} hours, if it reaches the share of its speed that a CPU "
+                "reached; it was not measured on a GPU."
             )
         lines += [f"Not known: {what}." for what in self.unknown]
         names = varied(tuple(self.cells.values()))
@@ -117,16 +128,22 @@ def plan_study(settings: StudySettings, folder: Path | None = None) -> Plan:
     measured = _measured(kept)
     unknown: dict[str, None] = {}
     operations: dict[str, float | None] = {}
+    maps: set[tuple[object, ...]] = set()
     for key, cell in todo.items():
-        operations[key] = _operations(cell, settings.expect, unknown)
-    speed = matrix_speed() * EFFICIENCY
+        answering = _operations(cell, settings.expect, unknown)
+        operations[key] = None if answering is None else answering + _reading(cell, settings.expect, maps)
     seconds = {
-        key: measured.get(cell.measure, None if operations[key] is None else (operations[key] or 0.0) / speed)
+        key: measured.get(
+            cell.measure,
+            None if operations[key] is None else (operations[key] or 0.0) / (CORE_SPEED * (os.cpu_count() or 1)),
+        )
         for key, cell in todo.items()
     }
     counts = [value for value in operations.values() if value is not None]
     card = settings.expect.get("gpu")
-    gpu_hours = sum(counts) / (float(card["teraflops"]) * 1e12 * EFFICIENCY) / 3600 if card and counts else None
+    gpu_hours = (
+        sum(counts) / (float(card["teraflops"]) * 1e12 * CORE_SPEED / MATRIX_SPEED) / 3600 if card and counts else None
+    )
     sizes = {name: _parameters(name, settings.expect) for cell in todo.values() for name in (*cell.parents, cell.child)}
     fetched = sum((size or 0.0) * 2 for name, size in sizes.items() if model_folder(name) is None)
     memory: list[float | None] = []
@@ -148,21 +165,6 @@ def plan_study(settings: StudySettings, folder: Path | None = None) -> Plan:
     )
 
 
-@lru_cache(1)
-def matrix_speed() -> float:
-    """Multiplications and additions a second of a product of two large matrices in the type that models are loaded in."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    kind = torch.float32 if _bytes_a_weight() == 4 else torch.bfloat16
-    left = torch.ones(1024, 1024, dtype=kind, device=device)
-    best = math.inf
-    for _ in range(5):
-        started = time.perf_counter()
-        product = left @ left
-        float(product[0, 0])  # Waits for the device.
-        best = min(best, time.perf_counter() - started)
-    return 2 * 1024**3 / best
-
-
 def _bytes_a_weight() -> int:
     capabilities = torch.cpu.get_capabilities()
     narrow = torch.cuda.is_available() or any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
@@ -179,16 +181,28 @@ def _measured(kept: Mapping[str, CellResult]) -> dict[str, float]:
 
 
 def _operations(cell: Cell, expect: Mapping[str, Any], unknown: dict[str, None]) -> float | None:
-    """Multiplications and additions of a cell: two a parameter and token that is read or written."""
+    """Multiplications and additions of answering, two a parameter and token, counted as those of many rows take time."""
     parents, child = [_parameters(name, expect) for name in cell.parents], _parameters(cell.child, expect)
     for name, size in zip((*cell.parents, cell.child), (*parents, child), strict=True):
         if size is None:
             unknown[f"the size of {name}; give it as expect: {{models: {{{name}: BILLIONS}}}}"] = None
     if None in parents or child is None:
         return None
-    reading = 2 * ANCHOR_TOKENS * sum((size or 0.0) + child for size in parents)
-    answering = 2 * child * _child_tokens(cell, expect, unknown)
-    return reading + answering
+    slower = CORE_SPEED / FEW_ROWS_SPEED if 0 < _samples(cell, expect, unknown) < FEW_ROWS else 1.0
+    return slower * 2 * child * _child_tokens(cell, expect, unknown)
+
+
+def _reading(cell: Cell, expect: Mapping[str, Any], maps: set[tuple[object, ...]]) -> float:
+    """The same of fitting the cell's maps, where no earlier cell fits them: maps are kept."""
+    total, of_task = 0.0, cell.concept_task is not None
+    for parent in cell.parents:
+        fitted = (parent, cell.child, cell.layers, cell.width, cell.anchors, of_task)
+        if parent == cell.child or cell.width in ("truncate", "none") or fitted in maps:
+            continue
+        maps.add(fitted)
+        sizes = (_parameters(parent, expect) or 0.0) + (_parameters(cell.child, expect) or 0.0)
+        total += 2 * ANCHOR_TOKENS * sizes * (4 if cell.layers == SEVERAL or cell.measure == "gain" else 1)
+    return total * CORE_SPEED / READING_SPEED
 
 
 def _child_tokens(cell: Cell, expect: Mapping[str, Any], unknown: dict[str, None]) -> float:
@@ -198,7 +212,7 @@ def _child_tokens(cell: Cell, expect: Mapping[str, Any], unknown: dict[str, None
     n, prompt, written = _size_of_task(cell.task, cell, expect, unknown)
     rows = _rows_a_question(cell)
     tried = {"arms": 3, "compatibility": 3, "gain": 6, "grid": 0}[cell.measure] * _TRIED * min(_VALIDATION, n)
-    tuning = n * len(_grid(cell)) * (1 + RANDOM_SEEDS) if cell.measure == "grid" else 0
+    tuning = n * len(_grid(cell)) * (1 + RANDOM_SEEDS * cell.controls) if cell.measure == "grid" else 0
     return (n * rows + tuning) * (prompt + written) + tried * (prompt + 4)
 
 

@@ -27,6 +27,7 @@ from steering.studies.results import (
     write_samples_of,
 )
 from steering.studies.settings import StudySettings, write_settings
+from steering.vectors import save_vector
 
 ROWS = "rows.sqlite"
 """The store of a study, in its folder: rows of questions, and results of cells."""
@@ -131,6 +132,8 @@ def run_cell(key: str, cell: Cell, models: Models, folder: Path, progress: Progr
             raise  # The user's Stop, not the cell's failure.
         return failed(str(error) if isinstance(error, SteeringError) else f"{type(error).__name__}: {error}")
     write_samples_of(folder, key, measured.samples)
+    if measured.vector is not None:
+        save_vector(measured.vector, vector_of(folder, key))
     return CellResult(
         key=key,
         cell=cell,
@@ -146,6 +149,11 @@ def run_cell(key: str, cell: Cell, models: Models, folder: Path, progress: Progr
     )
 
 
+def vector_of(folder: Path, key: str) -> Path:
+    """File of a cell's carried vector; there is one where the cell chose how to steer with it."""
+    return folder / "vectors" / f"{key}.safetensors"
+
+
 def write_tables(settings: StudySettings, folder: Path, keys: Mapping[str, Cell]) -> tuple[CellResult, ...]:
     """Write both tables from what the folder keeps of the study's cells."""
     kept = kept_results(folder)
@@ -154,6 +162,12 @@ def write_tables(settings: StudySettings, folder: Path, keys: Mapping[str, Cell]
         write_evals(results, settings.name, folder / EVALS)
         write_samples(folder, [result.key for result in results if result.status == SUCCESS])
     return results
+
+
+def study_results(settings: StudySettings, folder: Path) -> tuple[CellResult, ...]:
+    """What a folder holds of a study's cells, in their order."""
+    kept = kept_results(folder)
+    return tuple(kept[key] for key in keyed(settings) if key in kept)
 
 
 def failures(results: Sequence[CellResult]) -> tuple[CellResult, ...]:
