@@ -153,3 +153,39 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     from statsmodels.stats.multitest import multipletests
 
     return tuple(float(p) for p in multipletests(list(p_values), method="holm")[1]) if len(p_values) else ()
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """How far two numbers put the same things in the same order.
+
+    Attributes:
+        rho: Spearman's correlation; not a number where one of the two is the same everywhere.
+        low: lower end of its 95 % interval; not a number for fewer than five things.
+        high: its upper end.
+        n: how many things.
+    """
+
+    rho: float
+    low: float
+    high: float
+    n: int
+
+
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> RankCorrelation:
+    """Spearman's correlation with an interval by Fisher's transformation.
+
+    Source: the standard error is that of Bonett and Wright (2000), √((1 + ρ²/2) / (n − 3)).
+    """
+    from scipy.stats import norm, spearmanr
+
+    n = len(first)
+    if n < 2 or len(set(first)) < 2 or len(set(second)) < 2:
+        return RankCorrelation(math.nan, math.nan, math.nan, n)
+    rho = float(spearmanr(first, second).statistic)
+    if n < 5:
+        return RankCorrelation(rho, math.nan, math.nan, n)
+    # Of ranks that agree wholly the transform is infinite.
+    middle = math.atanh(max(min(rho, 1 - 1e-9), -1 + 1e-9))
+    half = float(norm.ppf((1 + CONFIDENCE) / 2)) * math.sqrt((1 + rho**2 / 2) / (n - 3))
+    return RankCorrelation(rho, math.tanh(middle - half), math.tanh(middle + half), n)

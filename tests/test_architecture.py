@@ -108,9 +108,23 @@ ORDER: dict[str, tuple[str, ...]] = {
     "interop": ("baked", "tensors", "control_vectors", "lm_eval", "vllm", "compatibility", "export", "harness"),
     "plots": ("figures", "tasks", "pairs", "gains"),
     "library": ("saved_vectors", "sessions"),
-    "bench": ("generation", "scoring"),
+    "studies": (
+        "settings",
+        "identity",
+        "cells",
+        "carrying",
+        "predictors",
+        "measures",
+        "results",
+        "running",
+        "planning",
+        "figures",
+        "report",
+        "rerunning",
+    ),
     "ui": ("text", "background", "state", "render", "events", "sidebar", "questions", "viewer", "look", "tabs", "app"),
     "cli": (
+        "bench",
         "options",
         "steps",
         "cache",
@@ -122,6 +136,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "tasks",
         "scoring",
         "gaining",
+        "studying",
         "writing",
         "page",
     ),
@@ -131,7 +146,7 @@ ORDER: dict[str, tuple[str, ...]] = {
 A package is entered through its `__init__.py` alone, which hands on what others may use.
 """
 
-CORE = tuple(ORDER)[: tuple(ORDER).index("bench")]
+CORE = tuple(ORDER)[: tuple(ORDER).index("ui")]
 WITHOUT_FACE = {"steering.interop.harness"}
 """Needs a package that is not in the requirements, so its package's `__init__.py` cannot import it."""
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from steering.cli import cache, concepts, detecting, files, gaining, measuring, page, scoring, tasks, writing
+from steering.cli import cache, concepts, detecting, files, gaining, measuring, page, scoring, studying, tasks, writing
 from steering.errors import SteeringError
 
 __all__ = ["main"]
@@ -51,7 +51,7 @@ def cli() -> None:
     """Take a concept from one language model, carry it into another, and steer that one with strength λ."""
 
 
-GROUPS = (page, writing, concepts, measuring, detecting, tasks, scoring, gaining, files, cache)
+GROUPS = (page, writing, concepts, measuring, detecting, tasks, scoring, gaining, studying, files, cache)
 
 for command in (command for group in GROUPS for command in group.COMMANDS):
     cli.add_command(command)

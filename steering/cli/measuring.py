@@ -203,7 +203,7 @@ def similarity_command(parent: str, child: str, concept: Concept, metric: str, o
 @json_option
 def bench_command(parent: str, child: str, as_json: bool) -> None:
     """Time decoding and alignment on this machine, as ratios; let nothing else run meanwhile."""
-    from steering.bench import bench
+    from steering.cli.bench import bench
 
     data = bench(parent, child, progress=progress)
     lines = [

@@ -213,7 +213,7 @@ def overview_command(reports: tuple[Path, ...], as_json: bool) -> None:
 @json_option
 def bench_command(child: str, task: str, limit: int, lambdas: tuple[float, ...], as_json: bool, **choices: Any) -> None:
     """Time a λ grid against unsteered questions, one by one and batched; let nothing else run meanwhile."""
-    from steering.bench import bench_scoring
+    from steering.cli.bench import bench_scoring
 
     loaded = load_task(task, "all", limit=limit, reading=reading_of(choices))
     child_model = load(child)

@@ -1,9 +1,10 @@
 """Scoring a task at many λ, tuning and voting, the controls beside them, and the report."""
 
+from steering.evaluation.arms import Arm, Parts, at_every_layer, first_layer, steered, unsteered
 from steering.evaluation.columns import Answer, Column
 from steering.evaluation.controls import CONTROLS, RANDOM_SEEDS, Context, Control
 from steering.evaluation.evaluation import Evaluation, Tuning, ask, evaluate, evaluation_of, tune, tuned
-from steering.evaluation.gain import Gain, gain, power_sentence, task_parts
+from steering.evaluation.gain import Gain, anchors_for, gain, power_sentence, task_parts
 from steering.evaluation.gain_table import gain_table
 from steering.evaluation.overview import overview, overview_markdown, read_reports
 from steering.evaluation.own_answers import OWN_DESIGNS, SAMPLES, pairs_from_answers
@@ -24,12 +25,14 @@ __all__ = [
     "RANDOM_SEEDS",
     "SAMPLES",
     "Answer",
+    "Arm",
     "Ballot",
     "Column",
     "Context",
     "Control",
     "Evaluation",
     "Gain",
+    "Parts",
     "Scorer",
     "Setup",
     "SideEffects",
@@ -37,13 +40,16 @@ __all__ = [
     "Study",
     "Tuning",
     "Vote",
+    "anchors_for",
     "as_markdown",
     "ask",
+    "at_every_layer",
     "check_report",
     "default_grid",
     "elect",
     "evaluate",
     "evaluation_of",
+    "first_layer",
     "gain",
     "gain_table",
     "most_rows",
@@ -54,6 +60,7 @@ __all__ = [
     "power_sentence",
     "read_reports",
     "score",
+    "steered",
     "strengths",
     "study",
     "table",
@@ -61,6 +68,7 @@ __all__ = [
     "task_parts",
     "tune",
     "tuned",
+    "unsteered",
     "vote",
     "write_report",
 ]

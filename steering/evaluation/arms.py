@@ -11,7 +11,7 @@ from steering.errors import Progress, SteeringError, silent
 from steering.evaluation.columns import Column
 from steering.evaluation.controls import INSTRUCTION, TEMPERATURE, drawn
 from steering.evaluation.forced import Trial, TrialResult, run_trials
-from steering.evaluation.scorer import GRIDS, Scorer, Setup
+from steering.evaluation.scorer import GRIDS, Scorer, Setup, default_grid
 from steering.evaluation.store import Store
 from steering.evaluation.voting import poll
 from steering.models import LanguageModel
@@ -169,7 +169,7 @@ def steered(
 def at_every_layer(parts: Parts, name: str, vector: SteeringVector, settings: SteeringSettings) -> Arm:
     """Steered at all layers of a profile with the λ that does best on the validation part, as arXiv 2512.19069 does."""
     intervention = plan(parts.child, vector, settings)
-    lambdas = [lam for lam in GRIDS[settings.scale] if lam != 0]
+    lambdas = [lam for lam in GRIDS[default_grid(settings)] if lam != 0]
     results = parts.trials([Trial(intervention, lam) for lam in lambdas])
     lam, result = max(zip(lambdas, results, strict=True), key=lambda pair: pair[1].score)
     chosen = {"lam": lam, "scale": settings.scale, "profile": settings.profile, "validation_right": result.right}

@@ -23,6 +23,9 @@ CREATE TABLE IF NOT EXISTS rows (
     cell TEXT NOT NULL, prompt TEXT NOT NULL, item TEXT NOT NULL, outcome TEXT NOT NULL,
     written REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 1, PRIMARY KEY (cell, prompt)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS results (
+    cell TEXT PRIMARY KEY, result TEXT NOT NULL, written REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 1
+);
 """
 
 ROWS_BUDGET = 500_000_000
@@ -103,6 +106,29 @@ class Store:
                 "ON CONFLICT (cell, prompt) DO UPDATE SET outcome = excluded.outcome, written = excluded.written, "
                 "attempts = attempts + 1",
                 values,
+            )
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """What `keep_result` kept, by cell.
+
+        Raises:
+            SteeringError: the file is no store, or cannot be read.
+        """
+        with self._connection() as connection:
+            rows = connection.execute("SELECT cell, result FROM results WHERE written >= ?", (self.since,)).fetchall()
+        return {cell: json.loads(text) for cell, text in rows}
+
+    def keep_result(self, cell: str, result: Mapping[str, Any]) -> None:
+        """Keep what a whole cell of a study gave; an earlier result is replaced, and its `attempts` count one more.
+
+        Raises:
+            SteeringError: the file cannot be written.
+        """
+        with self._connection() as connection:
+            connection.execute(
+                "INSERT INTO results (cell, result, written) VALUES (?, ?, ?) ON CONFLICT (cell) DO UPDATE SET "
+                "result = excluded.result, written = excluded.written, attempts = attempts + 1",
+                (cell, json.dumps(result, ensure_ascii=False), time.time()),
             )
 
     def _forget_others(self, cells: Iterable[str]) -> None:

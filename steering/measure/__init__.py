@@ -3,7 +3,7 @@
 from steering.measure.budgets import KL_BUDGET, Strength, UnsteeredTexts, check_budget, strength_at, unsteered_texts
 from steering.measure.design_comparison import DesignComparison, chance_cosine, compare_designs, cosines
 from steering.measure.detection import SOURCES, Detection, detect
-from steering.measure.effects import effect, neutral_prompts, steered_batches
+from steering.measure.effects import effect, neutral_prompts, score_gradient, steered_batches
 from steering.measure.pair_checks import Design, LeftOut, Votes, leave_out, read_design, votes
 from steering.measure.profiles import FittedProfile, fit_profile
 from steering.measure.retention import measure, retention, with_effect
@@ -52,6 +52,7 @@ __all__ = [
     "projections",
     "read_design",
     "retention",
+    "score_gradient",
     "similarity",
     "steered_batches",
     "strength_at",

@@ -84,13 +84,18 @@ def weight_files(model: BundledModel) -> list[Path]:
     return paths
 
 
+def converted_folder(model: BundledModel) -> Path:
+    """Where the converted model is, or will be."""
+    return cache_dir() / "models" / f"{model.name}-{model.sha256[:12]}"
+
+
 def bundled_folder(model: BundledModel, progress: Progress = silent) -> Path:
     """Folder of the converted model; converts it first when it is not in the cache.
 
     Raises:
         ModelError: not installed, or the joined parts do not have the published SHA-256.
     """
-    folder = cache_dir() / "models" / f"{model.name}-{model.sha256[:12]}"
+    folder = converted_folder(model)
     if not folder.is_dir():
         progress(f"Joining the parts of {model.name}", 0.0)
         parts = weight_files(model)

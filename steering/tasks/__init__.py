@@ -25,6 +25,7 @@ from steering.tasks.prompting import (
     scored,
 )
 from steering.tasks.reading import COLUMN_KEYS, DEFAULT_READING, Reading
+from steering.tasks.sources import HUB
 from steering.tasks.task import GENERATED, WORDS, Task, describe, load_task, task_names
 from steering.tasks.training_examples import solved_examples
 
@@ -34,6 +35,7 @@ __all__ = [
     "DEFAULT_READING",
     "DESIGNS",
     "GENERATED",
+    "HUB",
     "LAYOUTS",
     "MODES",
     "MOST_QUESTIONS",

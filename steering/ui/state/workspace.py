@@ -179,6 +179,15 @@ class Workspace:
         with self._lock:
             return any(session.jobs for session in self._sessions.values())
 
+    def check_allowed(self, name: str) -> None:
+        """Make sure that a model may be loaded.
+
+        Raises:
+            SteeringError: it may not.
+        """
+        if self.allowed and name not in self.allowed:
+            raise SteeringError(text.NOT_ALLOWED.format(name=name, allowed=", ".join(self.allowed)))
+
     def models(self, settings: Settings, progress: Progress = silent) -> tuple[LanguageModel, LanguageModel]:
         """Parent and child. They are loaded if necessary, after models that are not needed any more have been unloaded.
 
@@ -187,8 +196,7 @@ class Workspace:
         """
         names = dict.fromkeys((settings.parent, settings.child))
         for name in names:
-            if self.allowed and name not in self.allowed:
-                raise SteeringError(text.NOT_ALLOWED.format(name=name, allowed=", ".join(self.allowed)))
+            self.check_allowed(name)
         with self._lock:
             unused = [name for name in self._models if name not in names]
             for name in unused:

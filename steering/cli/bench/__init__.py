@@ -1,7 +1,7 @@
 """How long things take, as ratios within one run."""
 
-from steering.bench.generation import bench
-from steering.bench.scoring import bench_scoring
+from steering.cli.bench.generation import bench
+from steering.cli.bench.scoring import bench_scoring
 
 __all__ = [
     "bench",

@@ -1,0 +1,60 @@
+"""The command `study`: many cells from one file, planned, run, gone on with, and reported."""
+
+from pathlib import Path
+
+import click
+
+from steering.cli.options import json_option
+from steering.cli.steps import progress, show
+from steering.studies import (
+    failures,
+    plan_study,
+    presets,
+    read_study,
+    rerun,
+    run_study,
+    write_study_report,
+)
+
+_PRESETS = "\b\nPresets: " + ", ".join(presets())
+
+
+@click.command(name="study", epilog=_PRESETS)
+@click.argument("file", metavar="FILE|PRESET")
+@click.argument("changes", nargs=-1, metavar="[key=value]...")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the results; made when missing.")
+@click.option("--dry-run", is_flag=True, help="Say what it will take, and run nothing: no model, no network.")
+@json_option
+def study_command(file: str, changes: tuple[str, ...], out: Path, dry_run: bool, as_json: bool) -> None:
+    """Run every cell of a study that is missing in the folder, and write its tables and its report."""
+    settings = read_study(file, changes)
+    plan = plan_study(settings, out)
+    if dry_run:
+        show(plan.as_json(), plan.text(), as_json)
+        return
+    click.echo(plan.text(), err=True)
+    results = run_study(settings, out, progress=progress)
+    report = write_study_report(settings, results, out)
+    failed = failures(results)
+    data = {
+        "study": settings.name,
+        "out": str(out),
+        "report": str(report),
+        "cells": [each.as_json() for each in results],
+    }
+    lines = [f"{settings.name}: {len(results)} cells, {len(failed)} of them failed. Report: {report}"]
+    lines += [f"{each.cell.described(('measure', 'task'))}: {each.reason}" for each in failed]
+    show(data, "\n".join(lines), as_json)
+
+
+@click.command(name="rerun")
+@click.argument("report", type=click.Path(path_type=Path), metavar="FOLDER|REPORT")
+@click.option("--out", type=click.Path(path_type=Path), help="Keep the second run in this folder.")
+@json_option
+def rerun_command(report: Path, out: Path | None, as_json: bool) -> None:
+    """Do a study again from nothing, and say what differs; on the same machine nothing should."""
+    result = rerun(report, out, progress=progress)
+    show(result.as_json(), result.text(), as_json)
+
+
+COMMANDS = (study_command, rerun_command)
