@@ -94,7 +94,7 @@ def test_a_write_that_cannot_take_its_name_is_an_error(tmp_path: Path) -> None:
         with atomic(tmp_path / "taken") as temporary:
             temporary.write_text("a file cannot replace a folder")
 
-    with pytest.raises(OSError, match="taken"):
+    with pytest.raises(SteeringError, match=r"taken cannot be written: Is a directory\. Choose another name"):
         write()
     assert left_over(tmp_path) == ["taken"]
 

@@ -1,5 +1,6 @@
 """The cache: results that can be computed again, within a budget; the least recently used are deleted first."""
 
+import logging
 import os
 import shutil
 import time
@@ -23,6 +24,9 @@ NOT_EVICTED = frozenset({"models", "runs"})
 
 _RECENT_S = 600.0
 """Results used within this many seconds are never deleted: another thread or process may be about to read them."""
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,8 @@ def cached(
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Read a result from the cache, or compute and store it.
 
-    A cache file that cannot be read is replaced. When results take more than `CACHE_BUDGET`, the least recently used are
-    deleted.
+    A cache file that cannot be read is replaced. Where the cache cannot be written, the result is returned all the same, and
+    a line of the log says why it was not kept. When results take more than `CACHE_BUDGET`, the least recently used are deleted.
 
     Args:
         folder: kind of result, a folder name below `cache_dir()`.
@@ -65,9 +69,13 @@ def cached(
                 os.utime(path)
             return result
         except SteeringError:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
     tensors, header = make()
-    write_tensors(path, tensors, header)
+    try:
+        write_tensors(path, tensors, header)
+    except SteeringError as error:
+        _log.warning("A result is used but not kept for the next time: %s", error)
     _evict()
     return dict(tensors), dict(header)
 
