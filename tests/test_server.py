@@ -36,7 +36,7 @@ def address(lab: Lab) -> str:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[str]:
+def own() -> Iterator[str]:
     """A page of this machine alone."""
     demo = build_app()
     yield launch(demo, port=None, prevent_thread_lock=True).rstrip("/")

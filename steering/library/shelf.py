@@ -12,7 +12,7 @@ from typing import Any
 
 from steering.errors import SteeringError
 from steering.library.saved_vectors import proposed_name, safe_name
-from steering.storage import data_dir
+from steering.storage import data_dir, full_disk
 from steering.vectors import SteeringVector, load_vector, save_vector
 
 _ASIDE = ".deleted"
@@ -100,7 +100,14 @@ class Shelf:
         if self.most is not None and len(list(self.folder.glob("*.safetensors"))) >= self.most:
             raise SteeringError(f"The library holds {self.most} vectors, which is as many as it may. Delete one first.")
         written = self.folder / f".kept.{uuid.uuid4().hex[:8]}.partial"
-        save_vector(vector, written)
+        try:
+            save_vector(vector, written)
+        except SteeringError as error:
+            full = error.__cause__ is not None and full_disk(error.__cause__)
+            why = (
+                "the disk is full. Free some space" if full else "its folder cannot be written. Change its permissions"
+            )
+            raise SteeringError(f"The vector {wanted!r} cannot be saved: {why} and try again.") from error
         try:
             number, free = 1, wanted
             while not _take_name(written, self._path(free)):

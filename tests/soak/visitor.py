@@ -84,7 +84,7 @@ class Visitor:
                 if event.get("trigger_after") == number and event["backend_fn"] and event["id"] != number
             ]
 
-    def _run(self, number: int) -> Iterator[None]:
+    def _join(self, number: int) -> str:
         event = self._events[number]
         body = {
             "data": [self.values[component] for component in event["inputs"]],
@@ -96,13 +96,18 @@ class Visitor:
         joined = self.http.post("/gradio_api/queue/join", json=body)
         if joined.status_code != 200:
             raise Lost(f"{joined.status_code}: {joined.text[:200]}")
+        return str(joined.json()["event_id"])
+
+    def _run(self, number: int) -> Iterator[None]:
+        event, event_id, completed = self._events[number], self._join(number), False
         outputs: list[Any] | None = None
+        # Read to its end, as a browser does: a stream that is left earlier takes the page's next events with it.
         with self.http.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.session}) as stream:
             for line in stream.iter_lines():
                 if not line.startswith("data: "):
                     continue
                 message = json.loads(line.removeprefix("data: "))
-                if message.get("event_id") not in (None, joined.json()["event_id"]):
+                if message.get("event_id") != event_id:
                     continue
                 data = (message.get("output") or {}).get("data")
                 if message["msg"] == "process_generating":
@@ -115,9 +120,10 @@ class Visitor:
                     if not message["success"]:
                         raise Lost(str(message["output"])[:200])
                     self._take(event["outputs"], data or [])
+                    completed = True
                     yield
-                    return
-        raise Lost("the answer ended before the event did")
+        if not completed:
+            raise Lost("the answer ended before the event did")
 
     def _take(self, outputs: list[int], data: list[Any]) -> None:
         for component, value in zip(outputs, data, strict=False):
@@ -127,9 +133,15 @@ class Visitor:
             else:
                 self.values[component] = value
 
+    def press(self, name: str) -> None:
+        """Press a button while an answer comes in; what it changes is not looked at."""
+        self._join(self.event(name, "click"))
+
     @contextmanager
     def open(self) -> Iterator[None]:
         """Hold the page open; it is closed at the end, as a browser's tab is."""
         with self.http.stream("GET", f"/gradio_api/heartbeat/{self.session}") as beat:
-            next(beat.iter_bytes())
+            beats = beat.iter_bytes()  # Kept, because the connection ends with it.
+            next(beats)
             yield
+            beats.close()

@@ -22,7 +22,9 @@ _READS = ("GET", "HEAD")
 _YEAR_S = 365 * 86_400
 
 OTHER_SITE = "Refused: the request comes from another site ({origin}). Open the page itself."
-OTHER_NAME = "Refused: this page answers to this machine's own names alone, not to {host}. Start it with --host to open it to others."
+OTHER_NAME = (
+    "Refused: this page answers to this machine's own names, not to {host}. Start it with --host to open it to others."
+)
 
 
 class Guard:
