@@ -99,7 +99,8 @@ def atomic(path: Path) -> Iterator[Path]:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
         else:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # Its folder may be what could not be made.
+                temporary.unlink(missing_ok=True)
 
 
 def full_disk(error: BaseException) -> bool:

@@ -205,11 +205,13 @@ def _parquet(data: bytes, name: str) -> Contents:
 
 def _check_unpacked(name: str, size: int, cells: int = 0) -> None:
     """Refuse a small file that would fill the memory when it is unpacked."""
-    if size > _MOST_BYTES or cells > _MOST_CELLS:
-        raise SteeringError(
-            f"{name} would unpack to {size / 1e6:,.0f} MB and {cells:,} cells; up to {_MOST_BYTES / 1e6:,.0f} MB and "
-            f"{_MOST_CELLS:,} cells are read. Leave out rows or columns."
-        )
+    if size > _MOST_BYTES:
+        what, most = f"would unpack to {size / 1e6:,.0f} MB", f"{_MOST_BYTES / 1e6:,.0f} MB"
+    elif cells > _MOST_CELLS:
+        what, most = f"holds {cells:,} cells", f"{_MOST_CELLS:,} cells"
+    else:
+        return
+    raise SteeringError(f"{name} {what}; up to {most} are read. Leave out rows or columns.")
 
 
 def _excel(data: bytes, name: str) -> Contents:

@@ -75,6 +75,7 @@ ENDING = "This app is about to end, so no run begins any more. Load the page aga
 OTHER_VISITOR = "This page belongs to another visitor. Load it again."
 LIMITS = "Limits of this page"
 NEEDS_NUMBER = "{label} is empty. Type a number."
+NO_NUMBER = "{label} is {value}, which is no finite number. Type a number."
 NO_CONCEPT = "This page has no concept “{name}”. Choose one from the menu, or load the session that holds it."
 NO_MODEL = "Choose a {role} model first."
 

@@ -232,6 +232,7 @@ def fill_disk(place: Place, name: str) -> str:
     Returns:
         The sentence that it ends with; "" where it can go on without what could not be written.
     """
+    shutil.rmtree(place.home / "cache", ignore_errors=True)  # What is there already is not written again.
     receive, send = FORK.Pipe(duplex=False)
     process = FORK.Process(target=_fill, args=(STAGES[name], place, send))
     process.start()
