@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 
 from steering.errors import SteeringError
-from steering.storage.files import cache_dir, is_partial, read_tensors, write_tensors
+from steering.storage.files import cache_dir, discard, is_partial, read_tensors, write_tensors
 
 CACHE_BUDGET = 4_000_000_000
 """Bytes that results in the cache may take; beyond that the least recently used are deleted. An alignment of two small models
@@ -108,7 +107,9 @@ def clear_cache(kind: str) -> int:
     if kind not in kinds:
         raise SteeringError(f"The cache holds no {kind!r}. It holds: {', '.join(kinds) or 'nothing'}.")
     try:
-        shutil.rmtree(cache_dir() / kind)
+        for entry in (cache_dir() / kind).iterdir():
+            discard(entry)
+        (cache_dir() / kind).rmdir()
     except OSError as error:
         raise SteeringError(f"{cache_dir() / kind} cannot be deleted: {error}. Close what uses it.") from error
     return kinds[kind].size

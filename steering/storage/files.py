@@ -103,6 +103,16 @@ def atomic(path: Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
+def discard(path: Path) -> None:
+    """Delete a file or a folder, which loses its name first: one that is half deleted never looks like a whole one."""
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    os.replace(path, aside)
+    if aside.is_dir():
+        shutil.rmtree(aside)
+    else:
+        aside.unlink()
+
+
 def full_disk(error: BaseException) -> bool:
     """Whether an error says that the disk, a quota or the largest size of a file is used up."""
     return getattr(error, "errno", None) in _FULL or bool(_FULL_IN_WORDS.search(str(error)))

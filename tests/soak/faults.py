@@ -28,7 +28,7 @@ from steering.library import Shelf
 from steering.models import load_model
 from steering.models.bundled import gguf_folder
 from steering.models.language_model import LanguageModel
-from steering.storage import cache_in
+from steering.storage import cache_in, discard
 from steering.transfer import transfer
 from steering.vectors import SteeringVector, extract
 
@@ -87,7 +87,7 @@ def convert(place: Place, say: Say) -> None:
         while True:
             folder = gguf_folder(place.gguf)
             say(str(folder))
-            shutil.rmtree(folder)
+            discard(folder)
 
 
 def check_converted(place: Place, _said: list[str]) -> str:
