@@ -38,7 +38,7 @@ def test_pages_beside_each_other_get_what_they_would_get_alone_and_leave_nothing
     assert (tally.wrong, tally.lost) == ([], [])
     assert len(tally.waits) >= 6
     report = settled(app)
-    assert (report["hooks"], report["pages"], report["runs"]) == (0, 0, 0)
+    assert (report["hooks"], report["pages"], report["runs"], report["states"]) == (0, 0, 0, 0)
 
 
 def test_a_closed_tab_in_the_middle_of_a_text_leaves_no_hook_and_lets_the_next_page_run(app: App, alone: Alone) -> None:

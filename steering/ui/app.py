@@ -23,6 +23,10 @@ from steering.ui.tabs import TABS
 from steering.ui.viewer.texts import precomputed
 
 
+_MOST_PAGES = 500
+"""Pages whose components Gradio remembers as they were changed; beyond that the one that was used longest ago is as at first."""
+
+
 class Lab(gr.Blocks):  # type: ignore[misc]
     """The app. `launch` sets its theme, styles and privacy settings by default.
 
@@ -84,6 +88,7 @@ class Lab(gr.Blocks):  # type: ignore[misc]
             "enable_monitoring": False,
             "max_file_size": f"{self.workspace.limits.upload_mb}mb",
             "footer_links": [],
+            "state_session_capacity": _MOST_PAGES,
         }
         return super().launch(server_name=server_name, share=share, **(defaults | settings))
 
@@ -136,14 +141,18 @@ def build_app(
         for tab in TABS:
             tab.connect(events)
         events.finish()
-        demo.unload(_unload(workspace))
+        demo.unload(_unload(demo))
     demo.queue(api_open=False, max_size=workspace.limits.waiting)
     return demo
 
 
-def _unload(workspace: Workspace) -> Callable[[gr.Request], None]:
+def _unload(demo: Lab) -> Callable[[gr.Request], None]:
     def unload(request: gr.Request) -> None:
-        workspace.close(str(request.session_hash))
+        name = str(request.session_hash)
+        demo.workspace.close(name)
+        # Gradio keeps a copy of the whole page, a megabyte, for every page that ever was open, up to its capacity.
+        demo.state_holder.session_data.pop(name, None)
+        demo.state_holder.time_last_used.pop(name, None)
 
     return unload
 

@@ -151,7 +151,7 @@ def _pages(soaked: Soaked, home: Path, seconds: float, clients: int, seed: int) 
 
 def _compare(soaked: Soaked, before: dict[str, float], after: dict[str, float], app: App) -> None:
     soaked.hooks = int(after["hooks"])
-    soaked.left = int(after["pages"] + after["runs"] + after["file_vectors"])
+    soaked.left = int(after["pages"] + after["runs"] + after["file_vectors"] + after["states"])
     soaked.drift = after["memory"] / before["memory"] - 1
     soaked.threads = int(after["threads"] - before["threads"])
     soaked.files = int(after["files"] - before["files"])

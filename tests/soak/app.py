@@ -35,15 +35,19 @@ def _hooks(workspace: Any) -> int:
 
 
 def _report_when_asked() -> None:
-    from steering.ui.state.workspace import Workspace
-
     for _ in sys.stdin:
+        # Imported when asked, which is when the command has imported everything: two threads would import in a circle.
+        from gradio.state_holder import StateHolder
+
+        from steering.ui.state.workspace import Workspace
+
         gc.collect()
         (workspace,) = [each for each in gc.get_objects() if isinstance(each, Workspace)]
         process = psutil.Process()
         report = {
             "hooks": _hooks(workspace),
             "pages": workspace.pages,
+            "states": sum(len(each.session_data) for each in gc.get_objects() if isinstance(each, StateHolder)),
             "runs": workspace.jobs,
             "file_vectors": len(workspace._file_vectors),
             "vectors": len(workspace._vectors),

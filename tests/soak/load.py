@@ -224,6 +224,6 @@ def settled(app: App, seconds: float = 60.0) -> dict[str, Any]:
     end = time.monotonic() + seconds
     while True:
         report = app.report()
-        if (not report["pages"] and not report["runs"]) or time.monotonic() > end:
+        if not report["pages"] + report["runs"] + report["states"] or time.monotonic() > end:
             return report
         time.sleep(0.5)
