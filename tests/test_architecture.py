@@ -107,7 +107,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     ),
     "interop": ("baked", "tensors", "control_vectors", "lm_eval", "vllm", "compatibility", "export", "harness"),
     "plots": ("figures", "tasks", "pairs", "gains"),
-    "library": ("saved_vectors", "sessions"),
+    "library": ("saved_vectors", "shelf", "sessions"),
     "studies": (
         "settings",
         "identity",
@@ -122,7 +122,20 @@ ORDER: dict[str, tuple[str, ...]] = {
         "report",
         "rerunning",
     ),
-    "ui": ("text", "background", "state", "render", "events", "sidebar", "questions", "viewer", "look", "tabs", "app"),
+    "ui": (
+        "text",
+        "background",
+        "state",
+        "render",
+        "events",
+        "sidebar",
+        "questions",
+        "viewer",
+        "look",
+        "tabs",
+        "server",
+        "app",
+    ),
     "cli": (
         "bench",
         "options",
@@ -138,6 +151,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "gaining",
         "studying",
         "writing",
+        "logs",
         "page",
     ),
 }

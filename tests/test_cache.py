@@ -14,7 +14,7 @@ from test_storage import broken, left_over
 from steering.cli import main
 from steering.errors import SteeringError
 from steering.storage import cache as cache_module
-from steering.storage import cache_dir, cached, key
+from steering.storage import cache_dir, cached, clear_cache, key
 from steering.storage import files as files_module
 
 # Cache
@@ -152,6 +152,21 @@ def test_half_written_files_of_killed_processes_are_swept(small_budget: Path) ->
     files_module._swept.clear()
     kept("a", 0)
     assert left_over(folder) == [".fresh.0123abcd.partial", "mine.partial", "result-0.safetensors"]
+
+
+def test_a_model_that_is_half_deleted_has_lost_its_name(small_budget: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small_budget / "models" / "large"
+    model.mkdir(parents=True)
+    (model / "config.json").write_text("{}")
+
+    def killed(path: Path) -> None:
+        (path / "config.json").unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files_module.shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        clear_cache("models")
+    assert not model.exists()
 
 
 def test_the_command_lists_and_clears(small_budget: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from conftest import loaded
 
 from steering.errors import MismatchError, SteeringError
 from steering.interop.export import export_vector
+from steering.library import Shelf
 from steering.library import saved_vectors as library
 from steering.models.language_model import LanguageModel
 from steering.steer.settings import SteeringSettings
@@ -24,12 +25,12 @@ def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_kept_is_listed_and_comes_back(llama: LanguageModel, vector_for: Make) -> None:
-    assert library.entries() == ()
+    assert Shelf.own().entries() == ()
     first, second = vector_for(llama, 1), vector_for(llama, 2)
-    one, other = library.keep(first), library.keep(second)
+    one, other = Shelf.own().keep(first), Shelf.own().keep(second)
     assert (one.name, other.name) == ("noise-tiny-llama-random", "noise-tiny-llama-random-2")
-    assert {entry.name for entry in library.entries()} == {one.name, other.name}
-    read = library.entry(other.name).vector
+    assert {entry.name for entry in Shelf.own().entries()} == {one.name, other.name}
+    read = Shelf.own().entry(other.name).vector
     assert read is not None
     assert torch.equal(read.directions, second.directions)
 
@@ -37,32 +38,32 @@ def test_what_is_kept_is_listed_and_comes_back(llama: LanguageModel, vector_for:
 @pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a/b", "..", ""])
 def test_names_never_leave_the_folder(llama: LanguageModel, vector_for: Make, name: str) -> None:
     with pytest.raises(SteeringError, match="no vector"):
-        library.entry(name)
-    assert library.keep(vector_for(llama), f"{name}x").path.parent == library.folder()
+        Shelf.own().entry(name)
+    assert Shelf.own().keep(vector_for(llama), f"{name}x").path.parent == Shelf.own().folder
 
 
 def test_a_name_without_letters_is_refused(llama: LanguageModel, vector_for: Make) -> None:
     with pytest.raises(SteeringError, match="Use letters"):
-        library.keep(vector_for(llama), "../..")
+        Shelf.own().keep(vector_for(llama), "../..")
 
 
 def test_the_last_deletion_can_be_taken_back(llama: LanguageModel, vector_for: Make) -> None:
-    library.keep(vector_for(llama), "one")
-    library.keep(vector_for(llama), "two")
-    library.delete("one")
-    library.delete("two")
-    assert library.entries() == ()
-    assert library.deleted() == "two"
-    assert library.restore().name == "two"
+    Shelf.own().keep(vector_for(llama), "one")
+    Shelf.own().keep(vector_for(llama), "two")
+    Shelf.own().delete("one")
+    Shelf.own().delete("two")
+    assert Shelf.own().entries() == ()
+    assert Shelf.own().deleted() == "two"
+    assert Shelf.own().restore().name == "two"
     with pytest.raises(SteeringError, match="Nothing was deleted"):
-        library.restore()
+        Shelf.own().restore()
 
 
 def test_a_damaged_file_is_listed_with_its_problem(llama: LanguageModel, vector_for: Make) -> None:
-    path = library.keep(vector_for(llama), "broken").path
+    path = Shelf.own().keep(vector_for(llama), "broken").path
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 0xFF]))
-    (entry,) = library.entries()
+    (entry,) = Shelf.own().entries()
     assert entry.vector is None
     assert "damaged" in entry.problem
 

@@ -1,5 +1,6 @@
 """Files are whole or absent, whoever is killed and whoever comes second; cache keys tell everything apart."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -94,7 +95,7 @@ def test_a_write_that_cannot_take_its_name_is_an_error(tmp_path: Path) -> None:
         with atomic(tmp_path / "taken") as temporary:
             temporary.write_text("a file cannot replace a folder")
 
-    with pytest.raises(OSError, match="taken"):
+    with pytest.raises(SteeringError, match=r"taken cannot be written: Is a directory\. Choose another name"):
         write()
     assert left_over(tmp_path) == ["taken"]
 
@@ -189,3 +190,56 @@ def test_a_file_that_is_not_ours_is_refused_by_name(tmp_path: Path, how: str) ->
     broken(path, how)
     with pytest.raises(SteeringError, match=r"wrong\.safetensors"):
         read_tensors(path)
+
+
+# On the disk
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    sync, rename = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        steps.append(f"sync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name.split('.partial')[0][:7]}")
+        sync(descriptor)
+
+    def renamed(source: Path, target: Path) -> None:
+        steps.append("rename")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    with atomic(tmp_path / "result") as temporary:
+        temporary.write_text("whole")
+    assert steps == ["sync .result", "rename", f"sync {tmp_path.name[:7]}"]
+    steps.clear()
+    with atomic(tmp_path / "folder") as temporary:
+        (temporary / "inner").mkdir(parents=True)
+        (temporary / "weights").write_text("whole")
+        (temporary / "inner" / "names").write_text("whole")
+    assert set(steps[: steps.index("rename")]) == {"sync weights", "sync names", "sync inner", "sync .folder"}
+
+
+@pytest.mark.parametrize("number", ["ENOSPC", "EDQUOT", "EFBIG"])
+def test_a_full_disk_is_said_and_the_old_file_is_whole(tmp_path: Path, number: str) -> None:
+    target = tmp_path / "result"
+    target.write_text("old")
+
+    def write() -> None:
+        with atomic(target) as temporary:
+            temporary.write_text("half")
+            raise OSError(getattr(errno, number), "in the system's words")
+
+    with pytest.raises(SteeringError, match=r"result cannot be written: the disk is full\. Free"):
+        write()
+    assert target.read_text() == "old"
+    assert left_over(tmp_path) == ["result"]
+
+
+def test_an_error_of_another_file_is_not_taken_for_one_of_the_write(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic(tmp_path / "result"):
+            (tmp_path.parent / "not there" / "source").read_text()
+
+    with pytest.raises(FileNotFoundError):
+        write()

@@ -226,7 +226,7 @@ def test_the_last_message_of_a_task_is_not_overtaken_by_the_answer_to_stop() -> 
 def test_a_second_page_is_told_that_the_model_is_busy() -> None:
     workspace, task = Workspace(), LongTask("steer", ("generate",), "stop", "status")
     assert text.STARTING in task.begin(workspace.session("one"), workspace)["status"]
-    assert text.BUSY in task.begin(workspace.session("other"), workspace)["status"]
+    assert text.BUSY.format(ahead=1) in task.begin(workspace.session("other"), workspace)["status"]
 
 
 def test_the_app_is_built_without_a_model_and_opens_no_endpoint() -> None:

@@ -153,7 +153,8 @@ def test_a_cleared_number_of_the_sidebar_is_named(name: str) -> None:
 @pytest.mark.parametrize(("name", "label"), [("limit", QUESTIONS), ("shots", SHOTS), ("most", MOST_TOKENS)])
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "x"])
 def test_a_number_of_the_form_that_is_none_is_named(name: str, label: str, value: Any) -> None:
-    with pytest.raises(SteeringError, match=f"{label} is empty. Type a number"):
+    words = f"{label} is empty. Type a number" if value is None else f"{label} is {value}, which is no finite number"
+    with pytest.raises(SteeringError, match=words):
         Form.read((), *form(Session(), **{name: value}))
     assert label in tune.Tune(Workspace()).notices(
         Session(), Settings.read(*fields()), *form(Session(), **{name: value})

@@ -14,6 +14,7 @@ from pages import fields, last, press
 
 from steering.concepts import load_concept
 from steering.errors import SteeringError
+from steering.library import Shelf
 from steering.library import saved_vectors as library
 from steering.library.sessions import SavedSession, session_text
 from steering.ui.sidebar.cards import update_cards
@@ -137,7 +138,7 @@ def test_a_name_that_the_page_does_not_know_is_no_path(name: str, tmp_path: Path
     with pytest.raises(SteeringError, match="This page has no concept"):
         Session().draft(name)
     with pytest.raises(SteeringError, match="There is no vector"):
-        library.entry(name)
+        Shelf.own().entry(name)
 
 
 def test_a_file_of_the_server_is_no_concept(tmp_path: Path) -> None:
@@ -189,14 +190,14 @@ def test_a_vector_of_a_concept_of_any_name_is_saved_and_downloaded(
     values = fields(folders[0], folders[0], concept=name)
     all_changes = list(press(LONG_TASK, saved.save, session, values, ""))
     chosen = last(all_changes, "lib_chosen")
-    assert library.entry(chosen).path.parent == library.folder()
+    assert Shelf.own().entry(chosen).path.parent == Shelf.own().folder
     assert inside(saved.download(session, chosen), temporary)
     written = list(press(LONG_TASK, saved.write, session, values, "steering-vectors", 0.5))
     assert inside(last(written, "lib_file"), temporary)
-    uploaded = shutil.copy(library.entry(chosen).path, temporary / "🙂.safetensors")
+    uploaded = shutil.copy(Shelf.own().entry(chosen).path, temporary / "🙂.safetensors")
     list(press(LONG_TASK, saved.upload, session, values, str(uploaded)))
     kept_name = last(list(press(LONG_TASK, saved.keep, session, values, False)), "lib_chosen")
-    assert library.entry(kept_name).path.parent == library.folder()
+    assert Shelf.own().entry(kept_name).path.parent == Shelf.own().folder
 
 
 @every_name

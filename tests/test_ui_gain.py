@@ -11,6 +11,7 @@ from pages import fields, last, press
 
 from steering.errors import SteeringError
 from steering.evaluation import OWN_DESIGNS, Gain, gain, power_sentence, task_parts
+from steering.library import Shelf
 from steering.library import saved_vectors as library
 from steering.steer import generate
 from steering.tasks import DESIGNS, Style, plain_prompt
@@ -214,7 +215,7 @@ def test_using_it_twice_keeps_one_file(measuring: Gaining, folders: tuple[str, s
     measure(measuring, session, values, task, "shots", SIX)
     names = {used(measuring, session, values)[1].concept for _ in range(2)}
     assert names == {"file: own-shots"}
-    (entry,) = library.entries()
+    (entry,) = Shelf.own().entries()
     assert entry.name == "own-shots"
     parent = measuring.workspace.models(Settings.read(*values))[0].name
     assert library.carried_from(newest(session).vector) == (parent,)

@@ -15,7 +15,7 @@ from pages import fields, last, press
 from steering.concepts.concept import ContrastPair
 from steering.concepts.files import load_concept
 from steering.errors import SteeringError
-from steering.library import saved_vectors as library
+from steering.library import Shelf
 from steering.measure import Projections, Similarity
 from steering.ui.sidebar.cards import update_cards
 from steering.ui.state.drafts import Draft
@@ -89,7 +89,7 @@ def test_a_vector_is_saved_checked_and_used_instead_of_one_made_from_pairs(
     current = Settings.read(*fields(*folders, concept=used["concept"]["value"]))
     concept = session.draft(current.concept).concept
     vector = saved.workspace.vector(current, concept)
-    kept_vector = library.entry("mine-first").vector
+    kept_vector = Shelf.own().entry("mine-first").vector
     assert kept_vector is not None
     assert (vector.directions == kept_vector.directions).all()
     assert text_of_card(saved, session, current).count("Read from a file") == 1
@@ -132,7 +132,7 @@ def test_an_uploaded_file_is_checked_before_it_is_kept(
     all_changes = list(press(LONG_TASK, saved.upload, session, values, file))
     assert "matches" in last(all_changes, "lib_card")
     kept_vector = list(press(LONG_TASK, saved.keep, session, values, True))
-    entry = library.entry(last(kept_vector, "lib_chosen"))
+    entry = Shelf.own().entry(last(kept_vector, "lib_chosen"))
     assert entry.vector is not None
     assert entry.vector.provenance["imported"]["format"] == "gguf"
 

@@ -11,7 +11,7 @@ import torch
 from pages import fields, last, press
 
 from steering.concepts.concept import Concept
-from steering.library import saved_vectors as library
+from steering.library import Shelf
 from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import text as export_text
@@ -83,7 +83,7 @@ def pages(
 
 def turn_around() -> SteeringVector:
     """Put the opposite vector, made of the same pairs, into the same file."""
-    entry = library.entry("mine")
+    entry = Shelf.own().entry("mine")
     assert entry.vector is not None
     save_vector(-entry.vector, entry.path)
     return entry.vector

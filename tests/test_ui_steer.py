@@ -141,7 +141,8 @@ def test_texts_are_marked_stale_and_kept(steering: Steering, session: Session, f
     assert "Vector stale" in update_cards(steering.workspace, session, other_method)["vector"]
 
 
-def test_models_of_earlier_choices_leave_memory(steering: Steering, session: Session, folders: tuple[str, str]) -> None:
+def test_models_of_earlier_choices_leave_when_memory_is_short(session: Session, folders: tuple[str, str]) -> None:
+    steering = Steering(Workspace(memory=0))
     steer(steering, session, *fields(*folders))
     steer(steering, session, *fields(folders[0], folders[0]))
     assert steering.workspace.loaded() == (folders[0],)

@@ -18,6 +18,7 @@ from tiny import save_tiny
 from steering.cli import main
 from steering.errors import ModelError, SteeringError
 from steering.interop import AUTO, format_of, import_vector
+from steering.library import Shelf
 from steering.library import saved_vectors as library
 from steering.models import LanguageModel, load_model
 from steering.storage import unreadable
@@ -239,7 +240,7 @@ def test_the_page_reads_hidden_states_if_the_user_says_so(
     assert last(changes, "lib_uploaded")["visible"]
     assert "does not fit" in str(list(press(LONG_TASK, saved.keep, session, fields(folder, folder), False, False)))
     changes = list(press(LONG_TASK, saved.keep, session, fields(folder, folder), False, True))
-    entry = library.entry(last(changes, "lib_chosen"))
+    entry = Shelf.own().entry(last(changes, "lib_chosen"))
     assert entry.vector is not None
     assert entry.vector.signal == (True,) * LAYERS
 

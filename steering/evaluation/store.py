@@ -157,7 +157,7 @@ class Store:
                 yield connection
         except (sqlite3.Error, OSError) as error:
             raise SteeringError(
-                f"Rows cannot be kept in {self.path}: {error}. Name another file, or move this one away."
+                f"Rows cannot be kept in {self.path}: {error}. Free some space, name another file, or move this one away."
             ) from error
         finally:
             if connection is not None:

@@ -1,15 +1,9 @@
-"""Vector files that a person keeps: one folder, what lies in it, and whether a file fits a model.
+"""One vector file: whether it fits a model, what is read from it, and what it is called; `shelf` keeps many."""
 
-Deleting moves a file aside, so that the last deletion can be taken back.
-"""
-
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -18,8 +12,8 @@ from steering.errors import SteeringError
 from steering.formatting import ranges
 from steering.interop import Card, Finding, Foreign, card, format_of, import_vector, read
 from steering.models import LanguageModel
-from steering.storage import HEADER, data_dir, key
-from steering.vectors import SteeringVector, load_vector, save_vector
+from steering.storage import HEADER, key
+from steering.vectors import SteeringVector, load_vector
 
 OWN = "steering-lab"
 """Format of the files that are stem here."""
@@ -29,107 +23,6 @@ _MOST_LETTERS = 48
 
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE | re.DOTALL)
 """Names that mean a device on Windows, with any ending."""
-
-_ASIDE = ".deleted"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One file of the library.
-
-    Attributes:
-        name: of the file, without its ending.
-        path: the file.
-        size: in bytes.
-        saved: when it was written, in this machine's time.
-        vector: what it holds; None where it cannot be read.
-        problem: why it cannot be read; "" where it can.
-    """
-
-    name: str
-    path: Path
-    size: int
-    saved: datetime
-    vector: SteeringVector | None
-    problem: str = ""
-
-
-def folder() -> Path:
-    """Where the files lie; it may not exist yet."""
-    return data_dir() / "vectors"
-
-
-def entries() -> tuple[Entry, ...]:
-    """Everything in the library, the newest first."""
-    entries = [_entry(path) for path in folder().glob("*.safetensors")]
-    return tuple(sorted(entries, key=lambda entry: (entry.saved, entry.name), reverse=True))
-
-
-def entry(name: str) -> Entry:
-    """One file of the library.
-
-    Raises:
-        SteeringError: there is none of that name.
-    """
-    # The name is looked up among those that are there, and never made into a path itself.
-    path = next((path for path in folder().glob("*.safetensors") if path.stem == name), None)
-    if path is None:
-        raise SteeringError(f"There is no vector {name!r:.80} in the library. Choose one of the table.")
-    return _entry(path)
-
-
-def keep(vector: SteeringVector, name: str = "") -> Entry:
-    """Save a vector in the library.
-
-    Args:
-        vector: the vector.
-        name: what to call it; letters that file names cannot hold become dashes. By default concept, models and method.
-
-    Returns:
-        The new file; a number is added to the name where another file has it.
-    """
-    wanted = safe_name(name or proposed_name(vector))
-    number, free = 1, wanted
-    while _path(free).exists():
-        number += 1
-        free = f"{wanted}-{number}"
-    save_vector(vector, _path(free))
-    return _entry(_path(free))
-
-
-def delete(name: str) -> None:
-    """Move a file aside; whatever was deleted before it is gone for good.
-
-    Raises:
-        SteeringError: there is none of that name.
-    """
-    path = entry(name).path
-    aside = folder() / _ASIDE
-    aside.mkdir(exist_ok=True)
-    for older in aside.iterdir():
-        older.unlink(missing_ok=True)
-    os.replace(path, aside / path.name)
-
-
-def deleted() -> str:
-    """Name of the file that was deleted last and can still be brought back; "" for none."""
-    aside = folder() / _ASIDE
-    return next((path.stem for path in aside.glob("*.safetensors")), "")
-
-
-def restore() -> Entry:
-    """Bring the file back that was deleted last.
-
-    Raises:
-        SteeringError: there is none.
-    """
-    name = deleted()
-    if not name:
-        raise SteeringError("Nothing was deleted that could be brought back.")
-    if _path(name).exists():
-        raise SteeringError(f"Another vector is called {name!r} by now. Delete or rename that file first.")
-    os.replace(folder() / _ASIDE / _path(name).name, _path(name))
-    return _entry(_path(name))
 
 
 def inspect(path: Path, model: LanguageModel, *, count_from: int = 0) -> Card:
@@ -255,24 +148,6 @@ def safe_name(name: str, otherwise: str = "") -> str:
     if not stem:
         raise SteeringError(f"{name!r} cannot be the name of a file. Use letters and digits.")
     return stem
-
-
-def _path(name: str) -> Path:
-    return folder() / f"{name}.safetensors"
-
-
-def _entry(path: Path) -> Entry:
-    stat = path.stat()
-    fields: dict[str, Any] = {
-        "name": path.stem,
-        "path": path,
-        "size": stat.st_size,
-        "saved": datetime.fromtimestamp(stat.st_mtime),
-    }
-    try:
-        return Entry(**fields, vector=load_vector(path))
-    except SteeringError as error:
-        return Entry(**fields, vector=None, problem=str(error))
 
 
 def _has_our_header(path: Path) -> bool:

@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from steering.errors import ModelError, Progress, SteeringError, silent
+from steering.errors import ModelError, ModelMemoryError, Progress, SteeringError, silent
 from steering.models.bundled import hidden_progress_bars, read_tokenizer
 from steering.models.fingerprint import weights_hash
 from steering.models.language_model import LanguageModel
@@ -65,10 +65,10 @@ def load_model(
     except SteeringError:
         raise
     except (MemoryError, torch.OutOfMemoryError) as error:
-        raise ModelError(_memory_advice(name, target)) from error
+        raise ModelMemoryError(_memory_advice(name, target)) from error
     except Exception as error:  # A damaged file can make transformers raise any exception.
         if "not enough memory" in str(error) or "can't allocate memory" in str(error):
-            raise ModelError(_memory_advice(name, target)) from error
+            raise ModelMemoryError(_memory_advice(name, target)) from error
         raise ModelError(explain(name, error)) from error
 
 
@@ -161,7 +161,7 @@ def _check_memory(name: str, folder: Path, dtype: torch.dtype, device: torch.dev
         with safe_open(path, framework="pt") as file:  # Reads the sizes alone.
             needed += sum(math.prod(file.get_slice(weight).get_shape()) for weight in file.keys()) * dtype.itemsize  # noqa: SIM118
     if device.type == "cpu" and needed > psutil.virtual_memory().available:
-        raise ModelError(_memory_advice(name, device, needed))
+        raise ModelMemoryError(_memory_advice(name, device, needed))
 
 
 def _memory_advice(name: str, device: torch.device, needed: int | None = None) -> str:

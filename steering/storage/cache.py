@@ -1,7 +1,7 @@
 """The cache: results that can be computed again, within a budget; the least recently used are deleted first."""
 
+import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from steering.errors import SteeringError
-from steering.storage.files import cache_dir, is_partial, read_tensors, write_tensors
+from steering.storage.files import cache_dir, discard, is_partial, read_tensors, write_tensors
 
 CACHE_BUDGET = 4_000_000_000
 """Bytes that results in the cache may take; beyond that the least recently used are deleted. An alignment of two small models
@@ -23,6 +23,9 @@ NOT_EVICTED = frozenset({"models", "runs"})
 
 _RECENT_S = 600.0
 """Results used within this many seconds are never deleted: another thread or process may be about to read them."""
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ def cached(
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Read a result from the cache, or compute and store it.
 
-    A cache file that cannot be read is replaced. When results take more than `CACHE_BUDGET`, the least recently used are
-    deleted.
+    A cache file that cannot be read is replaced. Where the cache cannot be written, the result is returned all the same, and
+    a line of the log says why it was not kept. When results take more than `CACHE_BUDGET`, the least recently used are deleted.
 
     Args:
         folder: kind of result, a folder name below `cache_dir()`.
@@ -65,9 +68,13 @@ def cached(
                 os.utime(path)
             return result
         except SteeringError:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
     tensors, header = make()
-    write_tensors(path, tensors, header)
+    try:
+        write_tensors(path, tensors, header)
+    except SteeringError as error:
+        _log.warning("A result is used but not kept for the next time: %s", error)
     _evict()
     return dict(tensors), dict(header)
 
@@ -100,7 +107,9 @@ def clear_cache(kind: str) -> int:
     if kind not in kinds:
         raise SteeringError(f"The cache holds no {kind!r}. It holds: {', '.join(kinds) or 'nothing'}.")
     try:
-        shutil.rmtree(cache_dir() / kind)
+        for entry in (cache_dir() / kind).iterdir():
+            discard(entry)
+        (cache_dir() / kind).rmdir()
     except OSError as error:
         raise SteeringError(f"{cache_dir() / kind} cannot be deleted: {error}. Close what uses it.") from error
     return kinds[kind].size

@@ -3,6 +3,7 @@
 Vectors, alignments and other records are turned into tensors and a header by their own modules.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -35,6 +36,12 @@ _other_cache: list[Path] = []
 _swept: set[Path] = set()
 """Folders in which this process has deleted old temporary files."""
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Numbers of the errors of a full disk, and of a quota or a largest file size that is used up."""
+
+_FULL_IN_WORDS = re.compile(rf"os error ({'|'.join(map(str, sorted(_FULL)))})\b")
+"""The same errors as libraries that do not raise `OSError` write them."""
+
 
 def cache_dir() -> Path:
     """Folder for results that can be computed again: converted models, activations, alignments."""
@@ -58,7 +65,7 @@ def data_dir() -> Path:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Write a file or a folder under a temporary name, and rename it once it is complete.
+    """Write a file or a folder under a temporary name, and rename it once it is complete and on the disk.
 
     Two processes that write the same path both succeed: a file is replaced, and for a folder the first one stays.
 
@@ -67,22 +74,87 @@ def atomic(path: Path) -> Iterator[Path]:
 
     Yields:
         The temporary name, in the same folder. Make a file or a folder there.
+
+    Raises:
+        SteeringError: the disk is full, or the folder or the name cannot be written. What was there before is unchanged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
         yield temporary
+        # A rename may reach the disk before what was written, and then a power cut leaves an empty file under the name.
+        _sync(temporary)
         try:
             os.replace(temporary, path)
         except OSError:
             if not (temporary.is_dir() and path.is_dir()):
                 raise
+        _sync_folder(path.parent)
+    except Exception as error:
+        if problem := _write_problem(path, temporary, error):
+            raise SteeringError(problem) from error
+        raise
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
         else:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # Its folder may be what could not be made.
+                temporary.unlink(missing_ok=True)
+
+
+def discard(path: Path) -> None:
+    """Delete a file or a folder, which loses its name first: one that is half deleted never looks like a whole one."""
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    os.replace(path, aside)
+    if aside.is_dir():
+        shutil.rmtree(aside)
+    else:
+        aside.unlink()
+
+
+def full_disk(error: BaseException) -> bool:
+    """Whether an error says that the disk, a quota or the largest size of a file is used up."""
+    return getattr(error, "errno", None) in _FULL or bool(_FULL_IN_WORDS.search(str(error)))
+
+
+def _write_problem(path: Path, temporary: Path, error: Exception) -> str | None:
+    """The sentence for an error of a write; None for an error of something else that happened meanwhile."""
+    if full_disk(error):
+        return f"{path} cannot be written: the disk is full. Free some space and try again; what was there before is unchanged."
+    # Reading another file may fail in between as well, and says so itself.
+    ours = [str(each) for each in (path, temporary, *path.parents)]
+    if isinstance(error, OSError) and {str(error.filename), str(error.filename2)} & {*ours}:
+        return f"{path} cannot be written: {error.strerror}. Choose another name or folder, or change its permissions."
+    return None
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or a folder with everything in it, is on the disk."""
+    for folder, _, files in os.walk(path):
+        for name in files:
+            _sync_file(Path(folder) / name)
+        _sync_folder(Path(folder))
+    if path.is_file():
+        _sync_file(path)
+
+
+def _sync_file(path: Path) -> None:
+    _sync_descriptor(os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY))
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name == "nt":  # Windows opens no folders, and keeps names itself.
+        return
+    with suppress(OSError):  # Some network file systems do not sync folders.
+        _sync_descriptor(os.open(path, os.O_RDONLY))
+
+
+def _sync_descriptor(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def key(*parts: object) -> str:

@@ -9,6 +9,7 @@ import importlib.util
 import io
 import itertools
 import re
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,12 @@ from steering.storage.encodings import decode
 from steering.storage.json_rows import Data, blank_rows_note, listed, read_json
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_MOST_BYTES = 500_000_000
+"""Most bytes that a compressed file may unpack to: far more than any table of texts, and less than memory."""
+
+_MOST_CELLS = 20_000_000
+"""Most cells of a Parquet file, whose repeated values take no room until they are read."""
+
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?(\r\n|\r|\n)', re.IGNORECASE)
 
 
@@ -183,18 +190,38 @@ def _filled(cell: object) -> bool:
 def _parquet(data: bytes, name: str) -> Contents:
     parquet = _library("pyarrow.parquet", "pyarrow", name)
     try:
+        about = parquet.ParquetFile(io.BytesIO(data)).metadata
+        groups = map(about.row_group, range(about.num_row_groups))
+        _check_unpacked(name, sum(group.total_byte_size for group in groups), about.num_rows * about.num_columns)
         table = parquet.read_table(io.BytesIO(data))
         rows = table.to_pylist()
+    except SteeringError:
+        raise
     except Exception as error:  # Damaged files raise errors of many kinds.
         raise SteeringError(f"{name} is not a readable Parquet file: {error}") from error
     columns = tuple(column for column in table.column_names if not column.startswith("__index_level_"))
     return Contents([{column: row[column] for column in columns} for row in rows], columns)
 
 
+def _check_unpacked(name: str, size: int, cells: int = 0) -> None:
+    """Refuse a small file that would fill the memory when it is unpacked."""
+    if size > _MOST_BYTES:
+        what, most = f"would unpack to {size / 1e6:,.0f} MB", f"{_MOST_BYTES / 1e6:,.0f} MB"
+    elif cells > _MOST_CELLS:
+        what, most = f"holds {cells:,} cells", f"{_MOST_CELLS:,} cells"
+    else:
+        return
+    raise SteeringError(f"{name} {what}; up to {most} are read. Leave out rows or columns.")
+
+
 def _excel(data: bytes, name: str) -> Contents:
     _library("openpyxl", "openpyxl", name)
     try:
+        with zipfile.ZipFile(io.BytesIO(data)) as parts:
+            _check_unpacked(name, sum(part.file_size for part in parts.infolist()))
         sheets, formulas = _sheets(data, True), _sheets(data, False)
+    except SteeringError:
+        raise
     except Exception as error:  # Damaged files raise errors of many kinds.
         raise SteeringError(f"{name} is not a readable Excel file: {error}") from error
     filled = {sheet: frame for sheet, frame in formulas.items() if len(frame)}

@@ -57,11 +57,12 @@ COPY_LINK = "Copy link"
 LINK_COPIED = "Link copied"
 LINK_SHOWN = "See the address bar"
 
-BUSY = "The model is busy with another run; yours starts when it is free."
+BUSY = "The model is busy: {ahead} ahead of you. Yours starts when it is free."
 STARTING = "Starting"
 STOPPING = "Stopping after the step that is under way"
 STOPPED = "Stopped. Nothing is running, and what was written so far stays."
 CLOSED = "This page was closed, so nothing is done for it any more. Load it again to go on."
+FULL_DISK = "The disk of the server is full, so nothing more can be written. What was saved before is unchanged."
 UNEXPECTED = "Something unexpected happened. The log of the program has the details."
 
 MODIFIED = "modified"
@@ -69,7 +70,12 @@ JOINED = "Joined of parts that were carried from {parents}; each part has its ow
 FROM_FILE = "Read from a file; with another method, or other models or pairs, Generate makes it anew from its pairs."
 
 NOT_ALLOWED = "{name} is not on this page's list of models. Choose one of {allowed}."
+TOO_MANY_RUNS = "You have {runs} runs under way, as many as one visitor may have. Wait until one ends, or stop it."
+ENDING = "This app is about to end, so no run begins any more. Load the page again in a minute."
+OTHER_VISITOR = "This page belongs to another visitor. Load it again."
+LIMITS = "Limits of this page"
 NEEDS_NUMBER = "{label} is empty. Type a number."
+NO_NUMBER = "{label} is {value}, which is no finite number. Type a number."
 NO_CONCEPT = "This page has no concept “{name}”. Choose one from the menu, or load the session that holds it."
 NO_MODEL = "Choose a {role} model first."
 

@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+import uuid
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import wait
 from dataclasses import dataclass, field
@@ -61,9 +62,22 @@ class Job:
 
     Attributes:
         stop: set when the job is to stop.
+        id: hexadecimal digits that name the job in the log.
+        begun: time on the monotonic clock at which it was asked for.
+        refusal: why it may not run; "" where it may.
+        ended: whether it has ended.
     """
 
     stop: threading.Event = field(default_factory=threading.Event)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    begun: float = field(default_factory=time.monotonic)
+    refusal: str = ""
+    ended: bool = False
+
+    def refuse(self, why: str) -> None:
+        """Stop the job before it runs, and keep the sentence that says why."""
+        self.refusal = why
+        self.stop.set()
 
     def raise_if_stopped(self) -> None:
         """Raise an exception if the job is to stop.

@@ -227,7 +227,7 @@ class EventBinder:
             def stream(request: gr.Request, *values: Any) -> Iterator[Any]:
                 silent = True
                 try:
-                    for changes in handler(self._session(request), *map(_without_surrogates, values)):
+                    for changes in handler(self._session(request), *self._checked(values)):
                         silent = False
                         yield by_component(changes, self.page)
                 except Exception as error:
@@ -240,7 +240,7 @@ class EventBinder:
 
         def call(request: gr.Request, *values: Any) -> Any:
             try:
-                return by_component(handler(self._session(request), *map(_without_surrogates, values)), self.page)
+                return by_component(handler(self._session(request), *self._checked(values)), self.page)
             except Exception as error:
                 return self._failed(error, status, handler)
 
@@ -254,7 +254,15 @@ class EventBinder:
         return by_component({status: render.message(words, "error")} if status else {}, self.page)
 
     def _session(self, request: gr.Request) -> Session:
-        return self.workspace.session(str(request.session_hash))
+        name, account = str(request.session_hash), getattr(request, "username", None)
+        return self.workspace.session(
+            name, self.workspace.visitor_name(name, account, getattr(request, "cookies", None) or {})
+        )
+
+    def _checked(self, values: Sequence[Any]) -> list[Any]:
+        for value in values:
+            self.workspace.limits.check_values(value)
+        return [_without_surrogates(value) for value in values]
 
 
 def _without_surrogates(value: Any) -> Any:

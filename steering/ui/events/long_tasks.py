@@ -2,6 +2,7 @@
 
 import html
 import logging
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from steering.errors import Progress, SteeringError
+from steering.storage import full_disk
 from steering.ui import render, text
 from steering.ui.background.jobs import Job, ProgressReport, Stopped, work_with_progress
 from steering.ui.state.settings import Settings
@@ -59,12 +61,15 @@ class LongTask:
         """Create the job, so that Stop works even while the task waits in the queue.
 
         An unfinished job of the same kind is stopped: a second start, with Enter in the prompt for instance, replaces the
-        first. In a closed session the new job is stopped at once.
+        first. In a closed session the new job is stopped at once, as is one that the visitor may not begin.
         """
-        words = text.BUSY if workspace.busy() else text.STARTING + " …"
-        session.begin_job(self.name)
+        ahead = workspace.jobs
+        job = session.begin_job(self.name)
         if session.closed:
             return self.buttons(running=False) | self.message(text.CLOSED, "error")
+        if job.refusal:
+            return self.buttons(running=False) | self.message(job.refusal, "error")
+        words = text.BUSY.format(ahead=ahead) if ahead else text.STARTING + " …"
         return self.buttons(running=True) | self.message(words, "info")
 
     def request_stop(self, session: Session) -> Changes:
@@ -93,16 +98,23 @@ class LongTask:
             Changes of the page.
         """
         job = session.next_job(self.name)
+        started, outcome = time.monotonic(), "left"
         try:
             job.raise_if_stopped()
-            yield from handler(session, job, Settings.read(*fields), *values)
+            settings = Settings.read(*fields)
+            session.visitor.limits.check_run(settings.sampling.max_new_tokens)
+            yield from handler(session, job, settings, *values)
             final: Changes = {}
+            outcome = "done"
         except Stopped:
-            final = self.message(text.STOPPED, "info")
+            final = self.message(job.refusal, "error") if job.refusal else self.message(text.STOPPED, "info")
+            outcome = "refused" if job.refusal else "stopped"
         except Exception as error:
             final = self.message(show_failure(error, self.name), "error")
+            outcome = "mistake" if isinstance(error, SteeringError) else "failed"
         finally:
             is_newest = session.finish(self.name, job)
+            _log_run(self.name, job, started, outcome)
         if session.closed:
             yield self.message(text.CLOSED, "error") | self.buttons(running=False)
         elif is_newest:
@@ -113,6 +125,19 @@ class LongTask:
     def step(self, job: Job, work: Callable[[Progress], Any]) -> Generator[Changes, None, Any]:
         """Do one part of the task in the worker thread and show its progress; see `work_with_progress`."""
         return work_with_progress(work, job, self.progress)
+
+
+def _log_run(task: str, job: Job, started: float, outcome: str) -> None:
+    """Write a line about a run into the log: what ran, how long, and how it ended; nothing that the visitor wrote."""
+    run = {
+        "run": job.id,
+        "task": task,
+        "outcome": outcome,
+        "waited_s": round(started - job.begun, 3),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    words = "Run {run} of {task}: {outcome} after {seconds} s, having waited {waited_s} s".format(**run)
+    _log.info(words, extra={"run": run})
 
 
 def show_failure(error: Exception, what: str) -> str:
@@ -127,6 +152,9 @@ def show_failure(error: Exception, what: str) -> str:
     """
     if isinstance(error, SteeringError):
         words = str(error)
+    elif full_disk(error):
+        _log.error("%s failed: %s", what, error)
+        words = text.FULL_DISK
     else:
         _log.error("%s failed", what, exc_info=error)
         words = text.UNEXPECTED

@@ -47,6 +47,8 @@ def prepare(
     Returns:
         The scorer of the task with the child, and the vector.
     """
+    limits = workspace.limits
+    limits.check_run(form.max_new_tokens or 0, len(form.strengths(settings)), form.limit)
     task = load_task(form.source, split, limit=form.limit, seed=settings.sampling.seed)
     concept = session.draft(settings.concept).concept
     vector = workspace.vector(settings, concept, progress)

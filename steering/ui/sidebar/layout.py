@@ -11,10 +11,11 @@ from steering.steer import OPERATORS, POSITIONS, SCALES, Sampling
 from steering.transfer import LAYER_MAPS, WIDTH_MAPS, named_pair
 from steering.ui import text
 from steering.ui.state import profiles
+from steering.ui.state.limits import Limits
 from steering.vectors import METHODS
 
 
-def build(parent: str, child: str, concept: str, allowed: Sequence[str]) -> dict[str, gr.blocks.Block]:
+def build(parent: str, child: str, concept: str, allowed: Sequence[str], limits: Limits) -> dict[str, gr.blocks.Block]:
     """Create the components of the sidebar.
 
     Args:
@@ -22,6 +23,7 @@ def build(parent: str, child: str, concept: str, allowed: Sequence[str]) -> dict
         child: initial child model.
         concept: initial concept.
         allowed: names of the only models in the menus; if empty, the menus have the bundled models and accept any other.
+        limits: of the app, which are shown at the end.
     """
     default = Sampling()
     names = list(dict.fromkeys([*allowed] or [*bundled.CATALOGUE, parent, child]))
@@ -62,6 +64,8 @@ def build(parent: str, child: str, concept: str, allowed: Sequence[str]) -> dict
         )
     terms = [text.licence(name, bundled.CATALOGUE[name].licence) for name in names if name in bundled.CATALOGUE]
     gr.HTML("".join(f'<p class="lab-note">{line}</p>' for line in terms), apply_default_css=False)
+    with gr.Accordion(text.LIMITS, open=False):
+        gr.HTML(f'<p class="lab-note">{limits.words}</p>', apply_default_css=False, elem_id="limits")
     return page
 
 

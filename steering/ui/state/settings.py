@@ -148,6 +148,8 @@ def required_number(label: str, value: Any) -> float:
     Raises:
         SteeringError: it is empty, or not a finite number.
     """
-    if not isinstance(value, int | float) or not math.isfinite(value):
+    if value is None or value == "":
         raise SteeringError(text.NEEDS_NUMBER.format(label=label))
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise SteeringError(text.NO_NUMBER.format(label=label, value=str(value)[:40]))
     return float(value)

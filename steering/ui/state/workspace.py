@@ -1,134 +1,43 @@
-"""State on the server: the two loaded models, the transferred vectors, and one session per open page.
+"""State on the server: the loaded models, the transferred vectors, the visitors, and one session per open page.
 
 Safe to call from several threads. Does not depend on Gradio.
 """
 
-import gc
+import hashlib
 import json
 import threading
-from collections import OrderedDict, deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakValueDictionary
 
-from steering.concepts import Concept, bundled_concepts, load_concept
+from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, part_of, silent
-from steering.models import LanguageModel, bundled, load_model
+from steering.models import LanguageModel, bundled
 from steering.storage import cache_dir
 from steering.transfer import transfer
 from steering.ui import text
-from steering.ui.background.jobs import Job
-from steering.ui.state.drafts import Draft
-from steering.ui.state.files import DownloadFiles
+from steering.ui.state.limits import OWN, SHARED
+from steering.ui.state.loaded_models import LoadedModels
+from steering.ui.state.session import Session, Visitor
 from steering.ui.state.settings import Settings
 from steering.vectors import SteeringVector, extract
 
-T = TypeVar("T")
-
 _MAX_VECTORS = 32
+
+_STOP_SECONDS = 30.0
+"""Longest time in which a stopped run ends its current step."""
+
+_POLL_SECONDS = 0.1
 
 _MAX_CLOSED = 4096
 """Names of closed sessions that are stored to recognise late requests; Gradio never uses a name twice."""
 
-
-@dataclass
-class Session:
-    """One open page.
-
-    Attributes:
-        drafts: edited concepts by name.
-        jobs: the newest job of each long task, by the name of the task, until it ends.
-        requested: names of the long tasks that were started at least once.
-        vector_key: key of the newest vector; see `Settings.vector_key`.
-        file_vectors: vectors that were read from files, by `Settings.vector_key`.
-        files: the files that were written for download.
-        records: the state of each tab, by the class of its record.
-        closed: whether the page was closed; every job of a closed session is stopped.
-    """
-
-    drafts: dict[str, Draft] = field(default_factory=dict)
-    jobs: dict[str, Job] = field(default_factory=dict)
-    requested: set[str] = field(default_factory=set)
-    vector_key: tuple[object, ...] | None = None
-    file_vectors: dict[tuple[object, ...], SteeringVector] = field(default_factory=dict, repr=False, compare=False)
-    files: DownloadFiles = field(default_factory=DownloadFiles, repr=False, compare=False)
-    records: dict[type, Any] = field(default_factory=dict)
-    closed: bool = False
-    _waiting: dict[str, deque[Job]] = field(default_factory=dict, repr=False, compare=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
-
-    def begin_job(self, name: str) -> Job:
-        """Create the newest job of a long task, put it into the task's queue, and stop the one before it.
-
-        Args:
-            name: of the long task.
-        """
-        job = Job()
-        with self._lock:
-            earlier, self.jobs[name] = self.jobs.get(name), job
-            self._waiting.setdefault(name, deque()).append(job)
-            self.requested.add(name)
-        if earlier is not None:
-            earlier.stop.set()
-        if self.closed:
-            job.stop.set()
-        return job
-
-    def next_job(self, name: str) -> Job:
-        """Remove the first job from the queue of a long task and return it; a new job if the queue is empty."""
-        with self._lock:
-            waiting = self._waiting.get(name)
-            if waiting:
-                return waiting.popleft()
-        self.begin_job(name)
-        return self.next_job(name)
-
-    def finish(self, name: str, job: Job) -> bool:
-        """Remove a job that has ended.
-
-        Returns:
-            Whether it was the newest job of its task.
-        """
-        with self._lock:
-            if self.jobs.get(name) is not job:
-                return False
-            del self.jobs[name]
-            return True
-
-    def close(self) -> None:
-        """Stop every job, including later ones, and free the files and vectors of the session."""
-        self.closed = True  # First, so that a job that is created meanwhile is stopped here or in `begin_job`.
-        with self._lock:
-            jobs = [*self.jobs.values(), *(job for waiting in self._waiting.values() for job in waiting)]
-        for job in jobs:
-            job.stop.set()
-        self.file_vectors.clear()
-        self.files.remove()
-
-    def record(self, kind: type[T]) -> T:
-        """The state of a tab: the only record of its class, created at the first call."""
-        record: T = self.records.setdefault(kind, kind())
-        return record
-
-    @property
-    def concepts(self) -> list[str]:
-        """Names in the concept menu: the bundled concepts, and those that this session created or read from files."""
-        return list(dict.fromkeys([*bundled_concepts(), *self.drafts]))
-
-    def draft(self, concept: str) -> Draft:
-        """The draft of a concept.
-
-        Raises:
-            SteeringError: the concept is neither bundled, nor did this session create it or read it from a file.
-        """
-        if concept not in self.drafts:
-            if concept not in bundled_concepts():  # `load_concept` would read any other name as a path.
-                raise SteeringError(text.NO_CONCEPT.format(name=concept[:60]))
-            original = load_concept(concept)
-            self.drafts[concept] = Draft(original, original)
-        return self.drafts[concept]
+VISITOR_COOKIE = "steering-lab-visitor"
+"""Cookie of a shared page that tells visitors apart who use the same password."""
 
 
 @dataclass(frozen=True)
@@ -140,29 +49,75 @@ class Shape:
 
 
 class Workspace:
-    """Models, vectors and sessions of one running app.
+    """Models, vectors, visitors and sessions of one running app.
 
     Attributes:
         allowed: names of the models that may be loaded; empty allows any.
+        shared: whether others than the person at this machine open the page.
+        limits: what a page may ask for.
+        accounts: whether every visitor has a password of their own.
+        stopping: whether the app is about to end, so that no run begins any more.
+        loaded_models: the models in memory.
     """
 
-    def __init__(self, allowed: Sequence[str] = ()) -> None:
-        self.allowed = tuple(allowed)
+    def __init__(self, allowed: Sequence[str] = (), *, shared: bool = False, memory: int | None = None) -> None:
+        """Begin without models.
+
+        Args:
+            allowed: names of the models that may be loaded; empty allows any, or the bundled ones on a shared page.
+            shared: whether others than the person at this machine open the page.
+            memory: bytes that models in memory may take; half of the machine's by default.
+        """
+        self.allowed = tuple(allowed) or (tuple(bundled.CATALOGUE) if shared else ())
+        self.shared = shared
+        self.limits = SHARED if shared else OWN
+        self.accounts = False
+        self.stopping = False
+        self.loaded_models = LoadedModels(memory)
         self._lock = threading.RLock()
-        self._models: dict[str, LanguageModel] = {}
         self._shapes: dict[str, Shape] = {}
         self._vectors: OrderedDict[tuple[object, ...], SteeringVector] = OrderedDict()
         self._file_vectors: WeakValueDictionary[tuple[object, ...], SteeringVector] = WeakValueDictionary()
+        self._visitors: WeakValueDictionary[str, Visitor] = WeakValueDictionary()
         self._sessions: dict[str, Session] = {}
         self._closed: OrderedDict[str, None] = OrderedDict()
 
-    def session(self, name: str) -> Session:
+    def visitor_name(self, session: str, account: str | None, cookies: Mapping[str, str]) -> str:
+        """The name of a visitor; "" for the person at this machine.
+
+        Where every visitor has an account, its name tells them apart, and else a cookie of their browser. Without a cookie
+        every page is a visitor.
+
+        Args:
+            session: name of the page's session.
+            account: name that the visitor logged in with.
+            cookies: of the browser.
+        """
+        if not self.shared:
+            return ""
+        own = account if self.accounts and account else f"{account} {cookies.get(VISITOR_COOKIE) or session}"
+        return hashlib.sha256(own.encode("utf-8", "replace")).hexdigest()[:32]
+
+    def session(self, name: str, visitor: str = "") -> Session:
         """The session of an open page, created at its first request.
 
         A request that arrives after its page was closed gets a new closed session, which is not stored.
+
+        Args:
+            name: of the session.
+            visitor: name of the visitor, see `visitor_name`.
+
+        Raises:
+            SteeringError: the page belongs to another visitor.
         """
         with self._lock:
-            return Session(closed=True) if name in self._closed else self._sessions.setdefault(name, Session())
+            known = self._visitors.setdefault(visitor, Visitor(visitor, self.limits, self._refusal))
+            if name in self._closed:
+                return Session(known, closed=True)
+            session = self._sessions.setdefault(name, Session(known))
+        if session.visitor is not known:
+            raise SteeringError(text.OTHER_VISITOR)
+        return session
 
     def close(self, name: str) -> None:
         """Stop all jobs of a session and remove the session."""
@@ -174,47 +129,78 @@ class Workspace:
         if session is not None:
             session.close()
 
+    @property
+    def pages(self) -> int:
+        """Number of open pages."""
+        with self._lock:
+            return len(self._sessions)
+
+    @property
+    def jobs(self) -> int:
+        """Number of jobs that are under way or wait for their turn."""
+        with self._lock:
+            return sum(len(session.jobs) for session in self._sessions.values())
+
     def busy(self) -> bool:
         """Whether any session has an unfinished job."""
-        with self._lock:
-            return any(session.jobs for session in self._sessions.values())
+        return self.jobs > 0
 
-    def check_allowed(self, name: str) -> None:
-        """Make sure that a model may be loaded.
+    def stop(self, seconds: float) -> bool:
+        """Let no further run begin, wait for those under way, and stop those that are not done in time.
+
+        A run that is stopped keeps what it has written so far, as after a press of Stop.
+
+        Args:
+            seconds: that runs may take to end.
+
+        Returns:
+            Whether all runs ended by themselves.
+        """
+        self.stopping = True
+        if self._ended_within(seconds):
+            return True
+        with self._lock:
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            session.stop_jobs()
+        self._ended_within(_STOP_SECONDS)
+        return False
+
+    def _ended_within(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while self.busy() and time.monotonic() < end:
+            time.sleep(_POLL_SECONDS)
+        return not self.busy()
+
+    def _refusal(self) -> str:
+        return text.ENDING if self.stopping else ""
+
+    def check_allowed(self, *names: str) -> None:
+        """Check that models may be loaded.
 
         Raises:
-            SteeringError: it may not.
+            SteeringError: one of them is not on the list of the app.
         """
-        if self.allowed and name not in self.allowed:
-            raise SteeringError(text.NOT_ALLOWED.format(name=name, allowed=", ".join(self.allowed)))
+        for name in names:
+            if self.allowed and name not in self.allowed:
+                raise SteeringError(text.NOT_ALLOWED.format(name=name, allowed=", ".join(self.allowed)))
 
     def models(self, settings: Settings, progress: Progress = silent) -> tuple[LanguageModel, LanguageModel]:
-        """Parent and child. They are loaded if necessary, after models that are not needed any more have been unloaded.
+        """Parent and child, which are loaded if necessary.
 
         Raises:
             SteeringError: one of them is not allowed, or cannot be loaded.
         """
-        names = dict.fromkeys((settings.parent, settings.child))
-        for name in names:
-            self.check_allowed(name)
+        self.check_allowed(settings.parent, settings.child)
+        parent, child = self.loaded_models.get((settings.parent, settings.child), progress)
         with self._lock:
-            unused = [name for name in self._models if name not in names]
-            for name in unused:
-                del self._models[name]
-        if unused:
-            gc.collect()
-        for number, name in enumerate(names):
-            if name not in self._models:
-                model = load_model(name, progress=part_of(progress, number / len(names), (number + 1) / len(names)))
-                with self._lock:
-                    self._models[name] = model
-                    self._shapes[name] = Shape(model.n_layers, model.d_model)
-        return self._models[settings.parent], self._models[settings.child]
+            for name, model in ((settings.parent, parent), (settings.child, child)):
+                self._shapes[name] = Shape(model.n_layers, model.d_model)
+        return parent, child
 
     def loaded(self) -> tuple[str, ...]:
         """Names of the models in memory."""
-        with self._lock:
-            return tuple(self._models)
+        return self.loaded_models.names
 
     def vector(self, settings: Settings, concept: Concept, progress: Progress = silent) -> SteeringVector:
         """The concept's vector in the child's space; extracted and transferred if it is not stored.
@@ -222,6 +208,7 @@ class Workspace:
         Raises:
             SteeringError: models, pairs or maps that cannot be used.
         """
+        self.limits.check_pairs(len(concept.pairs))
         vector = self.stored_vector(settings, concept)
         if vector is not None:
             self.models(settings, progress)
@@ -240,7 +227,7 @@ class Workspace:
         return transferred
 
     def keep_vector(self, settings: Settings, concept: Concept, vector: SteeringVector) -> None:
-        """Store a vector for these settings and pairs. Beyond `_MAX_VECTORS` the oldest one is removed."""
+        """Store a vector for these settings and pairs. Beyond `_MAX_VECTORS` the least recently used one leaves."""
         with self._lock:
             self._vectors[settings.vector_key(concept)] = vector
             while len(self._vectors) > _MAX_VECTORS:
@@ -270,10 +257,17 @@ class Workspace:
         """The stored vector for these settings and pairs; None if there is none."""
         key = settings.vector_key(concept)
         with self._lock:
+            if key in self._vectors:
+                self._vectors.move_to_end(key)
             return self._vectors.get(key) or self._file_vectors.get(key)
 
     def shape(self, name: str) -> Shape | None:
-        """Layers and width of a model that was loaded before, or whose config is on this machine; else None."""
+        """Layers and width of a model that was loaded before, or whose config is on this machine; else None.
+
+        On a page with a list of models, nothing is said about any other one, so that no path is looked at either.
+        """
+        if self.allowed and name not in self.allowed:
+            return None
         with self._lock:
             if name in self._shapes:
                 return self._shapes[name]

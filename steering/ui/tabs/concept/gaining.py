@@ -8,7 +8,7 @@ import gradio as gr
 
 from steering.errors import Progress, SteeringError, part_of
 from steering.evaluation import OWN_DESIGNS, Gain, gain, power_sentence, task_parts
-from steering.library import saved_vectors as library
+from steering.library import Shelf
 from steering.plots import plot_arms
 from steering.tasks import DESIGNS, Style, Task, plain_prompt
 from steering.ui.background.jobs import Job
@@ -150,7 +150,7 @@ class Gaining:
             "chat": False,
             "system": "",
         }
-        file = _library_name(vector)
+        file = _library_name(session.shelf, vector)
         values = use_file_vector(
             self.workspace, session, {**dict(zip(FIELDS, fields, strict=True)), **chosen}, vector, file
         )
@@ -180,12 +180,12 @@ def _known_design(design: object) -> str:
     return name
 
 
-def _library_name(vector: SteeringVector) -> str:
+def _library_name(shelf: Shelf, vector: SteeringVector) -> str:
     """Name of the vector's file in the library; it is saved there if no file holds it."""
-    for entry in library.entries():
+    for entry in shelf.entries():
         if entry.vector is not None and entry.vector.digest == vector.digest:
             return entry.name
-    return library.keep(vector, vector.concept).name
+    return shelf.keep(vector, vector.concept).name
 
 
 def _key(settings: Settings, source: object, design: object, limit: object) -> tuple[object, ...]:

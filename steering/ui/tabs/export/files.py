@@ -12,7 +12,6 @@ import gradio as gr
 from steering.concepts import Concept, bundled_concepts, load_concept
 from steering.errors import SteeringError
 from steering.library import SavedSession, parse_session, session_text
-from steering.library import saved_vectors as library
 from steering.steer import Grid
 from steering.ui.events.long_tasks import Changes
 from steering.ui.state.drafts import Draft
@@ -100,7 +99,7 @@ def current_script(session: Session, workspace: Workspace, settings: Settings, p
     concept = session.draft(settings.concept).concept
     written = session.record(PageTexts).for_concept(concept)
     lambdas = sorted(row.lam for row in written.grid.rows) if written else session.record(Strengths).grid(concept.name)
-    file = _vector_file(workspace, settings, concept)
+    file = _vector_file(workspace, session, settings, concept)
     stale = written is not None and not written.current(settings, concept, prompt)
     return script.python_script(settings, concept, prompt, lambdas=lambdas, file=file), stale
 
@@ -179,12 +178,12 @@ def validated_fields(fields: Mapping[str, Any], choices: Mapping[str, Sequence[s
     return {name: fields[name] for name in FIELDS}
 
 
-def _vector_file(workspace: Workspace, settings: Settings, concept: Concept) -> Path | None:
+def _vector_file(workspace: Workspace, session: Session, settings: Settings, concept: Concept) -> Path | None:
     """The file of the vector in use; None if the vector is extracted from pairs."""
     vector = workspace.stored_vector(settings, concept)
     if vector is None or not workspace.from_file(settings, concept):
         return None
-    entry = library.entry(settings.concept.removeprefix(FILE_PREFIX))
+    entry = session.shelf.entry(settings.concept.removeprefix(FILE_PREFIX))
     if entry.vector is None or entry.vector.digest != vector.digest:
         raise SteeringError(text.FILE_CHANGED.format(name=entry.name))
     return entry.path

@@ -3,7 +3,6 @@
 import gradio as gr
 
 from steering.errors import MismatchError, SteeringError
-from steering.library import saved_vectors as library
 from steering.measure import chance_cosine, cosines
 from steering.plots import plot_cosines
 from steering.ui.events.long_tasks import Changes
@@ -19,16 +18,15 @@ def compare_vectors(session: Session, name: str, other_name: str | None) -> Chan
     """Compare two saved vectors.
 
     Args:
-        session: of the page; not used.
+        session: of the page.
         name: of the vector that is chosen in the table.
         other_name: of the vector that it is compared with.
     """
-    del session
     nothing = {"lib_cosines": gr.update(visible=False), "lib_sides": ""}
     if not name or not other_name or name == other_name:
         return nothing | {"lib_compared": note(text.NO_COMPARISON)}
     try:
-        first, second = library.entry(name), library.entry(other_name)
+        first, second = session.shelf.entry(name), session.shelf.entry(other_name)
     except SteeringError as error:
         return nothing | {"lib_compared": message(str(error), "error")}
     if first.vector is None or second.vector is None:

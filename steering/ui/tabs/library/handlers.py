@@ -100,7 +100,7 @@ class SavedVectors:
 
     def table_changes(self, session: Session) -> Changes:
         """Update the table, and all components that depend on the vector that is chosen in it."""
-        entries, state = library.entries(), session.record(LibraryState)
+        entries, state = session.shelf.entries(), session.record(LibraryState)
         entry = next((entry for entry in entries if entry.name == state.name), None)
         state.name, state.checked = (entry.name if entry else ""), None
         has_entry = entry is not None
@@ -113,7 +113,7 @@ class SavedVectors:
             "lib_use": gr.update(interactive=False),
             "lib_download": gr.update(interactive=has_entry),
             "lib_delete": gr.update(interactive=has_entry),
-            "lib_undo": gr.update(interactive=bool(library.deleted())),
+            "lib_undo": gr.update(interactive=bool(session.shelf.deleted())),
             "lib_other": gr.update(
                 choices=[candidate.name for candidate in entries if candidate.vector and candidate.name != state.name]
             ),
@@ -133,7 +133,7 @@ class SavedVectors:
 
         vector = yield from LONG_TASK.step(job, work)
         session.vector_key = settings.vector_key(concept)
-        entry = library.keep(vector, name)
+        entry = session.shelf.keep(vector, name)
         yield {"lib_name": ""} | self._saved(session, entry)
 
     def upload(self, session: Session, job: Job, settings: Settings, path: str | None) -> Iterator[Changes]:
@@ -166,7 +166,7 @@ class SavedVectors:
             return library.open_file(path, child, unit_length=unit_length, count_from=int(from_one))
 
         vector = yield from LONG_TASK.step(job, work)
-        entry = library.keep(vector, library.safe_name(path.stem, otherwise=library.proposed_name(vector)))
+        entry = session.shelf.keep(vector, library.safe_name(path.stem, otherwise=library.proposed_name(vector)))
         session.record(LibraryState).uploaded = None
         yield {"lib_uploaded": gr.update(visible=False)} | self._saved(session, entry)
 
@@ -174,7 +174,7 @@ class SavedVectors:
         """Check whether the chosen vector fits the child; only then it can be used."""
         if not name:
             raise SteeringError(text.CHOOSE_FIRST)
-        path = library.entry(name).path
+        path = session.shelf.entry(name).path
         session.record(LibraryState).checked = None
         card, vector = yield from self._inspect(job, settings, path)
         if vector is not None:
@@ -195,7 +195,7 @@ class SavedVectors:
     def delete(self, session: Session, name: str) -> Changes:
         """Delete the chosen vector; the last deletion can be undone."""
         try:
-            library.delete(name)
+            session.shelf.delete(name)
         except SteeringError as error:
             return self.table_changes(session) | {"lib_status": message(str(error), "error")}
         status = {"lib_status": message(text.removed(name), "good")}
@@ -203,13 +203,13 @@ class SavedVectors:
 
     def undo(self, session: Session) -> Changes:
         """Restore the vector that was deleted last."""
-        session.record(LibraryState).name = library.restore().name
+        session.record(LibraryState).name = session.shelf.restore().name
         status = {"lib_status": message(text.brought_back(session.record(LibraryState).name), "good")}
         return self.table_changes(session) | status
 
     def download(self, session: Session, name: str) -> str:
         """Copy the chosen file to a folder from which Gradio serves files; returns the path of the copy."""
-        path = library.entry(name).path
+        path = session.shelf.entry(name).path
         return str(shutil.copy(path, session.files.path(path.stem, path.suffix)))
 
     def write(
@@ -234,7 +234,8 @@ class SavedVectors:
     def _saved(self, session: Session, entry: Entry) -> Changes:
         """Update the table after a vector was saved, and choose it."""
         session.record(LibraryState).name = entry.name
-        return self.table_changes(session) | LONG_TASK.message(text.saved(entry.path.name, str(entry.path.parent)))
+        folder = "" if session.visitor.name else str(entry.path.parent)  # A visitor cannot look there.
+        return self.table_changes(session) | LONG_TASK.message(text.saved(entry.path.name, folder))
 
     def _inspect(
         self, job: Job, settings: Settings, path: Path

@@ -72,8 +72,8 @@ WRITING = "Writing the file"
 
 
 def saved(name: str, folder: str) -> str:
-    """The end of saving a vector."""
-    return f"Saved as {name} in {folder}."
+    """The end of saving a vector; with "" for a folder that is not named."""
+    return f"Saved as {name} in {folder}." if folder else f"Saved as {name}."
 
 
 def used(name: str, concept: str) -> str:

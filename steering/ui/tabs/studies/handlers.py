@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 
 from steering.errors import Progress, SteeringError
-from steering.library import saved_vectors as library
 from steering.storage import data_dir
 from steering.studies import (
     STUDY,
@@ -134,7 +133,7 @@ class Studies:
         vector, chosen = load_vector(path), dict(result.details["steer"])
         lam, profile = float(chosen.pop("lam")), chosen.pop("profile")
         profile = profile if isinstance(profile, str) else profiles.write(profile)
-        file = library.keep(vector, vector.concept).name
+        file = session.shelf.keep(vector, vector.concept).name
         steering = {
             **dict(zip(FIELDS, fields, strict=True)),
             **chosen,

@@ -1,0 +1,1 @@
+"""The server around the page: who may open it, which requests are answered, and whether it is well."""

@@ -1,0 +1,1 @@
+"""Load, isolation, faults and fuzz against the real app; `make soak` runs everything, `make test` the short forms."""
