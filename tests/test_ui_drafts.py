@@ -104,8 +104,8 @@ JSON = '{"positive_label": "hot", "negative_label": "cold", "pairs": [{"positive
 @pytest.mark.parametrize(
     "pasted",
     [
-        "positive,negative\n\"a, b\",c\n",
-        "positive;negative\n\"a, b\";c\n",
+        'positive,negative\n"a, b",c\n',
+        'positive;negative\n"a, b";c\n',
         "chosen\trejected\na, b\tc\n",
         JSON,
         '[{"positive": "a, b", "negative": "c"}]',

@@ -192,7 +192,7 @@ def test_an_unexpected_error_is_logged_and_shown(
     steering: Steering, session: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(steering.workspace, "vector", lambda *_arguments: 1 / 0)
-    all_changes = steer(steering, session, *fields())
+    all_changes = steer(steering, session, *fields(DEFAULT.parent, DEFAULT.child))
     assert UNEXPECTED in last(all_changes, "status")
     assert "ZeroDivisionError" in caplog.text
     assert last(all_changes, "generate")["interactive"]

@@ -7,8 +7,11 @@ from steering.ui import text
 from steering.ui.background.jobs import ProgressReport
 from steering.ui.state.drafts import Draft
 from steering.ui.state.settings import Settings
-from steering.ui.state.workspace import Shape
+from steering.ui.state.shapes import Shape
 from steering.vectors import SteeringVector
+
+_SILENT_SECONDS = 2
+"""Seconds after which a step says for how long it has been running: a sentence that stays the same looks like a halt."""
 
 
 def progress(report: ProgressReport) -> str:
@@ -16,9 +19,12 @@ def progress(report: ProgressReport) -> str:
     if report.stopping:
         return f'<div class="lab-status busy" role="status"><p>{text.STOPPING} …</p></div>'
     percent = round(100 * min(max(report.fraction, 0.0), 1.0))
-    remaining = "" if report.seconds_left is None else f" · about {max(1, round(report.seconds_left))} s left"
+    so_far = report.seconds + report.age
+    remaining = f" · {so_far:.0f} s so far" if so_far >= _SILENT_SECONDS else ""
+    if report.seconds_left is not None:
+        remaining = f" · about {max(1, round(report.seconds_left))} s left"
     return (
-        f'<div class="lab-status busy" role="status"><p>{escape(report.what)} …</p>'
+        f'<div class="lab-status busy" role="status"><p>{escape(report.what or text.STARTING)} …</p>'
         f'<progress max="100" value="{percent}" aria-label="Progress"></progress>'
         f'<span class="figures">{percent} %{remaining}</span></div>'
     )

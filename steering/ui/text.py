@@ -57,7 +57,8 @@ COPY_LINK = "Copy link"
 LINK_COPIED = "Link copied"
 LINK_SHOWN = "See the address bar"
 
-BUSY = "The model is busy with another run; yours starts when it is free."
+NO_LAYER = "The layer map names {role} layer {layer}, but the last one of this {role} is {last}. Choose another map."
+WRONG_PROFILE = "The layer profile has {weights} weights, but this child has {layers} layers. Choose another one."
 STARTING = "Starting"
 STOPPING = "Stopping after the step that is under way"
 STOPPED = "Stopped. Nothing is running, and what was written so far stays."
@@ -72,6 +73,12 @@ NOT_ALLOWED = "{name} is not on this page's list of models. Choose one of {allow
 NEEDS_NUMBER = "{label} is empty. Type a number."
 NO_CONCEPT = "This page has no concept “{name}”. Choose one from the menu, or load the session that holds it."
 NO_MODEL = "Choose a {role} model first."
+
+
+def in_line(before: int, running: str, seconds: float) -> str:
+    """The place of a run that waits for the models."""
+    place = "Yours is next" if before == 1 else f"{before} runs are before yours"
+    return f"{place}. “{running}” has been running for {seconds:.0f} s, and the models do one thing at a time."
 
 
 def licence(name: str, terms: str) -> str:

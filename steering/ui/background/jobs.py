@@ -61,9 +61,11 @@ class Job:
 
     Attributes:
         stop: set when the job is to stop.
+        refused: whether it was refused before it began, so that nothing is to be done.
     """
 
     stop: threading.Event = field(default_factory=threading.Event)
+    refused: bool = False
 
     def raise_if_stopped(self) -> None:
         """Raise an exception if the job is to stop.
@@ -114,7 +116,7 @@ def work_with_progress(
         while not wait([future], _POLL_SECONDS).done:
             what, fraction, seconds = latest[0]
             now, stopping = time.monotonic(), job.stop.is_set()
-            if what and ((what, fraction, stopping) != last_state or now - last_report > _REFRESH_SECONDS):
+            if (what and (what, fraction, stopping) != last_state) or now - last_report > _REFRESH_SECONDS:
                 last_state, last_report = (what, fraction, stopping), now
                 yield show(ProgressReport(what, fraction, seconds, now - started - seconds, stopping))
     except GeneratorExit:

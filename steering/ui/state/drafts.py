@@ -4,7 +4,7 @@ A draft is immutable; every edit returns a new draft, whose history contains the
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from steering.concepts import Concept, ContrastPair
 
@@ -26,7 +26,7 @@ class Draft:
     concept: Concept
     original: Concept
     history: tuple[Concept, ...] = ()
-    typing: str = ""
+    typing: str = field(default="", compare=False)
 
     @property
     def modified(self) -> bool:

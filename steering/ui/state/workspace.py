@@ -4,25 +4,24 @@ Safe to call from several threads. Does not depend on Gradio.
 """
 
 import gc
-import json
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from steering.concepts import Concept, bundled_concepts, load_concept
 from steering.errors import Progress, SteeringError, part_of, silent
-from steering.models import LanguageModel, bundled, load_model
-from steering.storage import cache_dir
+from steering.models import LanguageModel, load_model
 from steering.transfer import transfer
 from steering.ui import text
 from steering.ui.background.jobs import Job
+from steering.ui.background.line import Line
 from steering.ui.state.drafts import Draft
 from steering.ui.state.files import DownloadFiles
 from steering.ui.state.settings import Settings
+from steering.ui.state.shapes import Shape, shape_from_config
 from steering.vectors import SteeringVector, extract
 
 T = TypeVar("T")
@@ -75,6 +74,11 @@ class Session:
         if self.closed:
             job.stop.set()
         return job
+
+    def refuse_job(self, name: str) -> None:
+        """Put a job that does nothing into the queue of a long task, in the place of one that was refused."""
+        with self._lock:
+            self._waiting.setdefault(name, deque()).append(Job(refused=True))
 
     def next_job(self, name: str) -> Job:
         """Remove the first job from the queue of a long task and return it; a new job if the queue is empty."""
@@ -131,23 +135,17 @@ class Session:
         return self.drafts[concept]
 
 
-@dataclass(frozen=True)
-class Shape:
-    """Number of layers and width of a model."""
-
-    layers: int
-    width: int
-
-
 class Workspace:
     """Models, vectors and sessions of one running app.
 
     Attributes:
         allowed: names of the models that may be loaded; empty allows any.
+        line: in which long tasks wait for the models.
     """
 
     def __init__(self, allowed: Sequence[str] = ()) -> None:
         self.allowed = tuple(allowed)
+        self.line = Line()
         self._lock = threading.RLock()
         self._models: dict[str, LanguageModel] = {}
         self._shapes: dict[str, Shape] = {}
@@ -187,8 +185,7 @@ class Workspace:
         """
         names = dict.fromkeys((settings.parent, settings.child))
         for name in names:
-            if self.allowed and name not in self.allowed:
-                raise SteeringError(text.NOT_ALLOWED.format(name=name, allowed=", ".join(self.allowed)))
+            self.check_allowed(name)
         with self._lock:
             unused = [name for name in self._models if name not in names]
             for name in unused:
@@ -203,10 +200,24 @@ class Workspace:
                     self._shapes[name] = Shape(model.n_layers, model.d_model)
         return self._models[settings.parent], self._models[settings.child]
 
+    def check_allowed(self, name: str) -> None:
+        """Check that a model may be loaded.
+
+        Raises:
+            SteeringError: it is not on the page's list.
+        """
+        if self.allowed and name not in self.allowed:
+            raise SteeringError(text.NOT_ALLOWED.format(name=name, allowed=", ".join(self.allowed)))
+
     def loaded(self) -> tuple[str, ...]:
         """Names of the models in memory."""
         with self._lock:
             return tuple(self._models)
+
+    def loaded_model(self, name: str) -> LanguageModel | None:
+        """A model in memory; None if it is not loaded."""
+        with self._lock:
+            return self._models.get(name)
 
     def vector(self, settings: Settings, concept: Concept, progress: Progress = silent) -> SteeringVector:
         """The concept's vector in the child's space; extracted and transferred if it is not stored.
@@ -269,21 +280,8 @@ class Workspace:
         with self._lock:
             if name in self._shapes:
                 return self._shapes[name]
-        shape = _shape_from_config(name)
+        shape = shape_from_config(name)
         if shape is not None:
             with self._lock:
                 self._shapes[name] = shape
         return shape
-
-
-def _shape_from_config(name: str) -> Shape | None:
-    bundled_model = bundled.CATALOGUE.get(name)
-    try:
-        folder = (
-            cache_dir() / "models" / f"{name}-{bundled_model.sha256[:12]}" if bundled_model else Path(name).expanduser()
-        )
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
-        config = config.get("text_config") or config
-        return Shape(int(config["num_hidden_layers"]), int(config["hidden_size"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):  # The last for "~nobody".
-        return None

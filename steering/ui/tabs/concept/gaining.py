@@ -20,6 +20,7 @@ from steering.ui.questions.prepare import without_counts
 from steering.ui.render import message, note
 from steering.ui.state import profiles
 from steering.ui.state.file_vectors import use_file_vector
+from steering.ui.state.ready import check_models
 from steering.ui.state.settings import FIELDS, Settings, required_number
 from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
@@ -40,7 +41,7 @@ _STEER = (*FIELDS, "prompt", "viewer", "stale", "status", "gain_used")
 def connect(events: EventBinder) -> None:
     """Connect the measurement and the button that steers with its vector."""
     page, gaining = events.page, Gaining(events.workspace)
-    events.long_task(page["gain_run"].click, LONG_TASK, gaining.measure, FORM, _RESULT)
+    events.long_task(page["gain_run"].click, LONG_TASK, gaining.measure, FORM, _RESULT, check=gaining.check)
     events.stop(LONG_TASK)
     events.notice(gaining.notices, FORM, ["gain_stale"])
     events.on(page["gain_use"].click, gaining.use, FIELDS, _STEER, status=LONG_TASK.status, update_notices=True)
@@ -83,12 +84,20 @@ class Gaining:
         stale = measured is not None and measured.key != _key(settings, source, design, limit)
         return {"gain_stale": message(text.STALE_GAIN if stale else "", "warning")}
 
+    def check(
+        self, session: Session, settings: Settings, source: object, design: object, limit: object
+    ) -> tuple[str, str, int]:
+        """Check what can be checked before anything long begins, and return the task, the design and the number."""
+        name, chosen = known_task(session.record(Uploads).files, source), _known_design(design)
+        check_models(self.workspace, settings)
+        return name, chosen, int(required_number(text.GAIN_QUESTIONS, limit))
+
     def measure(
         self, session: Session, job: Job, settings: Settings, source: object, design: object, limit: object
     ) -> Iterator[Changes]:
         """Say what so many questions can show, then measure what the task's carried vector gains."""
-        name, chosen = known_task(session.record(Uploads).files, source), _known_design(design)
-        n, seed = int(required_number(text.GAIN_QUESTIONS, limit)), settings.sampling.seed
+        name, chosen, n = self.check(session, settings, source, design, limit)
+        seed = settings.sampling.seed
 
         def read(progress: Progress) -> tuple[Task, Task]:
             progress(text.READING_TASK, 0.0)

@@ -14,6 +14,7 @@ from steering.ui.background.jobs import Job, ProgressReport, Stopped, throttled
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.state.presets import PROMPTS
+from steering.ui.state.ready import check_writing
 from steering.ui.state.settings import DEFAULT, Settings, required_number
 from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
@@ -32,10 +33,18 @@ def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page, steering = events.page, Steering(events.workspace)
     for trigger in (page["generate"].click, page["prompt"].submit):
-        events.long_task(trigger, LONG_TASK, steering.steer, ["prompt"], ["viewer", "stale"])
+        events.long_task(trigger, LONG_TASK, steering.steer, ["prompt"], ["viewer", "stale"], check=steering.check)
     lam_read = events.js(page["viewer"].apply, _READ_LAMBDA, outputs=["exact_lam"])
-    events.long_task(lam_read.then, LONG_TASK, steering.add_text, ["prompt", "exact_lam"], ["viewer"])
-    events.long_task(page["set_by_kl"].click, LONG_TASK, steering.set_by_kl, ["kl_budget"], ["wanted_lam"])
+    exact = ["prompt", "exact_lam"]
+    events.long_task(lam_read.then, LONG_TASK, steering.add_text, exact, ["viewer"], check=steering.check_text)
+    events.long_task(
+        page["set_by_kl"].click,
+        LONG_TASK,
+        steering.set_by_kl,
+        ["kl_budget"],
+        ["wanted_lam"],
+        check=steering.check_budget,
+    )
     events.stop(LONG_TASK)
     events.notice(steering.notices, ["prompt"], ["stale", "viewer"])
     events.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=LONG_TASK.status)
@@ -57,8 +66,16 @@ class Steering:
         settings = replace(DEFAULT, parent=parent, child=child)
         if LONG_TASK.name in session.requested or not all(self.workspace.shape(name) for name in (parent, child)):
             return
+
+        def work(_session: Session, job: Job, _settings: Settings) -> Iterator[Changes]:
+            if LONG_TASK.name not in session.requested:  # Otherwise that task loads them.
+                yield from LONG_TASK.step(job, lambda progress: self.workspace.models(settings, progress))
+
+        queued = LONG_TASK.in_line(self.workspace.line, text.LOADING, work)
         try:
-            yield from LONG_TASK.step(Job(), lambda progress: self.workspace.models(settings, progress))
+            yield from (
+                changes for changes in queued(session, Job(), settings) if LONG_TASK.name not in session.requested
+            )
             final = LONG_TASK.message(text.loaded(parent, child))
         except SteeringError as error:
             final = LONG_TASK.message(str(error), "error")
@@ -89,11 +106,29 @@ class Steering:
         texts.shown = concept.name if written else ""
         return changes
 
-    def steer(self, session: Session, job: Job, settings: Settings, prompt: str) -> Iterator[Changes]:
-        """Compute the vector if it is missing, generate texts at every λ in one batch, then measure them."""
-        concept, texts = session.draft(settings.concept).concept, session.record(PageTexts)
+    def check(self, session: Session, settings: Settings, prompt: str) -> None:
+        """Check what can be checked before anything long begins."""
         if not prompt.strip():
             raise SteeringError(text.EMPTY_PROMPT)
+        check_writing(self.workspace, session, settings)
+
+    def check_text(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> None:
+        """Check that one more text can be written beside those of the grid."""
+        required_number(text.EXACT, lam)
+        concept = session.draft(settings.concept).concept
+        written = session.record(PageTexts).for_concept(concept)
+        if written is None or not written.current(settings, concept, prompt):
+            raise SteeringError(text.EXACT_NEEDS_GRID)
+
+    def check_budget(self, session: Session, settings: Settings, kl: float | None) -> None:
+        """Check that a λ can be found for a KL budget."""
+        check_budget(required_number(text.KL_LABEL, kl))
+        check_writing(self.workspace, session, settings)
+
+    def steer(self, session: Session, job: Job, settings: Settings, prompt: str) -> Iterator[Changes]:
+        """Compute the vector if it is missing, generate texts at every λ in one batch, then measure them."""
+        self.check(session, settings, prompt)
+        concept, texts = session.draft(settings.concept).concept, session.record(PageTexts)
         vector, grids = yield from LONG_TASK.step(
             job, lambda progress: self._prepare(session, settings, concept, prompt, progress)
         )
@@ -123,11 +158,11 @@ class Steering:
         self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None
     ) -> Iterator[Changes]:
         """Generate one more text, at a λ that is not in the grid."""
+        self.check_text(session, settings, prompt, lam)
         exact_lam = required_number(text.EXACT, lam)
         concept = session.draft(settings.concept).concept
         written = session.record(PageTexts).for_concept(concept)
-        if written is None or not written.current(settings, concept, prompt):
-            raise SteeringError(text.EXACT_NEEDS_GRID)
+        assert written is not None, "checked"
 
         def work(progress: Progress) -> tuple[SteeringVector, Grid]:
             vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.9))
@@ -147,6 +182,7 @@ class Steering:
 
     def set_by_kl(self, session: Session, job: Job, settings: Settings, kl: float | None) -> Iterator[Changes]:
         """Find the λ above 0 of a KL budget, and select it in the viewer."""
+        self.check_budget(session, settings, kl)
         budget = check_budget(required_number(text.KL_LABEL, kl))
         concept = session.draft(settings.concept).concept
 

@@ -14,6 +14,7 @@ READY = "Drag λ to see what it does. The models are being loaded behind the pag
 EXACT = "λ of one more text"
 WRITING_ONE = "Writing at this λ"
 EXACT_NEEDS_GRID = "The texts were made with other settings. Press Generate first; then other λ can be added."
+LOADING = "Loading the models"
 PREPARING = "Getting the child ready to write"
 WRITING = "Writing at every λ"
 MEASURING = "Measuring perplexity and next-token probabilities"
