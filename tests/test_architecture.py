@@ -59,6 +59,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     ),
     "measure": (
         "effects",
+        "expression",
         "budgets",
         "profiles",
         "retention",

@@ -7,7 +7,7 @@ import pytest
 from pages import fields, last, press
 
 from steering.concepts.files import bundled_concepts, load_concept
-from steering.errors import Progress
+from steering.errors import Progress, SteeringError
 from steering.measure.budgets import strength_at
 from steering.models.language_model import LanguageModel
 from steering.steer.grid import Grid, Health, Row
@@ -16,6 +16,7 @@ from steering.ui.sidebar.cards import update_cards
 from steering.ui.state.drafts import Draft
 from steering.ui.state.presets import PROMPTS, preset
 from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings
+from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.steer import text
 from steering.ui.tabs.steer.handlers import LONG_TASK, Steering
@@ -243,6 +244,37 @@ def test_each_concept_keeps_its_texts_and_its_prompt(steering: Steering, session
     assert steering.suggest(session, "sentiment", "My own prompt") == {}
     back = steering.notices(session, DEFAULT, text.FIRST_PROMPT)
     assert back["viewer"]["labels"] == ["happy", "sad"]
+
+
+def test_the_range_of_the_strengths_is_chosen_and_a_wrong_one_is_named(
+    steering: Steering, session: Session, folders: tuple[str, str]
+) -> None:
+    assert Strengths().grid("any") == LAMBDAS
+    assert Strengths({"any": 0.25}, 2.0).grid("any")[6:9] == (0.0, 0.25, round(1 / 3, 6))
+    prompt = PROMPTS["sentiment"]
+    assert steering.notices(session, DEFAULT, prompt, 0.6)["stale"] == ""
+    assert "up to ±2" in steering.notices(session, DEFAULT, prompt, 2)["stale"]
+    for wrong, words in ((0, "range of λ is 0"), (-1, "range of λ is -1"), (None, "is empty")):
+        with pytest.raises(SteeringError, match=words):
+            steering.check(session, DEFAULT, prompt, wrong)
+    changes = list(press(LONG_TASK, steering.steer, session, fields(*folders), "Hi", 1.2))
+    assert [row_data["lam"] for row_data in last(changes, "viewer")["rows"]][::6] == [-1.2, 0.0, 1.2]
+
+
+def test_texts_of_an_earlier_prompt_are_marked_while_new_ones_are_prepared(
+    steering: Steering, session: Session, folders: tuple[str, str]
+) -> None:
+    values = fields(*folders)
+    steer(steering, session, *values)
+    run = press(LONG_TASK, steering.steer, session, values, "Another prompt")
+    next(run)
+    notice = steering.notices(session, Settings.read(*values), "Another prompt")
+    assert "still the earlier texts, for “The weather”" in notice["stale"]
+    assert "viewer" not in notice
+    marks = [change["stale"] for change in run if "stale" in change]
+    assert "still the earlier texts, for “The weather”" in marks[0]
+    assert marks[-1] == ""
+    assert steering.notices(session, Settings.read(*values), "Another prompt")["stale"] == ""
 
 
 # One more λ

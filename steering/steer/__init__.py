@@ -2,7 +2,7 @@
 
 from steering.steer.applied import applied
 from steering.steer.decoding import Sampling, decode, written_text
-from steering.steer.grid import Grid, Row, assess, generate, stream
+from steering.steer.grid import Grid, Row, assess, generate, perplexities, stream
 from steering.steer.grid_json import grid_from_json, grid_json
 from steering.steer.health import DOMINANT, PERPLEXITY_RATIO, REPEATED, degenerate, dominant, improbable, repeated
 from steering.steer.intervention import NO_OFFSETS, Intervention, plan, steer
@@ -48,6 +48,7 @@ __all__ = [
     "grid_json",
     "improbable",
     "next_tokens",
+    "perplexities",
     "plan",
     "repeated",
     "steer",

@@ -52,9 +52,18 @@ SYSTEM_INFO = (
     "For texts; the questions of Tune λ and Vote have none. In the first turn where the child has no system role"
 )
 
+REACH = "Range of λ (±)"
+BAD_REACH = "The range of λ is {value}, but it must be above 0. Type how far λ goes to both sides, such as 0.6."
+
 STOP = "Stop"
 COPY_LINK = "Copy link"
 LINK_COPIED = "Link copied"
+ADDRESS_PROBLEMS = {
+    "choice": "The address has “{value}” for {name}, which is none of {allowed}; the default is used.",
+    "flag": "The address has “{value}” for {name}, which is neither true nor false; the default is used.",
+    "number": "The address has “{value}” for {name}, which is not a number; the default is used.",
+    "unknown": "The address has a setting {name} that this page does not know.",
+}
 LINK_SHOWN = "See the address bar"
 
 NO_LAYER = "The layer map names {role} layer {layer}, but the last one of this {role} is {last}. Choose another map."

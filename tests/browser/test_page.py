@@ -117,6 +117,7 @@ def test_an_address_opens_the_page_as_it_says(visitor: BrowserContext, home: str
     expect(page.locator("#viewer .card.steered .lam")).to_have_text("λ = −0.4")
     expect(page.locator("#viewer .pole.positive")).to_contain_text("brave")
     expect(page.locator("#relation")).to_contain_text("ridge")
+    expect(page.locator("#address-note")).to_contain_text("“nonsense” for width, which is none of")
     page.click("#copy-link")
     page.wait_for_function("location.search.includes('courage')")
     again = parse_qs(urlsplit(page.url).query)
@@ -176,3 +177,18 @@ def test_markup_from_a_model_stays_text(browser: Browser) -> None:
         page.close()
     finally:
         demo.close()
+
+
+def test_what_an_address_says_and_is_not_understood_is_named(visitor: BrowserContext, home: str) -> None:
+    page = visitor.new_page()
+    watch = Watch(page, home)
+    page.goto(f"{home}?lam=much&colour=red&chat=maybe&seed={quote(EVIL)}&__theme=light")
+    note = page.locator("#address-note")
+    for words in ("“much” for lam", "a setting colour", "“maybe” for chat", f"“{EVIL}” for seed"):
+        expect(note).to_contain_text(words)
+    assert page.evaluate("window.hacked") is None
+    watch.check()
+    page.goto(f"{home}?lam=0.2&seed=3&chat=false")
+    page.locator("#viewer .chip").first.wait_for()
+    expect(page.locator("#address-note .lab-status")).to_have_count(0)
+    page.close()

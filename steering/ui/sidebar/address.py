@@ -1,6 +1,7 @@
 """The page's address: a link with the prompt, the settings and λ, which opens the page with them.
 
-Only values that differ from the defaults are written. Edited pairs are not part of the link; a session file holds them.
+Only values that differ from the defaults are written. What an address says and the page does not understand is named.
+Edited pairs are not part of the link; a session file holds them.
 """
 
 import json
@@ -21,25 +22,41 @@ def connect(events: EventBinder) -> None:
     data = json.dumps({"names": ADDRESS_FIELDS, "defaults": defaults, "choices": choices}, ensure_ascii=False)
     constants = f"const {{ names, defaults, choices }} = {data};"
     inputs = [*ADDRESS_FIELDS, "wanted_lam"]
-    events.js(events.demo.load, f"(...values) => {{ {constants} {_READ} }}", inputs, inputs)
+    code = f"(...values) => {{ {constants} {_READ} }}"
+    events.js(events.demo.load, code, inputs, [*inputs, "address_note"])
     events.js(events.page["copy_link"].click, f"(...values) => {{ {constants} {_WRITE} }}", ADDRESS_FIELDS)
 
 
-_READ = """
-  const query = new URLSearchParams(location.search);
+_READ = (
+    f"""
+  const words = {json.dumps(text.ADDRESS_PROBLEMS)};
+"""
+    + """
+  const query = new URLSearchParams(location.search), problems = [];
+  const problem = (kind, name, value, allowed) => problems.push(words[kind].replace("{name}", name)
+    .replace("{value}", value.slice(0, 60)).replace("{allowed}", (allowed || []).join(", ")));
   const read = (name, value) => {
     const text = query.get(name);
     if (text === null) return value;
-    if (choices[name]) return choices[name].includes(text) ? text : value;
-    if (typeof defaults[name] === "boolean") return text === "true";
-    if (typeof defaults[name] === "number") return isNumber(text) ? Number(text) : value;
+    const refuse = (kind) => { problem(kind, name, text, choices[name]); return value; };
+    if (choices[name]) return choices[name].includes(text) ? text : refuse("choice");
+    if (typeof defaults[name] === "boolean") return ["true", "false"].includes(text) ? text === "true" : refuse("flag");
+    if (typeof defaults[name] === "number") return isNumber(text) ? Number(text) : refuse("number");
     return text;
   };
   const isNumber = (text) => text.trim() !== "" && Number.isFinite(Number(text));
   const lam = query.get("lam");
+  if (lam !== null && !isNumber(lam)) problem("number", "lam", lam);
   const wantedLam = lam !== null && isNumber(lam) ? Number(lam) : values[names.length];
-  return [...names.map((name, index) => read(name, values[index])), wantedLam];
+  for (const name of new Set(query.keys()))
+    if (!names.includes(name) && name !== "lam" && !name.startsWith("__")) problem("unknown", name, query.get(name));
+  const fields = names.map((name, index) => read(name, values[index]));
+  const note = document.createElement("p");
+  note.textContent = problems.join(" ");
+  const shown = problems.length ? '<div class="lab-status warning" role="status">' + note.outerHTML + "</div>" : "";
+  return [...fields, wantedLam, shown];
 """
+)
 
 _WRITE = f"""
   const query = new URLSearchParams();

@@ -42,6 +42,11 @@ class ConceptTexts:
         return self.key == settings.grid_key(concept, prompt)
 
     @property
+    def lambdas(self) -> frozenset[float]:
+        """The strengths that were written."""
+        return frozenset(row.lam for row in self.grid.rows)
+
+    @property
     def max_tokens(self) -> int:
         """Limit of new tokens per row."""
         return int(self.grid.provenance["sampling"]["max_new_tokens"])

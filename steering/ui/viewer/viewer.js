@@ -65,8 +65,9 @@ function paintChoice() {
   const between = Math.abs(row.lam - chosen) > 1e-6;
   find(".viewer").dataset.lam = chosen;
   find(".here").hidden = !between || !props.value.exact;
-  setText(find(".near p"), between ? "λ = " + format(chosen) + " lies between the strengths that were written: the nearest λ shown, "
-    + format(row.lam) + "." : "");
+  const where = chosen < low || chosen > high ? "outside" : "between";
+  setText(find(".near p"), between ? "λ = " + format(chosen) + " lies " + where + " the strengths that were written: the nearest λ "
+    + "shown, " + format(row.lam) + "." : "");
   [...strip.children].forEach((chip, index) => {
     chip.setAttribute("aria-checked", String(index === chosenIndex));
     chip.tabIndex = index === chosenIndex ? 0 : -1;
@@ -170,7 +171,7 @@ function paint() {
 }
 
 function choose(lam) {
-  chosen = Math.min(Math.max(lam, rows[0].lam), rows[rows.length - 1].lam);
+  chosen = lam;
   paintChoice();
 }
 
@@ -194,6 +195,8 @@ number.addEventListener("blur", () => paintChoice());
 number.addEventListener("input", () => {
   const typed = Number(number.value.replace("−", "-").replace(",", "."));
   if (number.value.trim() && Number.isFinite(typed)) choose(typed);
+  else if (!/^\s*[-−+.,]*\s*$/.test(number.value)) setText(find(".near p"), "“" + number.value + "” is not a number; λ stays "
+    + format(chosen) + ".");
 });
 number.addEventListener("keydown", (event) => {
   if (event.key === "Enter") number.blur();

@@ -15,7 +15,7 @@ from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.state.presets import PROMPTS
 from steering.ui.state.ready import check_writing
-from steering.ui.state.settings import DEFAULT, Settings, required_number
+from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings, required_number
 from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.steer import text
@@ -33,7 +33,9 @@ def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page, steering = events.page, Steering(events.workspace)
     for trigger in (page["generate"].click, page["prompt"].submit):
-        events.long_task(trigger, LONG_TASK, steering.steer, ["prompt"], ["viewer", "stale"], check=steering.check)
+        events.long_task(
+            trigger, LONG_TASK, steering.steer, ["prompt", "reach"], ["viewer", "stale"], check=steering.check
+        )
     lam_read = events.js(page["viewer"].apply, _READ_LAMBDA, outputs=["exact_lam"])
     exact = ["prompt", "exact_lam"]
     events.long_task(lam_read.then, LONG_TASK, steering.add_text, exact, ["viewer"], check=steering.check_text)
@@ -46,7 +48,7 @@ def connect(events: EventBinder) -> None:
         check=steering.check_budget,
     )
     events.stop(LONG_TASK)
-    events.notice(steering.notices, ["prompt"], ["stale", "viewer"])
+    events.notice(steering.notices, ["prompt", "reach"], ["stale", "viewer"])
     events.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=LONG_TASK.status)
     for name in (name for name in page if name.startswith("example_")):
         events.js(page[name].click, f"() => {page[name].value!r}", outputs=["prompt"])
@@ -88,26 +90,35 @@ class Steering:
         untouched = prompt.strip() in ("", *PROMPTS.values())
         return {"prompt": PROMPTS[concept]} if untouched and concept in PROMPTS else {}
 
-    def notices(self, session: Session, settings: Settings, prompt: str) -> Changes:
+    def notices(self, session: Session, settings: Settings, prompt: str, reach: object = LAMBDAS[-1]) -> Changes:
         """Mark texts that are out of date, and show the texts of another concept if it was chosen."""
-        if LONG_TASK.name in session.jobs:
-            return {}
+        strengths = session.record(Strengths)
+        strengths.read_reach(reach)
         concept, texts = session.draft(settings.concept).concept, session.record(PageTexts)
         written = texts.for_concept(concept)
         stale = written is not None and not written.current(settings, concept, prompt)
-        changes: Changes = {"stale": render.message(text.STALE_GRID if stale else "", "warning")}
+        running = LONG_TASK.name in session.jobs
+        words = text.STALE_GRID
+        if written is not None and running and written.phase != "running":
+            words = text.earlier_texts(written.grid.prompt)
+        changes: Changes = {"stale": render.message(words if stale else "", "warning")}
+        if running:
+            return changes
+        if written is not None and not stale and not set(strengths.grid(concept.name)) <= written.lambdas:
+            changes["stale"] = render.message(text.NEW_RANGE.format(reach=strengths.reach), "info")
         if written is None:
             ready = self.workspace.stored_vector(settings, concept) is not None
             words = text.first_run(settings.parent, settings.child, concept.name, len(concept.pairs))
-            lambdas = session.record(Strengths).grid(concept.name)
+            lambdas = strengths.grid(concept.name)
             changes["viewer"] = viewer.empty(labels(concept), text.FIRST_TEXTS if ready else words, lambdas)
         elif texts.shown != concept.name:
             changes["viewer"] = show(written, concept)
         texts.shown = concept.name if written else ""
         return changes
 
-    def check(self, session: Session, settings: Settings, prompt: str) -> None:
+    def check(self, session: Session, settings: Settings, prompt: str, reach: object = LAMBDAS[-1]) -> None:
         """Check what can be checked before anything long begins."""
+        session.record(Strengths).read_reach(reach)
         if not prompt.strip():
             raise SteeringError(text.EMPTY_PROMPT)
         check_writing(self.workspace, session, settings)
@@ -125,10 +136,15 @@ class Steering:
         check_budget(required_number(text.KL_LABEL, kl))
         check_writing(self.workspace, session, settings)
 
-    def steer(self, session: Session, job: Job, settings: Settings, prompt: str) -> Iterator[Changes]:
+    def steer(
+        self, session: Session, job: Job, settings: Settings, prompt: str, reach: object = LAMBDAS[-1]
+    ) -> Iterator[Changes]:
         """Compute the vector if it is missing, generate texts at every λ in one batch, then measure them."""
-        self.check(session, settings, prompt)
+        self.check(session, settings, prompt, reach)
         concept, texts = session.draft(settings.concept).concept, session.record(PageTexts)
+        earlier = texts.for_concept(concept)
+        if earlier is not None and not earlier.current(settings, concept, prompt):
+            yield {"stale": render.message(text.earlier_texts(earlier.grid.prompt), "warning")}
         vector, grids = yield from LONG_TASK.step(
             job, lambda progress: self._prepare(session, settings, concept, prompt, progress)
         )

@@ -5,8 +5,9 @@ import gradio as gr
 from steering.measure import KL_BUDGET
 from steering.ui import render
 from steering.ui.events.binder import Page
+from steering.ui.state.settings import LAMBDAS
 from steering.ui.tabs.steer import text
-from steering.ui.text import COPY_LINK, STOP
+from steering.ui.text import COPY_LINK, REACH, STOP
 from steering.ui.viewer import component as viewer
 
 
@@ -24,10 +25,14 @@ def build() -> Page:
         gr.HTML(f'<span class="lab-note">{text.EXAMPLES_LABEL}</span>', apply_default_css=False)
         for number, words in enumerate(text.EXAMPLES):
             page[f"example_{number}"] = gr.Button(words, size="sm", min_width=80)
+    page["address_note"] = gr.HTML(apply_default_css=False, elem_id="address-note", elem_classes="lab-message")
     page["status"] = gr.HTML(render.message(text.READY), apply_default_css=False, elem_id="status")
     page["stale"] = gr.HTML(apply_default_css=False, elem_id="stale")
     page["viewer"] = viewer.component()
     with gr.Row(elem_classes="lab-tools"):
+        page["reach"] = gr.Number(
+            LAMBDAS[-1], label=REACH, info=text.REACH_INFO, step=0.1, scale=0, min_width=210, elem_id="reach"
+        )
         page["kl_budget"] = gr.Number(
             KL_BUDGET,
             label=text.KL_LABEL,

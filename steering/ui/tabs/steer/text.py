@@ -18,11 +18,21 @@ LOADING = "Loading the models"
 PREPARING = "Getting the child ready to write"
 WRITING = "Writing at every λ"
 MEASURING = "Measuring perplexity and next-token probabilities"
+REACH_INFO = "Generate writes 13 texts from −λ to +λ"
+NEW_RANGE = "The range of λ changed. Press Generate to write texts up to ±{reach:g}."
 KL_LABEL = "KL budget (nats)"
 KL_INFO = "How far steering may change the child's next tokens: 95 % of them stay below it."
 SET_BY_KL = "Set λ by KL"
 FIRST_TEXTS = "Generate writes one text for every λ at once."
 STALE_GRID = "These texts were made with other settings. Press Generate to bring them up to date."
+
+
+def earlier_texts(prompt: str) -> str:
+    """Marks texts of an earlier run while new ones are being prepared."""
+    short = prompt if len(prompt) <= 60 else prompt[:59] + "…"
+    return (
+        f"These are still the earlier texts, for “{short}”. The new ones take their place as soon as they are written."
+    )
 
 
 def first_run(parent: str, child: str, concept: str, pairs: int) -> str:
