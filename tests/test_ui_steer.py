@@ -48,8 +48,8 @@ def test_every_row_has_words_and_a_shape() -> None:
     assert [row_data["word"] for row_data in data["rows"]] == [
         "identical to baseline",
         "baseline",
-        "healthy",
-        "falls apart",
+        "passes the checks",
+        "fails a check",
     ]
     assert len({row_data["mark"] for row_data in data["rows"]}) == 4
     assert data["labels"] == ["happy", "sad"]

@@ -21,12 +21,12 @@ def expression(
     """Measure how far texts lie along a concept's direction.
 
     A text's activations are averaged over its tokens and projected on the direction of the layers that tell the concept's
-    poles apart best; 0 is the middle between both poles of the vector's own pairs, and 1 the mean of the positive texts.
+    poles apart best. 0 is the mean of the vector's own texts of both poles, and 1 their standard deviation.
 
     Args:
         reader: the model that the vector was extracted from.
         vector: with the pairs that it was extracted from.
-        texts: to measure; an empty one counts as the middle.
+        texts: to measure; an empty one counts as the mean.
         progress: told how far the reading is.
 
     Returns:
@@ -43,9 +43,8 @@ def expression(
     poles = [side for pair in vector.pairs for side in pair]
     written = [text for text in texts if text.strip()]
     projected = _projections(reader, vector.directions[layers].double(), layers, [*poles, *written], progress)
-    positive, negative = projected[0 : len(poles) : 2].mean(dim=0), projected[1 : len(poles) : 2].mean(dim=0)
-    middle, half = (positive + negative) / 2, (positive - negative) / 2
-    measured = iter(((projected[len(poles) :] - middle) / half).mean(dim=-1).tolist())
+    spread, mean = torch.std_mean(projected[: len(poles)], dim=0)
+    measured = iter(((projected[len(poles) :] - mean) / spread).mean(dim=-1).tolist())
     return [next(measured) if text.strip() else 0.0 for text in texts]
 
 

@@ -12,10 +12,12 @@ from steering.ui.look import style
 from steering.ui.look.first_paint import FirstPaint, overlay
 from steering.ui.sidebar import address, cards
 from steering.ui.sidebar import layout as sidebar
+from steering.ui.state.gallery import opening
 from steering.ui.state.presets import PROMPTS
-from steering.ui.state.settings import CHILD, CONCEPT, PARENT
+from steering.ui.state.settings import CHILD, PARENT
 from steering.ui.state.workspace import Workspace
 from steering.ui.tabs import TABS
+from steering.ui.tabs.steer import gallery
 from steering.ui.viewer.texts import precomputed
 
 
@@ -57,16 +59,18 @@ class Lab(gr.Blocks):  # type: ignore[misc]
         return "blocks"
 
 
-def build_app(parent: str = PARENT, child: str = CHILD, concept: str = CONCEPT, *, models: Sequence[str] = ()) -> Lab:
+def build_app(
+    parent: str = PARENT, child: str = CHILD, concept: str | None = None, *, models: Sequence[str] = ()
+) -> Lab:
     """Build the app; `build_app().launch()` opens it, in a notebook too. No model is loaded yet.
 
     Args:
         parent: initial parent model: a bundled name, a Hub id, a folder, or a .gguf file.
         child: initial child model.
-        concept: name of the initial concept.
+        concept: name of the initial concept; None for the one whose texts are moved furthest.
         models: the only models that users may load; empty allows any model.
     """
-    workspace = Workspace(models)
+    workspace, concept = Workspace(models), concept or opening()
     demo = Lab(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
     with demo:
         page: Page = {}
@@ -78,6 +82,7 @@ def build_app(parent: str = PARENT, child: str = CHILD, concept: str = CONCEPT, 
                     page |= tab.build()
         demo.first_paint = overlay(concept)
         page["viewer"].value = precomputed(concept) or page["viewer"].value
+        page["gallery"].value = gallery.cards(concept)
         page["prompt"].value = PROMPTS.get(concept, page["prompt"].value)
         events = EventBinder(demo, page, workspace)
         events.js(demo.load, style.FIT_FIGURES)

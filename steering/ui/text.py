@@ -62,6 +62,7 @@ ADDRESS_PROBLEMS = {
     "choice": "The address has “{value}” for {name}, which is none of {allowed}; the default is used.",
     "flag": "The address has “{value}” for {name}, which is neither true nor false; the default is used.",
     "number": "The address has “{value}” for {name}, which is not a number; the default is used.",
+    "kept": "Before this page was loaded again, {name} was “{value}”, which is not here any more; the default is used.",
     "unknown": "The address has a setting {name} that this page does not know.",
 }
 LINK_SHOWN = "See the address bar"

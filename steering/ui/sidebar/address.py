@@ -1,10 +1,14 @@
 """The page's address: a link with the prompt, the settings and λ, which opens the page with them.
 
 Only values that differ from the defaults are written. What an address says and the page does not understand is named.
-Edited pairs are not part of the link; a session file holds them.
+Edited pairs are not part of the link; a session file holds them. The same text is kept in the tab of the browser, so that a
+reload brings back models, prompt, settings and λ; it goes when the tab is closed.
 """
 
 import json
+from functools import partial
+
+import gradio as gr
 
 from steering.ui import text
 from steering.ui.events.binder import EventBinder
@@ -24,7 +28,9 @@ def connect(events: EventBinder) -> None:
     inputs = [*ADDRESS_FIELDS, "wanted_lam"]
     code = f"(...values) => {{ {constants} {_READ} }}"
     events.js(events.demo.load, code, inputs, [*inputs, "address_note"])
-    events.js(events.page["copy_link"].click, f"(...values) => {{ {constants} {_WRITE} }}", ADDRESS_FIELDS)
+    events.js(events.page["copy_link"].click, f"(...values) => {{ {constants} {_QUERY} {_WRITE} }}", ADDRESS_FIELDS)
+    changed = partial(gr.on, [events.page[name].change for name in ADDRESS_FIELDS])
+    events.js(changed, f"(...values) => {{ {constants} {_QUERY} {_KEEP} }}", ADDRESS_FIELDS)
 
 
 _READ = (
@@ -32,8 +38,12 @@ _READ = (
   const words = {json.dumps(text.ADDRESS_PROBLEMS)};
 """
     + """
-  const query = new URLSearchParams(location.search), problems = [];
-  const problem = (kind, name, value, allowed) => problems.push(words[kind].replace("{name}", name)
+  const own = (query) => [...query.keys()].some((name) => !name.startsWith("__"));
+  let query = new URLSearchParams(location.search), problems = [], kept = "";
+  try { kept = sessionStorage.getItem("steering-lab") || ""; } catch { kept = ""; }
+  const reloaded = !own(query) && kept !== "";
+  if (reloaded) query = new URLSearchParams(kept);
+  const problem = (kind, name, value, allowed) => problems.push(words[reloaded ? "kept" : kind].replace("{name}", name)
     .replace("{value}", value.slice(0, 60)).replace("{allowed}", (allowed || []).join(", ")));
   const read = (name, value) => {
     const text = query.get(name);
@@ -58,13 +68,27 @@ _READ = (
 """
 )
 
-_WRITE = f"""
+_QUERY = """
   const query = new URLSearchParams();
-  names.forEach((name, index) => {{
+  names.forEach((name, index) => {
     const value = values[index];
     if (value !== null && String(value) !== String(defaults[name])) query.set(name, value);
-  }});
-  query.set("lam", Number(document.querySelector("#viewer .viewer").dataset.lam));
+  });
+  const lam = () => document.querySelector("#viewer .viewer")?.dataset.lam;
+"""
+
+_KEEP = """
+  const keep = () => {
+    if (lam() !== undefined) window.steeringLabQuery.set("lam", Number(lam()));
+    try { sessionStorage.setItem("steering-lab", window.steeringLabQuery); } catch { /* A browser that keeps nothing. */ }
+  };
+  if (!window.steeringLabQuery) window.addEventListener("pagehide", keep);
+  window.steeringLabQuery = query;
+  keep();
+"""
+
+_WRITE = f"""
+  query.set("lam", Number(lam()));
   const link = location.origin + location.pathname + "?" + query;
   history.replaceState(null, "", link);
   const button = document.querySelector("#copy-link"), label = {json.dumps(text.COPY_LINK)};

@@ -42,3 +42,11 @@ def use_file_vector(
     workspace.keep_file_vector(session, settings, concept, vector)
     session.vector_key = settings.vector_key(concept)
     return values
+
+
+def library_name(vector: SteeringVector) -> str:
+    """Name of the vector's file in the library; it is saved there if no file holds it."""
+    for entry in library.entries():
+        if entry.vector is not None and entry.vector.digest == vector.digest:
+            return entry.name
+    return library.keep(vector, vector.concept).name

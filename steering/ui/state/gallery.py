@@ -12,8 +12,8 @@ from importlib.resources import files
 FILE = "gallery.json"
 FOLDER = files("steering.ui.state") / "precomputed"
 
-FEWEST_HALVES = 0.5
-"""A concept is in the gallery where each of its two texts is moved by this much: 1 is half of the way between its poles."""
+SMALLEST_SHIFT = 0.5
+"""A concept is in the gallery where each of its two texts is moved by so many standard deviations of its pairs' texts."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Strongest:
 
     @property
     def strength(self) -> float:
-        """Distance between both texts."""
-        return self.shift_low + self.shift_high
+        """The smaller of both shifts: a slider is as strong as its weaker side."""
+        return min(self.shift_low, self.shift_high)
 
     @property
     def shown(self) -> bool:
         """Whether the gallery shows the concept."""
-        return min(self.shift_low, self.shift_high) >= FEWEST_HALVES
+        return self.strength >= SMALLEST_SHIFT
 
 
 @cache

@@ -14,7 +14,7 @@ from steering.evaluation import Gain, gain, task_parts
 from steering.models import LanguageModel, load_model
 from steering.steer import Sampling, assess, generate, grid_json, next_tokens
 from steering.storage import atomic
-from steering.tasks import Style, plain_prompt
+from steering.tasks import Style, plain_prompt, right_text
 from steering.ui.state import profiles
 from steering.ui.state.abilities import DATA, FOLDER, VECTOR
 from steering.ui.state.settings import CHILD, LAMBDAS, PARENT
@@ -28,9 +28,6 @@ ARMS = ("baseline", "carried", "own", "random", "few-shot")
 
 SHOWN = 8
 """Unseen questions that the page shows, the first ones of the test part."""
-
-_TOKENS = 8
-"""New tokens of a text: an answer of a few tokens, and the beginning of what follows."""
 
 _REACH = 1.5
 """Largest λ of the texts, in multiples of the chosen one, which is then one of their even steps."""
@@ -62,7 +59,9 @@ def ability(measured: Gain, child: LanguageModel) -> dict[str, Any]:
     lam = float(carried.chosen["lam"])
     lambdas = Strengths(reach=_REACH * lam).grid("") if lam > 0 else LAMBDAS
     prompt = plain_prompt(test, test.items[shown], Style(plain=True))
-    sampling = Sampling(max_new_tokens=_TOKENS, repetition_penalty=1.0)
+    # As long as the right answer: the task reads no further, and what a push makes of later lines is no answer.
+    answer = child.tokenizer(right_text(test, test.items[shown], Style(plain=True)), add_special_tokens=False)
+    sampling = Sampling(max_new_tokens=len(answer["input_ids"]), repetition_penalty=1.0)
     grid = generate(child, prompt, measured.vector, lambdas, sampling=sampling, settings=steering, plain=True)
     grid = assess(child, grid)
     moves = next_tokens(child, grid.prompt_token_ids, measured.vector, lambdas, settings=steering)

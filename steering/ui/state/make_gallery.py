@@ -1,7 +1,8 @@
 """Chooses the strongest texts of the precomputed grids, with the parent as their reader.
 
 `python -m steering.ui.state.make_gallery` reads the grids in the package and writes the choice beside them. A text counts only
-where it is not degenerate, and where its perplexity under the parent too is not far above the baseline's.
+where it and the baseline are long enough to be judged, where it is not degenerate, and where its perplexity under the parent
+is not far above the baseline's either.
 """
 
 import json
@@ -11,7 +12,7 @@ from pathlib import Path
 from steering.concepts import load_concept
 from steering.measure import expression
 from steering.models import LanguageModel, load_model
-from steering.steer import Grid, Row, improbable, perplexities
+from steering.steer import FEWEST_TOKENS, Grid, Row, improbable, perplexities
 from steering.storage import atomic
 from steering.ui.state.gallery import FILE, FOLDER, Strongest
 from steering.ui.state.presets import PROMPTS, preset
@@ -34,12 +35,15 @@ def choose(reader: LanguageModel, name: str, grid: Grid) -> Strongest:
     moved = {row.lam: shift - shifts[zero] for row, shift in zip(grid.rows, shifts, strict=True) if row.lam in fluent}
     low = min((lam for lam in moved if lam < 0), key=lambda lam: moved[lam], default=0.0)
     high = max((lam for lam in moved if lam > 0), key=lambda lam: moved[lam], default=0.0)
-    return Strongest(low, high, round(-moved.get(low, 0.0), 3), round(moved.get(high, 0.0), 3))
+    return Strongest(low, high, -round(moved.get(low, 0.0), 3), round(moved.get(high, 0.0), 3))
 
 
 def _fluent(reader: LanguageModel, rows: tuple[Row, ...], baseline: Row) -> set[float]:
     """The λ of the texts that read well under both models."""
-    healthy = [row for row in rows if row.text.strip() and (row is baseline or not row.health.degenerate)]
+    if len(baseline.token_ids) < FEWEST_TOKENS:
+        return set()
+    judged = [row for row in rows if len(row.token_ids) >= FEWEST_TOKENS]
+    healthy = [row for row in judged if row is baseline or not row.health.degenerate]
     start = reader.token_ids("")
     texts = [reader.token_ids(row.text)[len(start) :] for row in healthy]
     if not start:  # A tokenizer without a first token: nothing predicts the first one of a text.

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from steering.steer import DOMINANT, PERPLEXITY_RATIO, REPEATED, Grid, Move, Row, improbable
+from steering.steer import DOMINANT, FEWEST_TOKENS, PERPLEXITY_RATIO, REPEATED, Grid, Move, Row, improbable
 from steering.ui.state.settings import LAMBDAS
 
 _ASSETS = files("steering.ui.viewer")
@@ -20,13 +20,14 @@ WORDS = {
     "none": "not written yet",
     "writing": "being written",
     "baseline": "baseline",
-    "healthy": "healthy",
+    "healthy": "passes the checks",
+    "short": "too short to judge",
     "same": "identical to baseline",
-    "broken": "falls apart",
+    "broken": "fails a check",
 }
 """Names of the states of a text."""
 
-MARKS = {"none": "○", "writing": "…", "baseline": "◆", "healthy": "●", "same": "=", "broken": "▲"}
+MARKS = {"none": "○", "writing": "…", "baseline": "◆", "healthy": "●", "short": "·", "same": "=", "broken": "▲"}
 """Symbols of the states, so that they can be told apart without colour."""
 
 
@@ -66,6 +67,7 @@ def show(
     moves: Mapping[float, Sequence[Move]] | None = None,
     source: tuple[str, str] = ("", ""),
     choose: float | None = None,
+    lead: str = "",
 ) -> dict[str, Any]:
     """The viewer's data for a grid, finished or not.
 
@@ -77,6 +79,7 @@ def show(
         moves: by λ, the next tokens whose probability changed most.
         source: where the texts come from, in a few words; and the software that wrote them.
         choose: the λ to select; None leaves the slider unchanged.
+        lead: one sentence on what the texts show.
     """
     baseline = next((row for row in grid.rows if row.lam == 0), None)
     rows = [
@@ -90,7 +93,7 @@ def show(
         for row in sorted(grid.rows, key=lambda row: row.lam)
     ]
     data = {"labels": list(labels), "note": "", "rows": rows, "phase": phase, "source": list(source)}
-    return data | {"exact": phase == "done", "choose": choose}
+    return data | {"exact": phase == "done", "choose": choose, "lead": lead}
 
 
 def state(row: Row, phase: str) -> str:
@@ -101,7 +104,9 @@ def state(row: Row, phase: str) -> str:
         return "writing"
     if row.lam == 0:
         return "baseline"
-    return "same" if row.health.same_as_baseline else "healthy"
+    if row.health.same_as_baseline:
+        return "same"
+    return "healthy" if len(row.token_ids) >= FEWEST_TOKENS else "short"
 
 
 def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from steering.concepts import Concept, load_concept
 from steering.steer import Grid, Move
+from steering.ui.state.gallery import gallery
 from steering.ui.state.presets import preset
 from steering.ui.state.settings import DEFAULT, Settings
 from steering.ui.viewer import component as viewer
@@ -15,6 +16,13 @@ Moves = Mapping[float, Sequence[Move]]
 
 LIVE = "Live."
 """Source of texts that were generated in this session."""
+
+
+LEAD = (
+    "Both texts are by {child}, without any training: the baseline as it is, the other one pushed by λ, towards “{positive}” "
+    "above 0 and towards “{negative}” below."
+)
+"""What the texts of a concept show."""
 
 
 @dataclass
@@ -28,6 +36,7 @@ class ConceptTexts:
         source: where they come from, in words.
         versions: of the software that wrote them; "" if they were generated in this session.
         phase: see `viewer.show`.
+        lead: one sentence on what they show; "" for the usual one.
     """
 
     grid: Grid
@@ -36,6 +45,7 @@ class ConceptTexts:
     source: str = LIVE
     versions: str = ""
     phase: str = "done"
+    lead: str = ""
 
     def current(self, settings: Settings, concept: Concept, prompt: str) -> bool:
         """Whether the texts were generated with these settings, pairs and prompt."""
@@ -74,6 +84,11 @@ class PageTexts:
             )
         return self.written.get(concept.name)
 
+    def reopened(self, concept: Concept) -> ConceptTexts | None:
+        """The precomputed texts of a concept, in the place of those that were generated since; None if there are none."""
+        self.written.pop(concept.name, None)
+        return self.for_concept(concept)
+
 
 def show(written: ConceptTexts, concept: Concept, choose: float | None = None) -> dict[str, Any]:
     """The viewer's data for the texts of a concept; see `viewer.show` for `choose`."""
@@ -85,6 +100,7 @@ def show(written: ConceptTexts, concept: Concept, choose: float | None = None) -
         moves=written.moves,
         source=(written.source, written.versions),
         choose=choose,
+        lead=written.lead or lead(written.grid.child, concept),
     )
 
 
@@ -92,7 +108,12 @@ def precomputed(name: str) -> dict[str, Any] | None:
     """The viewer's data for the precomputed texts of a bundled concept; None if there are none."""
     concept = load_concept(name)
     written = PageTexts().for_concept(concept)
-    return show(written, concept) if written else None
+    return show(written, concept, gallery()[name].high or None) if written else None
+
+
+def lead(child: str, concept: Concept) -> str:
+    """One sentence on what the texts of a concept show."""
+    return LEAD.format(child=child, positive=concept.positive_label, negative=concept.negative_label)
 
 
 def labels(concept: Concept) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 const find = (selector) => element.querySelector(selector);
 const slider = find(".slider"), number = find(".number"), strip = find(".strip");
 const cards = { baseline: find(".card.baseline"), steered: find(".card.steered") };
-const LEGEND = [["◆", "baseline"], ["●", "healthy"], ["=", "identical to baseline"], ["▲", "falls apart"]];
+const LEGEND = [["◆", "baseline"], ["●", "passes the checks"], ["·", "too short to judge"],
+  ["=", "identical to baseline"], ["▲", "fails a check"]];
 const START = 0.3;
 
 let rows = [];
@@ -127,10 +128,10 @@ function paintStrip() {
   find(".viewer").style.setProperty("--count", rows.length);
 }
 
-// The usable window: the strengths around 0 whose texts do not fall apart.
+// The usable window: the strengths around 0 whose texts fail no check.
 function paintWindow() {
   const box = find(".window"), zero = rows.findIndex((row) => row.lam === 0);
-  const usable = (row) => row && ["healthy", "same", "baseline"].includes(row.state);
+  const usable = (row) => row && ["healthy", "short", "same", "baseline"].includes(row.state);
   box.hidden = props.value.phase !== "done" || zero < 0 || !usable(rows[zero]);
   if (box.hidden) return;
   let low = zero, high = zero;
@@ -164,6 +165,7 @@ function paint() {
   if (value.choose !== undefined && value.choose !== null && value.choose !== lastRequested) {
     chosen = lastRequested = value.choose;
   }
+  setText(find(".lead"), value.lead || "");
   paintStrip();
   paintWindow();
   paintLegend();

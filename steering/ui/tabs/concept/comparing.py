@@ -46,6 +46,7 @@ def connect(events: EventBinder) -> None:
             [f"design_{suffix}"],
             status=LONG_TASK.status,
             update_notices=True,
+            latest=True,
         )
     events.on(events.demo.load, design_cards, outputs=["design_a", "design_b"])
     events.long_task(

@@ -8,7 +8,6 @@ import gradio as gr
 
 from steering.errors import Progress, SteeringError, part_of
 from steering.evaluation import OWN_DESIGNS, Gain, gain, power_sentence, task_parts
-from steering.library import saved_vectors as library
 from steering.plots import plot_arms
 from steering.tasks import DESIGNS, Style, Task, plain_prompt
 from steering.ui.background.jobs import Job
@@ -19,7 +18,7 @@ from steering.ui.questions.form import Uploads, known_task
 from steering.ui.questions.prepare import without_counts
 from steering.ui.render import message, note
 from steering.ui.state import profiles
-from steering.ui.state.file_vectors import use_file_vector
+from steering.ui.state.file_vectors import library_name, use_file_vector
 from steering.ui.state.ready import check_models
 from steering.ui.state.settings import FIELDS, Settings, required_number
 from steering.ui.state.strengths import Strengths
@@ -27,7 +26,6 @@ from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.concept import render, text
 from steering.ui.viewer import component as viewer
 from steering.ui.viewer.texts import PageTexts, labels, show
-from steering.vectors import SteeringVector
 
 LONG_TASK = LongTask("gain", ("gain_run",), "gain_stop", "gain_status")
 
@@ -159,7 +157,7 @@ class Gaining:
             "chat": False,
             "system": "",
         }
-        file = _library_name(vector)
+        file = library_name(vector)
         values = use_file_vector(
             self.workspace, session, {**dict(zip(FIELDS, fields, strict=True)), **chosen}, vector, file
         )
@@ -187,14 +185,6 @@ def _known_design(design: object) -> str:
     if name not in DESIGNS:
         raise SteeringError(text.UNKNOWN_TASK_DESIGN.format(name=name))
     return name
-
-
-def _library_name(vector: SteeringVector) -> str:
-    """Name of the vector's file in the library; it is saved there if no file holds it."""
-    for entry in library.entries():
-        if entry.vector is not None and entry.vector.digest == vector.digest:
-            return entry.name
-    return library.keep(vector, vector.concept).name
 
 
 def _key(settings: Settings, source: object, design: object, limit: object) -> tuple[object, ...]:

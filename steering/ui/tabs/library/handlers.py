@@ -58,6 +58,7 @@ def connect(events: EventBinder) -> None:
         ["lib_chosen", "lib_other"],
         COMPARISON_OUTPUTS,
         status=LONG_TASK.status,
+        latest=True,
     )
     saved = (*_TABLE_OUTPUTS, "lib_name")
     light: dict[str, Any] = {"light": vectors.has_child, "check": vectors.check_models}

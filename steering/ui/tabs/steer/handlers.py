@@ -18,7 +18,7 @@ from steering.ui.state.ready import check_writing
 from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings, required_number
 from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
-from steering.ui.tabs.steer import text
+from steering.ui.tabs.steer import gallery, text
 from steering.ui.viewer import component as viewer
 from steering.ui.viewer.texts import ConceptTexts, Moves, PageTexts, labels, show
 from steering.vectors import SteeringVector
@@ -48,8 +48,11 @@ def connect(events: EventBinder) -> None:
         check=steering.check_budget,
     )
     events.stop(LONG_TASK)
+    gallery.connect(events)
     events.notice(steering.notices, ["prompt", "reach"], ["stale", "viewer"])
-    events.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=LONG_TASK.status)
+    events.on(
+        page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=LONG_TASK.status, latest=True
+    )
     for name in (name for name in page if name.startswith("example_")):
         events.js(page[name].click, f"() => {page[name].value!r}", outputs=["prompt"])
     events.js(page["wanted_lam"].change, _SELECT_LAMBDA, ["wanted_lam"])
@@ -149,11 +152,13 @@ class Steering:
             job, lambda progress: self._prepare(session, settings, concept, prompt, progress)
         )
         yield {"stale": ""}
+        child = self.workspace.loaded_model(settings.child)
+        base = text.BASE_MODEL.format(child=settings.child) if child and not child.has_chat_template else ""
         written: ConceptTexts | None = None
         started = time.monotonic()
         try:
             for grid in throttled(grids, job):
-                written = ConceptTexts(grid, settings.grid_key(concept, prompt), phase="running")
+                written = ConceptTexts(grid, settings.grid_key(concept, prompt), phase="running", lead=base)
                 texts.written[concept.name], texts.shown = written, concept.name
                 share = max(len(row.token_ids) for row in grid.rows) / written.max_tokens
                 report = ProgressReport(text.WRITING, share, time.monotonic() - started)

@@ -5,8 +5,8 @@ import gradio as gr
 from steering.measure import KL_BUDGET
 from steering.ui import render
 from steering.ui.events.binder import Page
-from steering.ui.state.settings import LAMBDAS
-from steering.ui.tabs.steer import text
+from steering.ui.state.settings import CONCEPT, LAMBDAS
+from steering.ui.tabs.steer import gallery, text
 from steering.ui.text import COPY_LINK, REACH, STOP
 from steering.ui.viewer import component as viewer
 
@@ -14,6 +14,7 @@ from steering.ui.viewer import component as viewer
 def build() -> Page:
     """Create the components of the tab."""
     page: Page = {}
+    page["gallery"] = gallery.component(CONCEPT)
     with gr.Row(equal_height=True, elem_classes="lab-ask"):
         page["prompt"] = gr.Textbox(
             text.FIRST_PROMPT, label=text.PROMPT, lines=2, max_lines=8, scale=6, min_width=220, elem_id="prompt"
@@ -29,6 +30,7 @@ def build() -> Page:
     page["status"] = gr.HTML(render.message(text.READY), apply_default_css=False, elem_id="status")
     page["stale"] = gr.HTML(apply_default_css=False, elem_id="stale")
     page["viewer"] = viewer.component()
+    page["ability"] = gr.HTML(apply_default_css=False, elem_id="ability", elem_classes="lab-hide-empty")
     with gr.Row(elem_classes="lab-tools"):
         page["reach"] = gr.Number(
             LAMBDAS[-1], label=REACH, info=text.REACH_INFO, step=0.1, scale=0, min_width=210, elem_id="reach"
