@@ -56,6 +56,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "grid",
         "grid_json",
         "next_tokens",
+        "token_shifts",
         "conversation",
     ),
     "measure": (

@@ -40,7 +40,11 @@ def test_the_page_opens_with_the_strongest_concept_and_shows_no_weak_one() -> No
     assert min(strengths) >= SMALLEST_SHIFT
     ids = [example["id"] for example in cards.cards("")["examples"]]
     assert ids == [cards.ABILITY, *(name for name, each in gallery().items() if each.shown)]
-    values = {part.elem_id: part.value for part in build_app().blocks.values() if getattr(part, "elem_id", None)}
+    values = {
+        part.elem_id: getattr(part, "value", None)
+        for part in build_app().blocks.values()
+        if getattr(part, "elem_id", None)
+    }
     assert values["concept"] == opening() == ids[1]
     assert values["gallery"]["chosen"] == opening()
     assert values["viewer"]["choose"] == gallery()[opening()].high

@@ -28,6 +28,7 @@ from steering.steer.settings import (
     SteeringSettings,
     check_strengths,
 )
+from steering.steer.token_shifts import TokenShift, token_shifts
 
 __all__ = [
     "DEFAULT_SETTINGS",
@@ -48,6 +49,7 @@ __all__ = [
     "Row",
     "Sampling",
     "SteeringSettings",
+    "TokenShift",
     "Turn",
     "applied",
     "assess",
@@ -66,5 +68,6 @@ __all__ = [
     "repeated",
     "steer",
     "stream",
+    "token_shifts",
     "written_text",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from steering.steer import DOMINANT, FEWEST_TOKENS, PERPLEXITY_RATIO, REPEATED, Grid, Move, Row, improbable
+from steering.steer import DOMINANT, FEWEST_TOKENS, PERPLEXITY_RATIO, REPEATED, Grid, Move, Row, TokenShift, improbable
 from steering.ui.state.settings import LAMBDAS
 
 _ASSETS = files("steering.ui.viewer")
@@ -68,6 +68,7 @@ def show(
     source: tuple[str, str] = ("", ""),
     choose: float | None = None,
     lead: str = "",
+    shifts: Mapping[float, Sequence[TokenShift]] | None = None,
 ) -> dict[str, Any]:
     """The viewer's data for a grid, finished or not.
 
@@ -80,6 +81,7 @@ def show(
         source: where the texts come from, in a few words; and the software that wrote them.
         choose: the λ to select; None leaves the slider unchanged.
         lead: one sentence on what the texts show.
+        shifts: by λ, how far it changed the probability of every token of its text.
     """
     baseline = next((row for row in grid.rows if row.lam == 0), None)
     rows = [
@@ -88,6 +90,7 @@ def show(
             "text": row.text,
             **_state_fields(state(row, phase)),
             "badges": badges(row, baseline, max_tokens, phase),
+            "tokens": [[each.piece, each.before, each.after] for each in (shifts or {}).get(row.lam, ())],
             "moves": [asdict(move) for move in (moves or {}).get(row.lam, ())],
         }
         for row in sorted(grid.rows, key=lambda row: row.lam)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steering.concepts import Concept, load_concept
-from steering.steer import Grid, Move
+from steering.steer import Grid, Move, TokenShift
 from steering.ui.state.gallery import gallery
 from steering.ui.state.presets import preset
 from steering.ui.state.settings import DEFAULT, Settings
@@ -13,6 +13,9 @@ from steering.ui.viewer import component as viewer
 
 Moves = Mapping[float, Sequence[Move]]
 """By λ, the next tokens whose probability changed most."""
+
+Shifts = Mapping[float, Sequence[TokenShift]]
+"""By λ, how far it changed the probability of every token of its text."""
 
 LIVE = "Live."
 """Source of texts that were generated in this session."""
@@ -37,6 +40,7 @@ class ConceptTexts:
         versions: of the software that wrote them; "" if they were generated in this session.
         phase: see `viewer.show`.
         lead: one sentence on what they show; "" for the usual one.
+        shifts: by λ, how far it changed the probability of every token.
     """
 
     grid: Grid
@@ -46,6 +50,7 @@ class ConceptTexts:
     versions: str = ""
     phase: str = "done"
     lead: str = ""
+    shifts: Shifts = field(default_factory=dict)
 
     def current(self, settings: Settings, concept: Concept, prompt: str) -> bool:
         """Whether the texts were generated with these settings, pairs and prompt."""
@@ -80,7 +85,7 @@ class PageTexts:
         if concept.name not in self.written and bundled is not None:
             key = replace(DEFAULT, concept=concept.name).grid_key(load_concept(concept.name), bundled.grid.prompt)
             self.written[concept.name] = ConceptTexts(
-                bundled.grid, key, bundled.moves, bundled.source, bundled.versions
+                bundled.grid, key, bundled.moves, bundled.source, bundled.versions, shifts=bundled.shifts
             )
         return self.written.get(concept.name)
 
@@ -100,6 +105,7 @@ def show(written: ConceptTexts, concept: Concept, choose: float | None = None) -
         moves=written.moves,
         source=(written.source, written.versions),
         choose=choose,
+        shifts=written.shifts,
         lead=written.lead or lead(written.grid.child, concept),
     )
 

@@ -26,6 +26,27 @@ function commonStart(first, second) {
   return length;
 }
 
+const percent = (share) => (share < 0.1 ? (100 * share).toFixed(1) : Math.round(100 * share)) + " %";
+const coloured = (row) => find(".colour").checked && row.lam !== 0 && (row.tokens || []).length > 0
+  && row.tokens.map(([piece]) => piece).join("") === row.text;
+
+// One element a token, tinted by the logarithm of how many times λ multiplied its probability.
+function tokenSpans(row, shared) {
+  let place = row.text.trimStart().length - row.text.length;
+  return row.tokens.map(([piece, before, after]) => {
+    const span = document.createElement("span"), times = Math.log2((after + 1e-4) / (before + 1e-4));
+    span.textContent = place < 0 ? piece.trimStart() : piece;
+    place += piece.length;
+    if (place <= shared) span.className = "shared";
+    if (Math.abs(times) >= 1) {
+      span.className += times > 0 ? " likelier" : " rarer";
+      span.style.setProperty("--tint", Math.min(12 + 6 * Math.abs(times), 45) + "%");
+    }
+    span.title = "“" + piece.trim() + "”: " + percent(before) + " without λ, " + percent(after) + " with it";
+    return span;
+  });
+}
+
 function paintCard(card, row, note, shared) {
   const body = card.querySelector(".text");
   const written = row && row.text;
@@ -35,10 +56,12 @@ function paintCard(card, row, note, shared) {
   } else {
     const before = document.createElement("span");
     before.className = "shared";
-    before.textContent = row.text.slice(0, shared);
+    const words = row.text.trimStart();
+    before.textContent = words.slice(0, shared);
     const after = document.createElement("span");
-    after.textContent = row.text.slice(shared);
-    body.replaceChildren(...(shared ? [before, after] : [after]));
+    after.textContent = words.slice(shared);
+    const tokens = coloured(row) ? tokenSpans(row, shared) : [];
+    body.replaceChildren(...(tokens.length ? tokens : shared ? [before, after] : [after]));
   }
   const badges = card.querySelector(".badges");
   badges.replaceChildren(...(row ? row.badges : []).map((badge) => {
@@ -77,7 +100,8 @@ function paintChoice() {
   const { note } = props.value;
   paintCard(cards.baseline, zero, note, 0);
   paintCard(cards.steered, row, note && "The same prompt, steered by λ = " + format(row.lam) + ", appears here.",
-    zero && row !== zero && row.text ? commonStart(row.text, zero.text) : 0);
+    zero && row !== zero && row.text ? commonStart(row.text.trimStart(), zero.text.trimStart()) : 0);
+  find(".colours").hidden = !rows.some((each) => (each.tokens || []).length);
   paintMoves(row);
 }
 
@@ -207,6 +231,7 @@ number.addEventListener("keydown", (event) => {
     number.value = format(chosen);
   }
 });
+find(".colour").addEventListener("change", () => paintChoice());
 find(".zero").addEventListener("click", () => choose(0));
 find(".here").addEventListener("click", () => trigger("apply"));
 watch("value", paint);

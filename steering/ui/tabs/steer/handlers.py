@@ -8,7 +8,7 @@ from typing import Any
 from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, part_of
 from steering.measure import Strength, check_budget, strength_at
-from steering.steer import Grid, assess, generate, next_tokens, stream
+from steering.steer import Grid, assess, generate, next_tokens, stream, token_shifts
 from steering.ui import render
 from steering.ui.background.jobs import Job, ProgressReport, Stopped, throttled
 from steering.ui.events.binder import EventBinder
@@ -20,7 +20,7 @@ from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.steer import gallery, text
 from steering.ui.viewer import component as viewer
-from steering.ui.viewer.texts import ConceptTexts, Moves, PageTexts, labels, show
+from steering.ui.viewer.texts import ConceptTexts, Moves, PageTexts, Shifts, labels, show
 from steering.vectors import SteeringVector
 
 LONG_TASK = LongTask("steer", ("generate", "set_by_kl"), "stop", "status")
@@ -243,17 +243,19 @@ class Steering:
             Progress of the work.
         """
 
-        def work(progress: Progress) -> tuple[Grid, Moves]:
+        def work(progress: Progress) -> tuple[Grid, Moves, Shifts]:
             child = self.workspace.models(settings)[1]
             progress(text.MEASURING, 1.0)
             measured, lambdas = assess(child, grid), [row.lam for row in grid.rows]
             token_moves = next_tokens(child, grid.prompt_token_ids, vector, lambdas, settings=settings.steering)
-            return measured, dict(zip(lambdas, token_moves, strict=True))
+            progress(text.COLOURING, 1.0)
+            shifts = token_shifts(child, grid, vector, settings.steering)
+            return measured, dict(zip(lambdas, token_moves, strict=True)), dict(zip(lambdas, shifts, strict=True))
 
-        measured, moves = yield from LONG_TASK.step(job, work)
+        measured, moves, shifts = yield from LONG_TASK.step(job, work)
         measured_rows = {row.lam: row for row in measured.rows}
         written.grid = replace(written.grid, rows=tuple(measured_rows.get(row.lam, row) for row in written.grid.rows))
-        written.moves = {**written.moves, **moves}
+        written.moves, written.shifts = {**written.moves, **moves}, {**written.shifts, **shifts}
 
 
 def _generation(settings: Settings) -> dict[str, Any]:

@@ -22,15 +22,15 @@ def build() -> Page:
         with gr.Column(scale=1, min_width=130):
             page["generate"] = gr.Button(text.GENERATE, variant="primary", elem_id="generate")
             page["stop"] = gr.Button(STOP, interactive=False, elem_id="stop")
-    with gr.Row(elem_classes="lab-examples"):
-        gr.HTML(f'<span class="lab-note">{text.EXAMPLES_LABEL}</span>', apply_default_css=False)
-        for number, words in enumerate(text.EXAMPLES):
-            page[f"example_{number}"] = gr.Button(words, size="sm", min_width=80)
     page["address_note"] = gr.HTML(apply_default_css=False, elem_id="address-note", elem_classes="lab-message")
     page["status"] = gr.HTML(render.message(text.READY), apply_default_css=False, elem_id="status")
     page["stale"] = gr.HTML(apply_default_css=False, elem_id="stale")
     page["viewer"] = viewer.component()
     page["ability"] = gr.HTML(apply_default_css=False, elem_id="ability", elem_classes="lab-hide-empty")
+    with gr.Row(elem_classes="lab-examples"):
+        gr.HTML(f'<span class="lab-note">{text.EXAMPLES_LABEL}</span>', apply_default_css=False)
+        for number, words in enumerate(text.EXAMPLES):
+            page[f"example_{number}"] = gr.Button(words, size="sm", min_width=80)
     with gr.Row(elem_classes="lab-tools"):
         page["reach"] = gr.Number(
             LAMBDAS[-1], label=REACH, info=text.REACH_INFO, step=0.1, scale=0, min_width=210, elem_id="reach"
