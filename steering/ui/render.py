@@ -114,7 +114,8 @@ def rows_as_table(headings: Sequence[str], rows: Sequence[Sequence[str]], tones:
 
 
 def _state(kind: str, symbol: str, words: str) -> str:
-    return f'<div class="lab-card state {kind}"><p><b>{symbol} Vector {kind}</b></p><p>{words}</p></div>'
+    state = text.NOT_MADE if kind == "missing" else kind
+    return f'<div class="lab-card state {kind}"><p><b>{symbol} Vector {state}</b></p><p>{words}</p></div>'
 
 
 def _model(role: str, name: str, shape: Shape | None) -> str:

@@ -60,6 +60,7 @@ COPY_LINK = "Copy link"
 LINK_COPIED = "Link copied"
 ADDRESS_PROBLEMS = {
     "choice": "The address has “{value}” for {name}, which is none of {allowed}; the default is used.",
+    "range": "The address has “{value}” for {name}, which is outside {allowed}; the default is used.",
     "flag": "The address has “{value}” for {name}, which is neither true nor false; the default is used.",
     "number": "The address has “{value}” for {name}, which is not a number; the default is used.",
     "kept": "Before this page was loaded again, {name} was “{value}”, which is not here any more; the default is used.",
@@ -75,6 +76,7 @@ STOPPED = "Stopped. Nothing is running, and what was written so far stays."
 CLOSED = "This page was closed, so nothing is done for it any more. Load it again to go on."
 UNEXPECTED = "Something unexpected happened. The log of the program has the details."
 
+NOT_MADE = "not made yet"
 MODIFIED = "modified"
 JOINED = "Joined of parts that were carried from {parents}; each part has its own transfer report."
 FROM_FILE = "Read from a file; with another method, or other models or pairs, Generate makes it anew from its pairs."

@@ -182,9 +182,15 @@ def test_markup_from_a_model_stays_text(browser: Browser) -> None:
 def test_what_an_address_says_and_is_not_understood_is_named(visitor: BrowserContext, home: str) -> None:
     page = visitor.new_page()
     watch = Watch(page, home)
-    page.goto(f"{home}?lam=much&colour=red&chat=maybe&seed={quote(EVIL)}&__theme=light")
+    page.goto(f"{home}?lam=much&temperature=99&colour=red&chat=maybe&seed={quote(EVIL)}&__theme=light")
     note = page.locator("#address-note")
-    for words in ("“much” for lam", "a setting colour", "“maybe” for chat", f"“{EVIL}” for seed"):
+    for words in (
+        "“much” for lam",
+        "“99” for temperature, which is outside 0 to 2",
+        "a setting colour",
+        "“maybe” for chat",
+        f"“{EVIL}” for seed",
+    ):
         expect(note).to_contain_text(words)
     assert page.evaluate("window.hacked") is None
     watch.check()

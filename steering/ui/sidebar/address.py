@@ -23,8 +23,13 @@ def connect(events: EventBinder) -> None:
     """Read the address when the page opens, and write it when the user presses “Copy link”."""
     defaults = {name: events.page[name].value for name in ADDRESS_FIELDS}
     choices = {name: menu_values(events.page[name]) for name in ADDRESS_FIELDS}
-    data = json.dumps({"names": ADDRESS_FIELDS, "defaults": defaults, "choices": choices}, ensure_ascii=False)
-    constants = f"const {{ names, defaults, choices }} = {data};"
+    ranges = {
+        name: [part.minimum, part.maximum]
+        for name in ADDRESS_FIELDS
+        if isinstance(part := events.page[name], gr.Slider)
+    }
+    data = {"names": ADDRESS_FIELDS, "defaults": defaults, "choices": choices, "ranges": ranges}
+    constants = f"const {{ names, defaults, choices, ranges }} = {json.dumps(data, ensure_ascii=False)};"
     inputs = [*ADDRESS_FIELDS, "wanted_lam"]
     code = f"(...values) => {{ {constants} {_READ} }}"
     events.js(events.demo.load, code, inputs, [*inputs, "address_note"])
@@ -51,6 +56,12 @@ _READ = (
     const refuse = (kind) => { problem(kind, name, text, choices[name]); return value; };
     if (choices[name]) return choices[name].includes(text) ? text : refuse("choice");
     if (typeof defaults[name] === "boolean") return ["true", "false"].includes(text) ? text === "true" : refuse("flag");
+    if (ranges[name] && isNumber(text)) {
+      const [low, high] = ranges[name];
+      if (Number(text) >= low && Number(text) <= high) return Number(text);
+      problem("range", name, text, [low + " to " + high]);
+      return value;
+    }
     if (typeof defaults[name] === "number") return isNumber(text) ? Number(text) : refuse("number");
     return text;
   };
