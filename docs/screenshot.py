@@ -59,11 +59,11 @@ def ability(page: Page) -> None:
 
 def chat(page: Page) -> None:
     """Two turns of a conversation, side by side."""
-    page.locator("#gallery .card").nth(1).click()
+    if not page.locator("#chat-log article").count():
+        page.locator("#gallery .card").nth(1).click()
     tab(page, "Chat")
     if not page.locator("#chat-log article").count():
-        page.fill("#chat-lam input", "0.4")
-        for words in ("Hello, who are you?", "What are you going to do this weekend?"):
+        for words in ("Hello, who are you?", "Can you come to my party tonight?"):
             page.fill("#chat-message textarea", words)
             page.click("#chat-send")
             page.locator("#chat-log .user", has_text=words).wait_for(timeout=PATIENT)

@@ -112,7 +112,7 @@ def test_generate_makes_the_vector_and_then_writes_at_every_strength(
 ) -> None:
     values = fields(*folders)
     settings = Settings.read(*values)
-    assert "Vector missing" in update_cards(steering.workspace, session, settings)["vector"]
+    assert "Vector not made yet" in update_cards(steering.workspace, session, settings)["vector"]
     all_changes = steer(steering, session, *values)
     data = last(all_changes, "viewer")
     assert data["phase"] == "done"

@@ -83,6 +83,7 @@ def build_app(
         demo.first_paint = overlay(concept)
         page["viewer"].value = precomputed(concept) or page["viewer"].value
         page["gallery"].value = gallery.cards(concept)
+        page["chat_lam"].value = strongest.high if (strongest := gallery.strongest(concept)) else page["chat_lam"].value
         page["prompt"].value = PROMPTS.get(concept, page["prompt"].value)
         events = EventBinder(demo, page, workspace)
         events.js(demo.load, style.FIT_FIGURES)

@@ -124,7 +124,7 @@ def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[
     Returns:
         For each badge its words, its tone ("good", "bad" or "plain") and its title.
     """
-    health = row.health
+    health, judged = row.health, len(row.token_ids) >= FEWEST_TOKENS
     result = []
     if health.degenerate:
         result.append(_badge(f"{MARKS['broken']} {WORDS['broken']}", "bad", degeneration_reasons(row, baseline)))
@@ -132,6 +132,7 @@ def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[
         result.append(_badge(f"{MARKS['same']} {WORDS['same']}", "plain", "The same tokens as at λ = 0."))
     if health.perplexity is not None:
         tone = "bad" if improbable(health.perplexity, baseline.health.perplexity if baseline else None) else "good"
+        tone = tone if judged else "plain"
         result.append(
             _badge(
                 f"perplexity {_format_number(health.perplexity)}",
@@ -140,7 +141,7 @@ def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[
             )
         )
     if row.token_ids:
-        tone = "bad" if health.repeated > REPEATED else "good"
+        tone = ("bad" if health.repeated > REPEATED else "good") if judged else "plain"
         result.append(
             _badge(f"repeats {100 * health.repeated:.0f} %", tone, "Share of 3-token runs that occurred before.")
         )

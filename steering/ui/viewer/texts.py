@@ -114,7 +114,7 @@ def precomputed(name: str) -> dict[str, Any] | None:
     """The viewer's data for the precomputed texts of a bundled concept; None if there are none."""
     concept = load_concept(name)
     written = PageTexts().for_concept(concept)
-    return show(written, concept, gallery()[name].high or None) if written else None
+    return show(written, concept, (gallery()[name].high or None) if name in gallery() else None) if written else None
 
 
 def lead(child: str, concept: Concept) -> str:

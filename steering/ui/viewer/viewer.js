@@ -190,6 +190,8 @@ function paint() {
     chosen = lastRequested = value.choose;
   }
   setText(find(".lead"), value.lead || "");
+  find(".viewer").dataset.short = String(rows.every((row) => row.text.length < 40) && rows.some((row) => row.text));
+  strip.classList.toggle("long", rows.some((row) => format(row.lam).length > 4));
   paintStrip();
   paintWindow();
   paintLegend();

@@ -16,7 +16,7 @@ from steering.ui.events.long_tasks import Changes
 from steering.ui.state import profiles
 from steering.ui.state.abilities import Ability, bundled_ability
 from steering.ui.state.file_vectors import library_name, use_file_vector
-from steering.ui.state.gallery import gallery
+from steering.ui.state.gallery import Strongest, gallery
 from steering.ui.state.presets import PROMPTS, preset
 from steering.ui.state.settings import FIELDS, FILE_PREFIX, Settings
 from steering.ui.state.strengths import Strengths
@@ -33,7 +33,7 @@ ABILITY = "ability:"
 _LONGEST = 90
 """Characters of a text on a card."""
 
-_OUTPUTS = ("prompt", "reach", "viewer", "stale", "status", "gallery", "ability")
+_OUTPUTS = ("prompt", "reach", "viewer", "stale", "status", "gallery", "ability", "chat_lam")
 
 
 @dataclass
@@ -63,14 +63,20 @@ def component(concept: str) -> gr.HTML:
     )
 
 
+def strongest(concept: str) -> Strongest | None:
+    """The strongest texts of a concept; None where it is not bundled, or none of its texts can be judged."""
+    found = gallery().get(concept)
+    return found if found is not None and found.high else None
+
+
 def cards(chosen: str) -> dict[str, Any]:
     """The data of the cards: the ability, then the concepts whose texts were moved far enough, the strongest first."""
     ability = bundled_ability()
     examples = [_ability_card(ability)] if ability else []
-    for name, strongest in gallery().items():
+    for name, moved in gallery().items():
         found, concept = preset(name), load_concept(name)
-        if found is not None and strongest.shown:
-            low, high = (_line(found.grid, lam) for lam in (strongest.low, strongest.high))
+        if found is not None and moved.shown:
+            low, high = (_line(found.grid, lam) for lam in (moved.low, moved.high))
             poles = [f"{concept.negative_label}:", f"{concept.positive_label}:"]
             examples.append({"id": name, "name": name, "kind": "", "low": low, "high": high, "labels": poles})
     return {"title": text.GALLERY, "examples": examples, "chosen": chosen}
@@ -104,10 +110,10 @@ def open_example(
     Raises:
         SteeringError: there is no such example.
     """
-    ability, strongest = bundled_ability(), gallery().get(name)
+    ability, moved = bundled_ability(), gallery().get(name)
     if name == ABILITY and ability is not None:
         return _open_ability(workspace, session, ability, {**fields, **defaults})
-    if strongest is None:
+    if moved is None:
         raise SteeringError(text.NO_EXAMPLE.format(name=name[:60]))
     concept, texts = session.draft(name).concept, session.record(PageTexts)
     written = texts.reopened(load_concept(name))
@@ -118,7 +124,8 @@ def open_example(
         "concept": gr.update(choices=session.concepts, value=name),
         "prompt": PROMPTS[name],
         "reach": max(written.lambdas) if written else gr.skip(),
-        "viewer": show(written, concept, strongest.high) if written else gr.skip(),
+        "chat_lam": moved.high,
+        "viewer": show(written, concept, moved.high) if written else gr.skip(),
     }
 
 
