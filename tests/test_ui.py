@@ -15,6 +15,7 @@ from pages import fields
 from steering.concepts.files import load_concept
 from steering.errors import Progress, SteeringError
 from steering.steer.decoding import Sampling
+from steering.transfer import LAYER_MAPS, WIDTH_MAPS
 from steering.ui import build_app, render, text
 from steering.ui.background import worker as worker
 from steering.ui.background.jobs import Job, ProgressReport, Stopped, throttled, work_with_progress
@@ -49,6 +50,8 @@ def test_relation_says_how_models_are_joined() -> None:
     assert "18 layers of width 640" in card
     assert "30 layers of width 576" in card
     assert "ridge" in card
+    assert set(LAYER_MAPS) == set(text.LAYER_WORDS)
+    assert set(WIDTH_MAPS) == set(text.WIDTH_WORDS)
     assert "known once it is loaded" in render.relation(Settings.read(*fields()), None, None)
     assert "used as it is" in render.relation(Settings.read(*fields(child="a")), None, None)
 

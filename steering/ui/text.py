@@ -15,6 +15,21 @@ DIRECTION = "Direction"
 DIRECTION_INFO = "How a layer's direction is found from the pairs; gradient trains for minutes"
 LAYER_MAP = "Layer map"
 LAYER_MAP_INFO = "Which parent layer feeds which child layer; 12-to-14 joins one pair of layers"
+LAYER_WORDS = {
+    "relative": "Each child layer gets the direction of the parent layer at the same share of depth",
+    "index": "Each child layer gets the direction of the parent layer with the same number",
+    "best": "Each child layer gets the direction of the parent layer that resembles it most",
+}
+ONE_PAIR = "One child layer gets the direction of one parent layer"
+WIDTH_WORDS = {
+    "ridge": "it is fitted to the child by regression on texts that both read",
+    "procrustes": "it is turned into the child's space, lengths and angles kept",
+    "canonical": "it is fitted to the child by what both models share",
+    "anchors": "it is fitted to the child by how near it lies to texts that both read",
+    "autoencoder": "it is fitted to the child by a small network",
+    "truncate": "it is cut or padded to the child's width, a control",
+    "none": "it must have the child's width already",
+}
 LAYER_PAIR = "{parent} → {child}"
 UNKNOWN_LAYER_MAP = "Layer map “{layers}” is not known. Choose one from the menu, or name one pair of layers: 12-to-14."
 WIDTH_MAP = "Width map"

@@ -7,6 +7,8 @@ from playwright.sync_api import expect
 
 from browser.visits import pictures, tab, text_of
 from steering.ui import text
+from steering.ui.state.gallery import opening
+from steering.ui.state.presets import PROMPTS
 from steering.ui.tabs import concept, steer
 from steering.ui.tabs.steer import text as words
 from steering.ui.viewer.texts import LIVE
@@ -110,7 +112,7 @@ def test_a_changed_prompt_marks_the_texts_stale_and_keeps_them(steered: dict[str
     page.fill("#prompt textarea", "Tell me about <i>your</i> morning.")
     expect(page.locator("#stale")).to_contain_text(words.STALE_GRID)
     assert text_of(page, "baseline") == before
-    page.fill("#prompt textarea", words.FIRST_PROMPT)
+    page.fill("#prompt textarea", PROMPTS[opening()])
     expect(page.locator("#stale .lab-status")).to_have_count(0)
 
 
@@ -154,7 +156,7 @@ def test_stop_stops_and_the_page_stays_usable(steered: dict[str, Any]) -> None:
     expect(page.locator("#viewer .card.baseline .badges")).to_contain_text("stopped at")
     assert text_of(page, "baseline").strip()
     page.get_by_label(f"number input for {text.MAX_NEW_TOKENS}").fill("8")
-    page.fill("#prompt textarea", words.FIRST_PROMPT)
+    page.fill("#prompt textarea", PROMPTS[opening()])
     page.locator("#prompt textarea").press("Shift+Enter")
     expect(page.locator("#status")).to_contain_text("side by side")
     steered["watch"].check()
