@@ -19,6 +19,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 DOCS = Path(__file__).parent
 THEMES = ("light", "dark")
 SIZES = {"wide": (1366, 860), "narrow": (390, 844)}
+COLUMNS = {"wide": 2, "narrow": 6}
+"""Scenes in a row of the strip."""
+
 PATIENT = 420_000
 """Milliseconds for whatever the models have to do."""
 
@@ -39,7 +42,9 @@ def start(port: int) -> subprocess.Popen[str]:
 
 def tab(page: Page, name: str) -> None:
     """Go to a tab, also where tabs hide in the menu of a narrow window."""
-    wanted = page.get_by_role("tab", name=name, exact=True)
+    wanted = page.locator('[role="tab"]', has_text=name).first
+    if wanted.get_attribute("aria-selected") == "true":
+        return
     if not wanted.is_visible():
         page.get_by_role("button", name="More tabs").click()
         wanted = page.locator(".overflow-dropdown button", has_text=name)
@@ -124,17 +129,17 @@ def take(browser: Browser, address: str, names: list[str], folder: Path) -> None
 
 
 def strip(folder: Path, names: list[str], size: str, theme: str) -> Image.Image:
-    """The scenes of one size and theme in a row, at half their size."""
+    """The scenes of one size and theme in rows, at half their size."""
     pictures = [Image.open(folder / f"{name}-{size}-{theme}.png").convert("RGB") for name in names]
     halves = [
         picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.LANCZOS) for picture in pictures
     ]
     gap, ground = 12, (255, 255, 255) if theme == "light" else (20, 20, 22)
-    whole = Image.new("RGB", (sum(half.width + gap for half in halves) - gap, halves[0].height), ground)
-    left = 0
-    for half in halves:
-        whole.paste(half, (left, 0))
-        left += half.width + gap
+    columns = COLUMNS[size]
+    width, height = halves[0].width + gap, halves[0].height + gap
+    whole = Image.new("RGB", (columns * width - gap, -(-len(halves) // columns) * height - gap), ground)
+    for place, half in enumerate(halves):
+        whole.paste(half, (place % columns * width, place // columns * height))
     return whole
 
 

@@ -63,7 +63,8 @@ def relation(settings: Settings, parent: Shape | None, child: Shape | None) -> s
     else:
         layers = text.LAYER_WORDS.get(settings.layers, text.ONE_PAIR)
         width = text.WIDTH_WORDS.get(settings.width, "")
-        relation_text = f"{layers} (<b>{escape(settings.layers)}</b> layer map); {width} (<b>{escape(settings.width)}</b> width map)"
+        relation_text = f"{layers} (<b>{escape(settings.layers)}</b> layer map); "
+        relation_text += f"{width} (<b>{escape(settings.width)}</b> width map)"
     body = f"{models[0]}<p>{relation_text}</p>" if len(models) == 1 else f"<p>↓ {relation_text}</p>".join(models)
     return f'<div class="lab-card relation">{body}</div>'
 

@@ -21,7 +21,7 @@ SETTLED = 1000
 class Spy:
     """The app in this process: its fields, its only session, and what a probe of all fields got last."""
 
-    def __init__(self, address: str, names: dict[int, str], workspace: Workspace, probed: dict[str, Any]) -> None:
+    def __init__(self, address: str, names: dict[str, str], workspace: Workspace, probed: dict[str, Any]) -> None:
         self.address, self.names, self.workspace, self.probed = address, names, workspace, probed
 
     @property
@@ -53,7 +53,8 @@ def spied() -> Iterator[Spy]:
         button.click(probe, [*fields.values()], api_visibility="private")
     _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_port=None)
     try:
-        yield Spy(address, {part._id: name for name, part in fields.items()}, kept[0].workspace, probed)
+        places = {part.elem_id or f"component-{part._id}": name for name, part in fields.items()}
+        yield Spy(address, places, kept[0].workspace, probed)
     finally:
         demo.close()
 
@@ -77,12 +78,8 @@ def test_what_stands_in_a_field_a_second_after_typing_is_what_the_server_has(bro
         tab(page, one_tab.label)
         settle(page)
         open_everything(page)
-        for number, name in spied.names.items():
-            field = (
-                page.locator(f"#component-{number}, [data-testid='component-{number}']")
-                .locator("input, textarea")
-                .first
-            )
+        for place, name in spied.names.items():
+            field = page.locator(f"#{place}").locator("input, textarea").first
             if name in typed or not field.count() or not field.is_visible():
                 continue
             numeric = field.get_attribute("type") == "number"
@@ -103,8 +100,9 @@ def test_a_label_typed_fast_reaches_the_server_and_is_one_undo_step(browser: Bro
     page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
     page.set_default_timeout(PATIENT)
     page.goto(spied.address)
-    page.locator("#heading", has_text="pairs").wait_for(state="attached")
+    page.locator("#relation .lab-card, #relation .lab-status").first.wait_for()
     tab(page, "Concept")
+    page.locator("#heading", has_text="pairs").wait_for()
     before = spied.session.drafts[(name := next(iter(spied.session.drafts)))]
     for label in ("#positive-label", "#negative-label"):
         page.locator(f"{label} input, {label} textarea").click()
