@@ -11,7 +11,7 @@ from steering.ui.tabs.chat import text
 def log(turns: Sequence[Turn]) -> str:
     """The conversation: every message across, and both answers side by side below it."""
     inside = "".join(map(_turn, turns)) or f'<li class="blank">{escape(text.EMPTY)}</li>'
-    return f'<ol class="lab-chat" role="log" aria-label="{escape(text.LOG)}">{inside}</ol>'
+    return f'<div class="lab-chat" role="log" aria-label="{escape(text.LOG)}"><ol>{inside}</ol></div>'
 
 
 def _turn(turn: Turn) -> str:
