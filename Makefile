@@ -86,9 +86,11 @@ gains: $(VENV)/.models
 	$(BIN)/python -m steering gain --parent gemma-3-270m --child smollm2-135m-instruct --both-ways --method mean \
 	  $(FORMS:%=--task word-forms:%) --store $(RESULTS)/rows.sqlite --resume --table $(RESULTS)/gains.md
 
-# The finished grids that the page opens with, made again with the bundled models.
+# The finished grids that the page opens with, the choice of the strongest texts, and the ability, made again with the bundled models.
 presets: $(VENV)/.models
 	$(BIN)/python -m steering.ui.state.make_presets
+	$(BIN)/python -m steering.ui.state.make_gallery
+	$(BIN)/python -m steering.ui.state.make_ability
 
 # Runs the notebooks, and keeps in them what they show.
 notebooks: $(VENV)/.dev $(VENV)/.models

@@ -56,9 +56,12 @@ ORDER: dict[str, tuple[str, ...]] = {
         "grid",
         "grid_json",
         "next_tokens",
+        "token_shifts",
+        "conversation",
     ),
     "measure": (
         "effects",
+        "expression",
         "budgets",
         "profiles",
         "retention",

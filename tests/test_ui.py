@@ -15,14 +15,17 @@ from pages import fields
 from steering.concepts.files import load_concept
 from steering.errors import Progress, SteeringError
 from steering.steer.decoding import Sampling
+from steering.transfer import LAYER_MAPS, WIDTH_MAPS
 from steering.ui import build_app, render, text
 from steering.ui.background import worker as worker
 from steering.ui.background.jobs import Job, ProgressReport, Stopped, throttled, work_with_progress
+from steering.ui.background.line import Line, Place
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import LongTask, by_component
 from steering.ui.state.drafts import Draft
 from steering.ui.state.settings import Settings
-from steering.ui.state.workspace import Session, Shape, Workspace
+from steering.ui.state.shapes import Shape
+from steering.ui.state.workspace import Session, Workspace
 
 EVIL = '<img src=x onerror="document.title=1">'
 
@@ -47,6 +50,8 @@ def test_relation_says_how_models_are_joined() -> None:
     assert "18 layers of width 640" in card
     assert "30 layers of width 576" in card
     assert "ridge" in card
+    assert set(LAYER_MAPS) == set(text.LAYER_WORDS)
+    assert set(WIDTH_MAPS) == set(text.WIDTH_WORDS)
     assert "known once it is loaded" in render.relation(Settings.read(*fields()), None, None)
     assert "used as it is" in render.relation(Settings.read(*fields(child="a")), None, None)
 
@@ -223,10 +228,62 @@ def test_the_last_message_of_a_task_is_not_overtaken_by_the_answer_to_stop() -> 
     assert {(function.fn, len(function.outputs)) for function in stops} == {(None, 1)}, "the page alone shows it"
 
 
-def test_a_second_page_is_told_that_the_model_is_busy() -> None:
-    workspace, task = Workspace(), LongTask("steer", ("generate",), "stop", "status")
-    assert text.STARTING in task.begin(workspace.session("one"), workspace)["status"]
-    assert text.BUSY.format(ahead=1) in task.begin(workspace.session("other"), workspace)["status"]
+def test_a_task_that_waits_says_its_place_and_what_it_waits_for() -> None:
+    now = [0.0]
+    line = Line(lambda: now[0])
+    first, second, third = (line.join(title) for title in ("Compare", "Generate", "Compute"))
+    assert line.wait(second, 0) == Place(1, "Compare", 0.0)
+    assert line.wait(first, 0) is None
+    now[0] = 35.0
+    assert line.wait(third, 0) == Place(2, "Compare", 35.0)
+    line.leave(second)  # It was stopped.
+    assert line.wait(third, 0) == Place(1, "Compare", 35.0)
+    line.leave(first)
+    line.leave(first)
+    assert line.wait(third, 0) is None
+    assert "2 runs are before yours" in text.in_line(2, "Compare", 35.2)
+    assert "“Compare” has been running for 35 s" in text.in_line(1, "Compare", 35.2)
+
+
+def _waiting(line: Line, task: LongTask, light: bool) -> Iterator[dict[str, Any]]:
+    def handler(*_values: Any) -> Iterator[dict[str, Any]]:
+        yield {"viewer": "written"}
+
+    queued = task.in_line(line, "Generate", handler, lambda *_values: light)
+    return queued(Session(), Job(), Settings.read(*fields()))
+
+
+def test_a_heavy_task_waits_for_its_turn_and_a_light_one_does_not() -> None:
+    line, task = Line(), LongTask("steer", ("generate",), "stop", "status")
+    running = line.join("Compare")
+    assert list(_waiting(line, task, light=True)) == [{"viewer": "written"}]
+    heavy = _waiting(line, task, light=False)
+    assert "“Compare” has been running" in next(heavy)["status"]
+    line.leave(running)
+    assert next(heavy) == {"viewer": "written"}
+    assert list(heavy) == []
+    assert line.wait(line.join("next"), 0) is None, "it has left the line"
+
+
+def test_a_task_that_waits_can_be_stopped_or_dropped_and_leaves_the_line() -> None:
+    line, task, job = Line(), LongTask("steer", ("generate",), "stop", "status"), Job()
+    running = line.join("Compare")
+    queued = task.in_line(line, "Generate", lambda *_values: iter(()))
+    stopped, dropped = (queued(Session(), each, Settings.read(*fields())) for each in (job, Job()))
+    next(stopped)
+    assert "2 runs are before yours" in next(dropped)["status"]
+    dropped.close()
+    job.stop.set()
+    with pytest.raises(Stopped):
+        list(stopped)
+    line.leave(running)
+    assert line.wait(line.join("next"), 0) is None
+
+
+def test_a_step_that_reports_nothing_shows_that_time_goes_by() -> None:
+    assert "s so far" not in render.progress(ProgressReport("x", 0.0, 1))
+    assert text.STARTING in render.progress(ProgressReport("", 0.0, 0, age=4))
+    assert "4 s so far" in render.progress(ProgressReport("", 0.0, 0, age=4))
 
 
 def test_the_app_is_built_without_a_model_and_opens_no_endpoint() -> None:
@@ -262,7 +319,11 @@ def test_long_tasks_share_one_worker() -> None:
 
     runs = [listener for listener in build_app().fns.values() if listener.fn and is_run(listener.fn)]
     assert len(runs) > 8
-    assert {(listener.concurrency_id, listener.concurrency_limit) for listener in runs} == {("model", 1)}
+    assert {listener.concurrency_id for listener in runs} == {"long"}
+    assert all(limit and limit > 16 for limit in (listener.concurrency_limit for listener in runs))
+    handlers = [inspect.getclosurevars(listener.fn).nonlocals["handler"] for listener in runs]
+    queued = [inspect.getclosurevars(handler).nonlocals["queued"] for handler in handlers]
+    assert {function.__qualname__ for function in queued} == {"LongTask.in_line.<locals>.queued"}
 
 
 def test_default_sampling_is_the_library_default() -> None:

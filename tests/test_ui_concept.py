@@ -22,6 +22,9 @@ from steering.ui.text import MODIFIED
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio")  # without a page, a toast is a warning
 
+LABELS = ("happy", "sad")
+"""Of the bundled sentiment."""
+
 EVIL = '<img src=x onerror="document.title=1">'
 
 
@@ -52,7 +55,7 @@ def test_edits_in_the_table_reach_the_linter_and_survive_another_concept() -> No
     assert MODIFIED in changes["heading"]
     table.write_table(session, "courage")
     assert table.write_table(session, "sentiment")["pairs"][2] == ["", "x"]
-    undone = table.undo(session, "sentiment", rows)
+    undone = table.undo(session, "sentiment", rows, *LABELS)
     assert not session.draft("sentiment").modified
     assert undone["pairs"][2] != ["", "x"]
 
@@ -60,9 +63,9 @@ def test_edits_in_the_table_reach_the_linter_and_survive_another_concept() -> No
 def test_delete_needs_a_clicked_row() -> None:
     session = Session()
     rows = session.draft("sentiment").rows
-    assert table.delete(session, "sentiment", rows) == {}
+    assert table.delete(session, "sentiment", rows, *LABELS) == {}
     assert "3" in table.select(session, "sentiment", 2)["delete_pair"]
-    assert table.delete(session, "sentiment", rows)["pairs"] == rows[:2] + rows[3:]
+    assert table.delete(session, "sentiment", rows, *LABELS)["pairs"] == rows[:2] + rows[3:]
 
 
 def test_a_broken_upload_says_what_is_wrong(tmp_path: Path) -> None:
@@ -97,16 +100,39 @@ def test_text_of_users_is_escaped() -> None:
     assert "<img" not in render.problem_list([Problem(1, EVIL)]) + render.pairs_heading(draft)
 
 
+def test_what_stands_in_the_labels_is_kept_by_every_button() -> None:
+    """A letter and a click can be so close that the click comes first."""
+    session = Session()
+    rows = session.draft("sentiment").rows
+    changes = table.add(session, "sentiment", rows, "happy", "gloomy")
+    assert changes["negative_label"] == session.draft("sentiment").concept.negative_label == "gloomy"
+    assert table.undo(session, "sentiment", changes["pairs"], "happy", "gloomy")["negative_label"] == "gloomy"
+    assert table.undo(session, "sentiment", rows, "happy", "gloomy")["negative_label"] == "sad"
+
+
+def test_a_label_that_was_left_is_shown_as_it_is_kept() -> None:
+    session = Session()
+    rows = session.draft("sentiment").rows
+    table.edit_table(session, "sentiment", rows, "happy", "gloomy ")
+    assert table.leave_label("negative_label", session, "sentiment", rows, "happy", "gloomy ", "gloomy ") == {
+        "negative_label": "gloomy"
+    }
+    assert table.leave_label("positive_label", session, "sentiment", rows, " ", "gloomy", " ") == {
+        "positive_label": "happy"
+    }
+    assert table.leave_label("positive_label", session, "sentiment", rows, "happy", "gloomy", "happy") == {}
+
+
 # Pasted pairs and new concepts
 
 
 def test_pasting_adds_to_the_table_and_says_what_is_wrong() -> None:
     session = Session()
     rows = session.draft("sentiment").rows
-    assert text.NOTHING_PASTED in table.paste(session, "sentiment", rows, " ")["pairs_message"]
-    assert "Line 1" in table.paste(session, "sentiment", rows, "alone")["pairs_message"]
+    assert text.NOTHING_PASTED in table.paste(session, "sentiment", rows, *LABELS, " ")["pairs_message"]
+    assert "Line 1" in table.paste(session, "sentiment", rows, *LABELS, "alone")["pairs_message"]
     assert not session.draft("sentiment").modified
-    changes = table.paste(session, "sentiment", rows, "up | down")
+    changes = table.paste(session, "sentiment", rows, *LABELS, "up | down")
     assert changes["pairs"] == [*rows, ["up", "down"]]
     assert changes["pasted"] == ""
     assert changes["paste"]["open"] is False
@@ -179,7 +205,7 @@ def test_a_chosen_pair_can_be_left_out_and_restored(checked: Pressed) -> None:
     assert [row["number"] for row in notices["votes"]["rows"] if row["gone"]] == [number]
     assert not notices["leave_out"]["interactive"]
     assert check.leave_out(session, "sentiment") == {}, "it is not deleted twice"
-    table.undo(session, "sentiment", session.draft("sentiment").rows)
+    table.undo(session, "sentiment", session.draft("sentiment").rows, *LABELS)
     back = check.notices(session, settings)
     assert back["check_stale"] == ""
     assert not any(row["gone"] for row in back["votes"]["rows"])

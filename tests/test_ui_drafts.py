@@ -5,7 +5,8 @@ import pytest
 from steering.concepts.concept import ContrastPair
 from steering.concepts.files import load_concept, parse_concept
 from steering.errors import SteeringError
-from steering.ui.state.drafts import Draft, new_draft, read_pairs
+from steering.ui.state.drafts import Draft, new_draft
+from steering.ui.state.pasted import read_pairs, read_pasted
 
 
 def test_edits_can_be_undone_one_by_one() -> None:
@@ -69,7 +70,7 @@ def test_a_line_without_two_texts_is_named(line: str, holds: str) -> None:
 
 
 def test_pasted_pairs_take_the_place_of_empty_rows_and_can_be_undone() -> None:
-    draft = new_draft("mine", (), ())
+    draft = new_draft("mine", None, ())
     assert draft.rows == [["", ""]]
     more = draft.with_pairs(read_pairs("a | b\nc | d"))
     assert more.rows == [["a", "b"], ["c", "d"]]
@@ -78,5 +79,50 @@ def test_pasted_pairs_take_the_place_of_empty_rows_and_can_be_undone() -> None:
 
 
 def test_a_new_concept_gets_a_name_that_is_free() -> None:
-    assert new_draft("  my   concept ", (), ("sentiment",)).concept.name == "my concept"
-    assert new_draft("sentiment", (), ("sentiment", "sentiment 2")).concept.name == "sentiment 3"
+    assert new_draft("  my   concept ", None, ("sentiment",)).concept.name == "my concept"
+    assert new_draft("sentiment", None, ("sentiment", "sentiment 2")).concept.name == "sentiment 3"
+
+
+def test_a_label_is_one_edit_however_many_letters_it_has() -> None:
+    original = load_concept("sentiment")
+    start = Draft(original, original)
+    typed = start
+    for letters in ("g", "gl", "gloomy"):
+        typed = typed.with_labels(original.positive_label, letters)
+    assert typed.concept.negative_label == "gloomy"
+    assert typed.undone() == start
+    again = typed.typed().with_labels(original.positive_label, "gloomier")
+    assert again.undone().concept == typed.concept, "a field that was left begins another edit"
+    both = typed.with_labels("glad", "gloomy")
+    assert both.undone().concept == typed.concept, "the other label is another edit"
+    assert typed.with_labels(original.positive_label, original.negative_label) == start, "typed back, nothing is left"
+
+
+JSON = '{"positive_label": "hot", "negative_label": "cold", "pairs": [{"positive": "a, b", "negative": "c"}]}'
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        'positive,negative\n"a, b",c\n',
+        'positive;negative\n"a, b";c\n',
+        "chosen\trejected\na, b\tc\n",
+        JSON,
+        '[{"positive": "a, b", "negative": "c"}]',
+        '{"positive": "a, b", "negative": "c"}\n',
+        "a, b\tc",
+        "a, b | c",
+    ],
+)
+def test_pasting_reads_what_uploading_reads(pasted: str) -> None:
+    read = read_pasted(pasted)
+    assert read is not None
+    assert read.concept.pairs == (ContrastPair("a, b", "c"),)
+    assert (read.concept.positive_label == "hot") == (pasted == JSON)
+
+
+@pytest.mark.parametrize(("pasted", "words"), [("one,two\na,b\n", "'one'"), ("{", "JSON"), ("a | b\nc", "Line 2")])
+def test_what_cannot_be_pasted_is_named(pasted: str, words: str) -> None:
+    with pytest.raises(SteeringError, match=words):
+        read_pasted(pasted)
+    assert read_pasted(" \n") is None

@@ -141,6 +141,24 @@ def test_lone_surrogates_are_replaced_before_a_handler_is_called() -> None:
     assert received == ["a?b", [["?", 1, None]], {"words": "?"}, "🙂"]
 
 
+def test_of_events_of_a_field_in_quick_succession_the_newest_is_never_dropped() -> None:
+    """Gradio drops an event that occurs while an earlier one is handled, unless it is told otherwise."""
+    config = build_app().get_config_file()
+    fields = {
+        part["id"]: part["props"].get("label")
+        for part in config["components"]
+        if part["type"] in ("textbox", "number", "slider", "dropdown", "dataframe", "radio", "checkbox")
+    }
+    dropping = [
+        (fields[target], event)
+        for listener in config["dependencies"]
+        for target, event in listener["targets"]
+        if target in fields and event in ("input", "change") and listener["backend_fn"]
+        if listener["trigger_mode"] != "always_last"
+    ]
+    assert dropping == []
+
+
 # Number fields that were cleared
 
 

@@ -52,7 +52,8 @@ def test_pairs_land_in_the_table_with_name_and_poles_and_one_undo_takes_them_bac
     assert concept.name in last(changes, "heading")
     assert last(changes, "undo")["interactive"]
     assert "40 pairs" in last(changes, "task_status")
-    handlers.undo(session, "sentiment", draft.rows)
+    labels = (concept.positive_label, concept.negative_label)
+    handlers.undo(session, "sentiment", draft.rows, *labels)
     assert session.draft("sentiment") == before
 
 

@@ -7,7 +7,7 @@ import pytest
 from pages import fields, last, press
 
 from steering.concepts.files import bundled_concepts, load_concept
-from steering.errors import Progress
+from steering.errors import Progress, SteeringError
 from steering.measure.budgets import strength_at
 from steering.models.language_model import LanguageModel
 from steering.steer.grid import Grid, Health, Row
@@ -16,6 +16,7 @@ from steering.ui.sidebar.cards import update_cards
 from steering.ui.state.drafts import Draft
 from steering.ui.state.presets import PROMPTS, preset
 from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings
+from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.steer import text
 from steering.ui.tabs.steer.handlers import LONG_TASK, Steering
@@ -47,8 +48,8 @@ def test_every_row_has_words_and_a_shape() -> None:
     assert [row_data["word"] for row_data in data["rows"]] == [
         "identical to baseline",
         "baseline",
-        "healthy",
-        "falls apart",
+        "passes the checks",
+        "fails a check",
     ]
     assert len({row_data["mark"] for row_data in data["rows"]}) == 4
     assert data["labels"] == ["happy", "sad"]
@@ -111,7 +112,7 @@ def test_generate_makes_the_vector_and_then_writes_at_every_strength(
 ) -> None:
     values = fields(*folders)
     settings = Settings.read(*values)
-    assert "Vector missing" in update_cards(steering.workspace, session, settings)["vector"]
+    assert "Vector not made yet" in update_cards(steering.workspace, session, settings)["vector"]
     all_changes = steer(steering, session, *values)
     data = last(all_changes, "viewer")
     assert data["phase"] == "done"
@@ -193,7 +194,7 @@ def test_an_unexpected_error_is_logged_and_shown(
     steering: Steering, session: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(steering.workspace, "vector", lambda *_arguments: 1 / 0)
-    all_changes = steer(steering, session, *fields())
+    all_changes = steer(steering, session, *fields(DEFAULT.parent, DEFAULT.child))
     assert UNEXPECTED in last(all_changes, "status")
     assert "ZeroDivisionError" in caplog.text
     assert last(all_changes, "generate")["interactive"]
@@ -244,6 +245,37 @@ def test_each_concept_keeps_its_texts_and_its_prompt(steering: Steering, session
     assert steering.suggest(session, "sentiment", "My own prompt") == {}
     back = steering.notices(session, DEFAULT, text.FIRST_PROMPT)
     assert back["viewer"]["labels"] == ["happy", "sad"]
+
+
+def test_the_range_of_the_strengths_is_chosen_and_a_wrong_one_is_named(
+    steering: Steering, session: Session, folders: tuple[str, str]
+) -> None:
+    assert Strengths().grid("any") == LAMBDAS
+    assert Strengths({"any": 0.25}, 2.0).grid("any")[6:9] == (0.0, 0.25, round(1 / 3, 6))
+    prompt = PROMPTS["sentiment"]
+    assert steering.notices(session, DEFAULT, prompt, 0.6)["stale"] == ""
+    assert "up to ±2" in steering.notices(session, DEFAULT, prompt, 2)["stale"]
+    for wrong, words in ((0, "range of λ is 0"), (-1, "range of λ is -1"), (None, "is empty")):
+        with pytest.raises(SteeringError, match=words):
+            steering.check(session, DEFAULT, prompt, wrong)
+    changes = list(press(LONG_TASK, steering.steer, session, fields(*folders), "Hi", 1.2))
+    assert [row_data["lam"] for row_data in last(changes, "viewer")["rows"]][::6] == [-1.2, 0.0, 1.2]
+
+
+def test_texts_of_an_earlier_prompt_are_marked_while_new_ones_are_prepared(
+    steering: Steering, session: Session, folders: tuple[str, str]
+) -> None:
+    values = fields(*folders)
+    steer(steering, session, *values)
+    run = press(LONG_TASK, steering.steer, session, values, "Another prompt")
+    next(run)
+    notice = steering.notices(session, Settings.read(*values), "Another prompt")
+    assert "still the earlier texts, for “The weather”" in notice["stale"]
+    assert "viewer" not in notice
+    marks = [change["stale"] for change in run if "stale" in change]
+    assert "still the earlier texts, for “The weather”" in marks[0]
+    assert marks[-1] == ""
+    assert steering.notices(session, Settings.read(*values), "Another prompt")["stale"] == ""
 
 
 # One more λ

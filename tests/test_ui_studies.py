@@ -8,7 +8,7 @@ from pages import fields, last, press
 from test_studies import task_file
 
 from steering.errors import SteeringError
-from steering.library import saved_vectors as library
+from steering.library import Shelf
 from steering.studies import STUDY, StudySettings, read_evals, vector_of, write_settings
 from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.strengths import Strengths
@@ -79,7 +79,7 @@ def test_a_study_is_run_and_shown_and_a_cell_is_steered_with(
     vector = other.workspace.stored_vector(settings, concept)
     assert vector is not None
     assert vector.digest == load_vector(vector_of(folder, choice[1])).digest
-    assert [entry.name for entry in library.entries()]
+    assert [entry.name for entry in Shelf.own().entries()]
 
 
 def test_what_cannot_be_used_gets_a_sentence(study: str, folders: tuple[str, str]) -> None:

@@ -7,6 +7,7 @@ from steering.concepts.files import (
     load_concept,
     parse_concept,
     read_concept,
+    read_concept_text,
     save_concept,
 )
 from steering.concepts.lint import FEWEST_PAIRS, Problem, check_pairs, lint
@@ -26,5 +27,6 @@ __all__ = [
     "load_concept",
     "parse_concept",
     "read_concept",
+    "read_concept_text",
     "save_concept",
 ]

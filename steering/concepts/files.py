@@ -46,7 +46,7 @@ def read_concept(source: str | Path, *, columns: Columns | None = None) -> ReadC
     if str(source) in bundled_concepts():
         if columns:
             raise SteeringError(f"{source} is a bundled concept, which has no columns to choose. Leave out --columns.")
-        return _parse((_BUNDLED / f"{source}.json").read_text("utf-8"), "json", str(source), None)
+        return read_concept_text((_BUNDLED / f"{source}.json").read_text("utf-8"), "json", str(source))
     path = Path(source)
     if not path.is_file():
         suggestions = difflib.get_close_matches(str(source), bundled_concepts(), n=2, cutoff=0.5)
@@ -69,10 +69,11 @@ def parse_concept(text: str, layout: str, name: str, *, columns: Columns | None 
     Raises:
         SteeringError: the text is not of that layout; the message names the row.
     """
-    return _parse(text, layout, name, columns).concept
+    return read_concept_text(text, layout, name, columns=columns).concept
 
 
-def _parse(text: str, layout: str, name: str, columns: Columns | None) -> ReadConcept:
+def read_concept_text(text: str, layout: str, name: str, *, columns: Columns | None = None) -> ReadConcept:
+    """Read a concept from text as `parse_concept` does, with notes on how it was read."""
     return concept_of(parse_table(text, layout, name), name, columns)
 
 

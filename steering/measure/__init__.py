@@ -4,6 +4,7 @@ from steering.measure.budgets import KL_BUDGET, Strength, UnsteeredTexts, check_
 from steering.measure.design_comparison import DesignComparison, chance_cosine, compare_designs, cosines
 from steering.measure.detection import SOURCES, Detection, detect
 from steering.measure.effects import effect, neutral_prompts, score_gradient, steered_batches
+from steering.measure.expression import expression
 from steering.measure.pair_checks import Design, LeftOut, Votes, leave_out, read_design, votes
 from steering.measure.profiles import FittedProfile, fit_profile
 from steering.measure.retention import measure, retention, with_effect
@@ -45,6 +46,7 @@ __all__ = [
     "cosines",
     "detect",
     "effect",
+    "expression",
     "fit_profile",
     "leave_out",
     "measure",

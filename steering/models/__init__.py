@@ -26,6 +26,7 @@ from steering.models.likelihood import (
     token_log_probabilities,
 )
 from steering.models.loading import load_model, wrap_model
+from steering.models.sources import check_name
 
 __all__ = [
     "BATCH_LOGITS",
@@ -41,6 +42,7 @@ __all__ = [
     "batches",
     "block_outputs",
     "bundled",
+    "check_name",
     "continuation_logits",
     "editing",
     "keep_rows",

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from steering.errors import SteeringError
 from steering.models.blocks import check_blocks, find_blocks
-from steering.models.chat import chat_text, with_system
+from steering.models.chat import Exchange, chat_text, transcript
 from steering.models.fingerprint import weights_hash
 from steering.models.kv_cache import check_cache
 
@@ -146,7 +146,15 @@ class LanguageModel:
         """Tokens of a raw text, with the special tokens that the tokenizer puts around any text."""
         return list(self.tokenizer(text)["input_ids"])
 
-    def prompt_ids(self, prompt: str, *, plain: bool = False, system: str = "", thinking: bool = False) -> list[int]:
+    def prompt_ids(
+        self,
+        prompt: str,
+        *,
+        plain: bool = False,
+        system: str = "",
+        thinking: bool = False,
+        earlier: Sequence[Exchange] = (),
+    ) -> list[int]:
         """Tokens of a prompt, as a user's turn where the model has a chat template.
 
         Args:
@@ -154,12 +162,13 @@ class LanguageModel:
             plain: send the prompt as it is, without the chat template.
             system: a system prompt. Without a template, or in one without a system role, it stands before the prompt.
             thinking: let a model think before it answers, where its template has that choice.
+            earlier: what was said before, the oldest first: the user's turn and the model's answer.
 
         Raises:
             SteeringError: there are no tokens: the prompt is empty and neither tokenizer nor template adds any; or the
                 template cannot be filled in.
         """
-        ids = self._prompt_ids(prompt, "", plain, system, thinking=thinking)
+        ids = self._prompt_ids(prompt, "", plain, system, thinking=thinking, earlier=earlier)
         if not ids:
             raise SteeringError(f"The prompt is empty: {self.name} needs at least one token to continue.")
         return ids
@@ -184,12 +193,21 @@ class LanguageModel:
         return joint[len(head) :]
 
     def _prompt_ids(
-        self, prompt: str, continuation: str, plain: bool, system: str = "", *, thinking: bool = False
+        self,
+        prompt: str,
+        continuation: str,
+        plain: bool,
+        system: str = "",
+        *,
+        thinking: bool = False,
+        earlier: Sequence[Exchange] = (),
     ) -> list[int]:
         if plain or not self.has_chat_template:
-            return self.token_ids(with_system(prompt, system) + continuation)
+            return self.token_ids(transcript(prompt, system, earlier) + continuation)
         # The template writes the special tokens itself, so the tokenizer must not add them once more.
-        return self._plain_ids(chat_text(self.tokenizer, prompt, system, thinking=thinking) + continuation)
+        return self._plain_ids(
+            chat_text(self.tokenizer, prompt, system, thinking=thinking, earlier=earlier) + continuation
+        )
 
     def _plain_ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

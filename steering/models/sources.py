@@ -17,6 +17,9 @@ _FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 _TOKENIZERS = ("tokenizer*", "*.model", "vocab*", "tekken.json")
 """Files that hold a tokenizer, or its vocabulary, in the formats that transformers reads."""
 
+_PATH = re.compile(r"[./~\\]|[A-Za-z]:[\\/]|[^/]+/[^/]+/")
+"""Begins as a path and not as a Hub id, which has one slash inside."""
+
 _GGUF_START = 512
 """Bytes of a GGUF file in which its architecture stands: it is the first entry of the header."""
 
@@ -34,23 +37,47 @@ def locate(name: str, progress: Progress) -> tuple[Path, str]:
     Raises:
         ModelError: unknown name, no network, gated, or a broken file.
     """
+    check_name(name)
     if name in bundled.CATALOGUE:
         return bundled.bundled_folder(bundled.CATALOGUE[name], progress), ""
     path = Path(name).expanduser()
     if path.suffix == ".gguf":
-        if not path.is_file():
-            raise ModelError(f"There is no file {name}.")
         if problem := unreadable(path):
             raise ModelError(problem)
         with path.open("rb") as file:
             if b"controlvector" in file.read(_GGUF_START):
                 raise ModelError(f"{path} is a control vector, not a model: read it with python -m steering import.")
         return bundled.gguf_folder(path, progress), ""
-    if name and path.is_dir():
+    return (path, "") if path.is_dir() else _download(name, progress)
+
+
+def check_name(name: str) -> None:
+    """Check that a name can be that of a model, without fetching or converting anything.
+
+    Args:
+        name: a bundled name, a Hub id, a folder, or a .gguf file.
+
+    Raises:
+        ModelError: a folder or file that is missing or is no model, or a name of no kind.
+    """
+    if name in bundled.CATALOGUE:
+        return
+    missing = ModelError(f"There is no file or folder {name}. Check the path; it is looked up where the program runs.")
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError as error:  # "~nobody"
+        raise missing from error
+    if name and path.is_dir() and path.suffix != ".gguf":
         _check_folder(name, path)
-        return path, ""
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
-        return _download(name, progress)
+        return
+    if path.suffix == ".gguf" or _PATH.match(name):
+        if not path.exists():
+            raise missing
+        if not path.is_file() or path.suffix != ".gguf":
+            raise ModelError(f"{name} is no model: a model is a folder, or a file that ends in .gguf.")
+        return
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        return
     names = list(bundled.CATALOGUE)
     suggestions = [known for known in names if name and name in known] or difflib.get_close_matches(
         name, names, n=2, cutoff=0.3

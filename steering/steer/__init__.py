@@ -1,10 +1,20 @@
 """Steering while a model writes: one strength and one vector a row, the decode loop, and a grid of λ for one prompt."""
 
 from steering.steer.applied import applied
+from steering.steer.conversation import Turn, converse
 from steering.steer.decoding import Sampling, decode, written_text
-from steering.steer.grid import Grid, Row, assess, generate, stream
+from steering.steer.grid import Grid, Row, assess, generate, perplexities, stream
 from steering.steer.grid_json import grid_from_json, grid_json
-from steering.steer.health import DOMINANT, PERPLEXITY_RATIO, REPEATED, degenerate, dominant, improbable, repeated
+from steering.steer.health import (
+    DOMINANT,
+    FEWEST_TOKENS,
+    PERPLEXITY_RATIO,
+    REPEATED,
+    degenerate,
+    dominant,
+    improbable,
+    repeated,
+)
 from steering.steer.intervention import NO_OFFSETS, Intervention, plan, steer
 from steering.steer.next_tokens import Move, next_tokens
 from steering.steer.settings import (
@@ -18,10 +28,12 @@ from steering.steer.settings import (
     SteeringSettings,
     check_strengths,
 )
+from steering.steer.token_shifts import TokenShift, token_shifts
 
 __all__ = [
     "DEFAULT_SETTINGS",
     "DOMINANT",
+    "FEWEST_TOKENS",
     "LARGEST_STRENGTH",
     "NO_OFFSETS",
     "OPERATORS",
@@ -37,9 +49,12 @@ __all__ = [
     "Row",
     "Sampling",
     "SteeringSettings",
+    "TokenShift",
+    "Turn",
     "applied",
     "assess",
     "check_strengths",
+    "converse",
     "decode",
     "degenerate",
     "dominant",
@@ -48,9 +63,11 @@ __all__ = [
     "grid_json",
     "improbable",
     "next_tokens",
+    "perplexities",
     "plan",
     "repeated",
     "steer",
     "stream",
+    "token_shifts",
     "written_text",
 ]

@@ -13,6 +13,9 @@ PERPLEXITY_RATIO = 5.0
 """A text is degenerate above any of these: share of repeated 3-grams, share of its commonest token, perplexity over the
 baseline's."""
 
+FEWEST_TOKENS = 8
+"""Shorter texts are not judged: there is too little to tell repetition from chance."""
+
 _MIN_TOKENS = 10
 """Shorter texts have no dominant token: in a few tokens one is always common."""
 
@@ -53,7 +56,7 @@ def improbable(perplexity: float | None, baseline: float | None) -> bool:
 
 
 def degenerate(tokens: Sequence[int], perplexity: float | None = None, baseline: float | None = None) -> bool:
-    """Whether a text exceeds one of the limits.
+    """Whether a text exceeds one of the limits; False for a text of fewer than `FEWEST_TOKENS` tokens.
 
     Without a perplexity, or without the baseline's, only the two measures of repetition are used, and a text without
     repetition that makes no sense is not recognised. Scored tasks are assessed this way, because perplexity needs another
@@ -64,4 +67,6 @@ def degenerate(tokens: Sequence[int], perplexity: float | None = None, baseline:
         perplexity: under the unsteered child, given the prompt.
         baseline: the same of the text at λ = 0.
     """
+    if len(tokens) < FEWEST_TOKENS:
+        return False
     return repeated(tokens) > REPEATED or dominant(tokens) > DOMINANT or improbable(perplexity, baseline)

@@ -16,10 +16,12 @@ from steering.ui.server.access import access
 from steering.ui.server.requests import Guard
 from steering.ui.sidebar import address, cards
 from steering.ui.sidebar import layout as sidebar
+from steering.ui.state.gallery import opening
 from steering.ui.state.presets import PROMPTS
-from steering.ui.state.settings import CHILD, CONCEPT, PARENT
+from steering.ui.state.settings import CHILD, PARENT
 from steering.ui.state.workspace import Workspace
 from steering.ui.tabs import TABS
+from steering.ui.tabs.steer import gallery
 from steering.ui.viewer.texts import precomputed
 
 _MOST_PAGES = 500
@@ -99,7 +101,7 @@ class Lab(gr.Blocks):  # type: ignore[misc]
 def build_app(
     parent: str = PARENT,
     child: str = CHILD,
-    concept: str = CONCEPT,
+    concept: str | None = None,
     *,
     models: Sequence[str] = (),
     shared: bool = False,
@@ -110,7 +112,7 @@ def build_app(
     Args:
         parent: initial parent model: a bundled name, a Hub id, a folder, or a .gguf file.
         child: initial child model.
-        concept: name of the initial concept.
+        concept: name of the initial concept; None for the one whose texts are moved furthest.
         models: the only models that users may load; empty allows any model, or on a shared page the bundled ones and the
             two initial ones.
         shared: whether others than the person at this machine open the page: every visitor has a shelf of their own then,
@@ -120,6 +122,7 @@ def build_app(
     if shared and not models:
         models = tuple(dict.fromkeys([*bundled.CATALOGUE, parent, child]))
     workspace = Workspace(models, shared=shared, memory=memory)
+    concept = concept or opening()
     demo = Lab(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
     demo.workspace = workspace
     with demo:
@@ -132,6 +135,8 @@ def build_app(
                     page |= tab.build()
         demo.first_paint = overlay(concept)
         page["viewer"].value = precomputed(concept) or page["viewer"].value
+        page["gallery"].value = gallery.cards(concept)
+        page["chat_lam"].value = strongest.high if (strongest := gallery.strongest(concept)) else page["chat_lam"].value
         page["prompt"].value = PROMPTS.get(concept, page["prompt"].value)
         events = EventBinder(demo, page, workspace)
         events.js(demo.load, style.FIT_FIGURES)

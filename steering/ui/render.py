@@ -7,8 +7,11 @@ from steering.ui import text
 from steering.ui.background.jobs import ProgressReport
 from steering.ui.state.drafts import Draft
 from steering.ui.state.settings import Settings
-from steering.ui.state.workspace import Shape
+from steering.ui.state.shapes import Shape
 from steering.vectors import SteeringVector
+
+_SILENT_SECONDS = 2
+"""Seconds after which a step says for how long it has been running: a sentence that stays the same looks like a halt."""
 
 
 def progress(report: ProgressReport) -> str:
@@ -16,9 +19,12 @@ def progress(report: ProgressReport) -> str:
     if report.stopping:
         return f'<div class="lab-status busy" role="status"><p>{text.STOPPING} …</p></div>'
     percent = round(100 * min(max(report.fraction, 0.0), 1.0))
-    remaining = "" if report.seconds_left is None else f" · about {max(1, round(report.seconds_left))} s left"
+    so_far = report.seconds + report.age
+    remaining = f" · {so_far:.0f} s so far" if so_far >= _SILENT_SECONDS else ""
+    if report.seconds_left is not None:
+        remaining = f" · about {max(1, round(report.seconds_left))} s left"
     return (
-        f'<div class="lab-status busy" role="status"><p>{escape(report.what)} …</p>'
+        f'<div class="lab-status busy" role="status"><p>{escape(report.what or text.STARTING)} …</p>'
         f'<progress max="100" value="{percent}" aria-label="Progress"></progress>'
         f'<span class="figures">{percent} %{remaining}</span></div>'
     )
@@ -55,7 +61,10 @@ def relation(settings: Settings, parent: Shape | None, child: Shape | None) -> s
         relation_text = "Same model: the vector is used as it is."
         models = models[:1]
     else:
-        relation_text = f"<b>{escape(settings.layers)}</b> layer map, <b>{escape(settings.width)}</b> width map"
+        layers = text.LAYER_WORDS.get(settings.layers, text.ONE_PAIR)
+        width = text.WIDTH_WORDS.get(settings.width, "")
+        relation_text = f"{layers} (<b>{escape(settings.layers)}</b> layer map); "
+        relation_text += f"{width} (<b>{escape(settings.width)}</b> width map)"
     body = f"{models[0]}<p>{relation_text}</p>" if len(models) == 1 else f"<p>↓ {relation_text}</p>".join(models)
     return f'<div class="lab-card relation">{body}</div>'
 
@@ -108,7 +117,8 @@ def rows_as_table(headings: Sequence[str], rows: Sequence[Sequence[str]], tones:
 
 
 def _state(kind: str, symbol: str, words: str) -> str:
-    return f'<div class="lab-card state {kind}"><p><b>{symbol} Vector {kind}</b></p><p>{words}</p></div>'
+    state = text.NOT_MADE if kind == "missing" else kind
+    return f'<div class="lab-card state {kind}"><p><b>{symbol} Vector {state}</b></p><p>{words}</p></div>'
 
 
 def _model(role: str, name: str, shape: Shape | None) -> str:

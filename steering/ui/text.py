@@ -15,6 +15,21 @@ DIRECTION = "Direction"
 DIRECTION_INFO = "How a layer's direction is found from the pairs; gradient trains for minutes"
 LAYER_MAP = "Layer map"
 LAYER_MAP_INFO = "Which parent layer feeds which child layer; 12-to-14 joins one pair of layers"
+LAYER_WORDS = {
+    "relative": "Each child layer gets the direction of the parent layer at the same share of depth",
+    "index": "Each child layer gets the direction of the parent layer with the same number",
+    "best": "Each child layer gets the direction of the parent layer that resembles it most",
+}
+ONE_PAIR = "One child layer gets the direction of one parent layer"
+WIDTH_WORDS = {
+    "ridge": "it is fitted to the child by regression on texts that both read",
+    "procrustes": "it is turned into the child's space, lengths and angles kept",
+    "canonical": "it is fitted to the child by what both models share",
+    "anchors": "it is fitted to the child by how near it lies to texts that both read",
+    "autoencoder": "it is fitted to the child by a small network",
+    "truncate": "it is cut or padded to the child's width, a control",
+    "none": "it must have the child's width already",
+}
 LAYER_PAIR = "{parent} → {child}"
 UNKNOWN_LAYER_MAP = "Layer map “{layers}” is not known. Choose one from the menu, or name one pair of layers: 12-to-14."
 WIDTH_MAP = "Width map"
@@ -52,12 +67,24 @@ SYSTEM_INFO = (
     "For texts; the questions of Tune λ and Vote have none. In the first turn where the child has no system role"
 )
 
+REACH = "Range of λ (±)"
+BAD_REACH = "The range of λ is {value}, but it must be above 0. Type how far λ goes to both sides, such as 0.6."
+
 STOP = "Stop"
 COPY_LINK = "Copy link"
 LINK_COPIED = "Link copied"
+ADDRESS_PROBLEMS = {
+    "choice": "The address has “{value}” for {name}, which is none of {allowed}; the default is used.",
+    "range": "The address has “{value}” for {name}, which is outside {allowed}; the default is used.",
+    "flag": "The address has “{value}” for {name}, which is neither true nor false; the default is used.",
+    "number": "The address has “{value}” for {name}, which is not a number; the default is used.",
+    "kept": "Before this page was loaded again, {name} was “{value}”, which is not here any more; the default is used.",
+    "unknown": "The address has a setting {name} that this page does not know.",
+}
 LINK_SHOWN = "See the address bar"
 
-BUSY = "The model is busy: {ahead} ahead of you. Yours starts when it is free."
+NO_LAYER = "The layer map names {role} layer {layer}, but the last one of this {role} is {last}. Choose another map."
+WRONG_PROFILE = "The layer profile has {weights} weights, but this child has {layers} layers. Choose another one."
 STARTING = "Starting"
 STOPPING = "Stopping after the step that is under way"
 STOPPED = "Stopped. Nothing is running, and what was written so far stays."
@@ -65,6 +92,7 @@ CLOSED = "This page was closed, so nothing is done for it any more. Load it agai
 FULL_DISK = "The disk of the server is full, so nothing more can be written. What was saved before is unchanged."
 UNEXPECTED = "Something unexpected happened. The log of the program has the details."
 
+NOT_MADE = "not made yet"
 MODIFIED = "modified"
 JOINED = "Joined of parts that were carried from {parents}; each part has its own transfer report."
 FROM_FILE = "Read from a file; with another method, or other models or pairs, Generate makes it anew from its pairs."
@@ -78,6 +106,12 @@ NEEDS_NUMBER = "{label} is empty. Type a number."
 NO_NUMBER = "{label} is {value}, which is no finite number. Type a number."
 NO_CONCEPT = "This page has no concept “{name}”. Choose one from the menu, or load the session that holds it."
 NO_MODEL = "Choose a {role} model first."
+
+
+def in_line(before: int, running: str, seconds: float) -> str:
+    """The place of a run that waits for the models."""
+    place = "Yours is next" if before == 1 else f"{before} runs are before yours"
+    return f"{place}. “{running}” has been running for {seconds:.0f} s, and the models do one thing at a time."
 
 
 def licence(name: str, terms: str) -> str:

@@ -59,6 +59,30 @@ def test_a_pair_of_layers_is_found_on_the_map_looked_at_and_used(steered: dict[s
     steered["watch"].check()
 
 
+def test_a_click_counts_although_the_map_is_redrawn_in_the_middle_of_it(steered: dict[str, Any]) -> None:
+    page = steered["page"]
+    tab(page, layers.TAB.label)
+    page.locator("#plot .heatmaplayer image").wait_for()
+    wait_for_figures_that_fit(page)
+    page.mouse.move(*cell(page, 3, 7))
+    page.mouse.down()
+    page.evaluate(
+        """async () => {
+          const plot = document.querySelector("#plot .js-plotly-plot");
+          await window.Plotly.newPlot(plot, plot.data, plot.layout, { responsive: true });
+        }"""
+    )
+    page.mouse.up()
+    expect(page.locator("#pair-words")).to_contain_text("Parent layer 3 → child layer 7")
+    page.mouse.move(*cell(page, 5, 5))
+    page.mouse.down()
+    page.mouse.move(*cell(page, 9, 14))
+    page.mouse.up()
+    expect(page.locator("#pair .child")).to_have_value("7")  # A drag zooms in, and chooses nothing.
+    page.mouse.dblclick(*cell(page, 3, 7))
+    steered["watch"].check()
+
+
 def test_an_edit_of_the_bars_is_previewed_by_itself(steered: dict[str, Any]) -> None:
     page = steered["page"]
     tab(page, layers.TAB.label)

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from browser.visits import EVIL, SLOW, Watch, opened, pictures, scrolls_sideways, tab
+from steering.ui.state.gallery import opening
 from steering.ui.tabs import library, steer
 from steering.ui.tabs.export import text as export_text
 from steering.ui.tabs.library import text
@@ -70,12 +71,12 @@ def test_a_page_is_taken_away_and_brought_back(
     expect(page.locator("#take-script")).to_contain_text("from steering import")
     expect(page.locator("#take-stale")).to_contain_text(export_text.PYTHON_STALE)
     name, csv = fetched(page, "#take-csv")
-    assert name == "sentiment-texts.csv"
+    assert name == f"{opening()}-texts.csv"
     assert csv.startswith("lambda,text")
     name, session = fetched(page, "#take-session")
     assert json.loads(session)["prompt"] == EVIL
     report, html = fetched(page, "#take-report")
-    assert report == "sentiment-report.html"
+    assert report == f"{opening()}-report.html"
     (tmp_path / report).write_text(html, "utf-8")
     opens_alone(browser, tmp_path / report)
     fresh, other = opened(visitor, home)

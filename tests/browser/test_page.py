@@ -23,8 +23,8 @@ from browser.visits import (
 )
 from steering.steer.grid import Grid, Health, Row
 from steering.ui.app import TABS, Lab
+from steering.ui.state.gallery import gallery, opening
 from steering.ui.state.presets import PROMPTS, preset
-from steering.ui.state.settings import CONCEPT
 from steering.ui.viewer import component as viewer
 
 pytestmark = pytest.mark.browser
@@ -33,10 +33,10 @@ pytestmark = pytest.mark.browser
 @pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (768, "light"), (1366, "dark")])
 def test_first_page_is_filled_and_fits(visitor: BrowserContext, home: str, width: int, theme: str) -> None:
     page, watch = opened(visitor, home, width=width, theme=theme)
-    found = preset(CONCEPT)
+    found, strongest = preset(opening()), gallery()[opening()]
     assert found is not None
     assert text_of(page, "baseline") == found.grid.at(0.0).text
-    assert text_of(page, "steered") == found.grid.at(0.3).text
+    assert text_of(page, "steered") == found.grid.at(strongest.high).text
     expect(page.locator("#viewer .source")).to_contain_text("Precomputed with gemma-3-270m")
     expect(page.locator("#viewer .moves tbody tr")).to_have_count(8)
     expect(page.locator("#viewer .chip")).to_have_count(13)
@@ -51,7 +51,7 @@ def test_first_page_is_filled_and_fits(visitor: BrowserContext, home: str, width
 
 
 def test_the_viewer_works_before_the_pages_scripts_have_come(browser: Browser, home: str) -> None:
-    found = preset(CONCEPT)
+    found, strongest = preset(opening()), gallery()[opening()]
     assert found is not None
     page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
     page.set_default_timeout(PATIENT)
@@ -61,7 +61,7 @@ def test_the_viewer_works_before_the_pages_scripts_have_come(browser: Browser, h
     holding.set()
     page.route("**/*.js", lambda route: held.append(route) if holding.is_set() else route.continue_())
     page.goto(home, wait_until="commit")
-    expect(page.locator("#first-paint .card.steered .text")).to_have_text(found.grid.at(0.3).text)
+    expect(page.locator("#first-paint .card.steered .text")).to_have_text(found.grid.at(strongest.high).text)
     page.locator("#first-paint .slider").focus()
     page.keyboard.press("Home")
     expect(page.locator("#first-paint .card.steered .text")).to_have_text(found.grid.at(-0.6).text)
@@ -117,6 +117,7 @@ def test_an_address_opens_the_page_as_it_says(visitor: BrowserContext, home: str
     expect(page.locator("#viewer .card.steered .lam")).to_have_text("λ = −0.4")
     expect(page.locator("#viewer .pole.positive")).to_contain_text("brave")
     expect(page.locator("#relation")).to_contain_text("ridge")
+    expect(page.locator("#address-note")).to_contain_text("“nonsense” for width, which is none of")
     page.click("#copy-link")
     page.wait_for_function("location.search.includes('courage')")
     again = parse_qs(urlsplit(page.url).query)
@@ -136,7 +137,7 @@ def test_another_concept_brings_its_texts_and_its_prompt_and_a_mistake_is_said(
     expect(page.locator("#prompt textarea")).to_have_value(PROMPTS["courage"])
     found = preset("courage")
     assert found is not None
-    assert text_of(page, "steered") == found.grid.at(0.3).text
+    assert text_of(page, "steered") == found.grid.at(gallery()[opening()].high).text
     expect(page.locator("#stale .lab-status")).to_have_count(0)
 
     page.fill("#child input", "no-such-model")
@@ -176,3 +177,43 @@ def test_markup_from_a_model_stays_text(browser: Browser) -> None:
         page.close()
     finally:
         demo.close()
+
+
+def test_what_an_address_says_and_is_not_understood_is_named(visitor: BrowserContext, home: str) -> None:
+    page = visitor.new_page()
+    watch = Watch(page, home)
+    page.goto(f"{home}?lam=much&temperature=99&colour=red&chat=maybe&seed={quote(EVIL)}&__theme=light")
+    note = page.locator("#address-note")
+    for words in (
+        "“much” for lam",
+        "“99” for temperature, which is outside 0 to 2",
+        "a setting colour",
+        "“maybe” for chat",
+        f"“{EVIL}” for seed",
+    ):
+        expect(note).to_contain_text(words)
+    assert page.evaluate("window.hacked") is None
+    watch.check()
+    page.goto(f"{home}?lam=0.2&seed=3&chat=false")
+    page.locator("#viewer .chip").first.wait_for()
+    expect(page.locator("#address-note .lab-status")).to_have_count(0)
+    page.close()
+
+
+def test_a_reload_brings_back_what_was_set(browser: Browser, home: str) -> None:
+    page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
+    page.set_default_timeout(PATIENT)
+    watch = Watch(page, home)
+    page.goto(home)
+    page.locator("#viewer .chip").first.wait_for()
+    page.locator("#relation .lab-card").wait_for()
+    page.fill("#prompt textarea", "Tell me about the harbour.")
+    page.locator("#viewer .chip").first.click()
+    page.wait_for_function("(sessionStorage.getItem('steering-lab') || '').includes('harbour')")
+    page.reload()
+    page.locator("#relation .lab-card").wait_for()
+    expect(page.locator("#prompt textarea")).to_have_value("Tell me about the harbour.")
+    expect(page.locator("#viewer .card.steered .lam")).to_have_text("λ = −0.6")
+    expect(page.locator("#address-note .lab-status")).to_have_count(0)
+    watch.check()
+    page.context.close()

@@ -7,6 +7,8 @@ from playwright.sync_api import expect
 
 from browser.visits import pictures, tab, text_of
 from steering.ui import text
+from steering.ui.state.gallery import opening
+from steering.ui.state.presets import PROMPTS
 from steering.ui.tabs import concept, steer
 from steering.ui.tabs.steer import text as words
 from steering.ui.viewer.texts import LIVE
@@ -70,6 +72,13 @@ def test_keyboard_alone_moves_the_strength(steered: dict[str, Any]) -> None:
     page.keyboard.type("0.25")
     expect(page.locator("#viewer .near")).to_contain_text("nearest λ shown")
     page.keyboard.press("Enter")
+    page.locator("#viewer .number").focus()
+    page.keyboard.type("much")
+    expect(page.locator("#viewer .near")).to_contain_text("“much” is not a number")
+    page.locator("#viewer .number").fill("1.5")
+    expect(page.locator("#viewer .near")).to_contain_text("λ = +1.5 lies outside the strengths that were written")
+    expect(steered_at).to_have_text("λ = +0.6")
+    page.locator("#viewer .number").fill("0.25")
     page.locator("#viewer .slider").focus()
     page.keyboard.press("ArrowRight")
     expect(steered_at).to_have_text("λ = +0.3")
@@ -103,7 +112,7 @@ def test_a_changed_prompt_marks_the_texts_stale_and_keeps_them(steered: dict[str
     page.fill("#prompt textarea", "Tell me about <i>your</i> morning.")
     expect(page.locator("#stale")).to_contain_text(words.STALE_GRID)
     assert text_of(page, "baseline") == before
-    page.fill("#prompt textarea", words.FIRST_PROMPT)
+    page.fill("#prompt textarea", PROMPTS[opening()])
     expect(page.locator("#stale .lab-status")).to_have_count(0)
 
 
@@ -147,7 +156,7 @@ def test_stop_stops_and_the_page_stays_usable(steered: dict[str, Any]) -> None:
     expect(page.locator("#viewer .card.baseline .badges")).to_contain_text("stopped at")
     assert text_of(page, "baseline").strip()
     page.get_by_label(f"number input for {text.MAX_NEW_TOKENS}").fill("8")
-    page.fill("#prompt textarea", words.FIRST_PROMPT)
+    page.fill("#prompt textarea", PROMPTS[opening()])
     page.locator("#prompt textarea").press("Shift+Enter")
     expect(page.locator("#status")).to_contain_text("side by side")
     steered["watch"].check()

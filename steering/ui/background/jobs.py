@@ -65,6 +65,7 @@ class Job:
         id: hexadecimal digits that name the job in the log.
         begun: time on the monotonic clock at which it was asked for.
         refusal: why it may not run; "" where it may.
+        skipped: whether a check refused it and said so already, so that nothing is to be done.
         ended: whether it has ended.
     """
 
@@ -72,6 +73,7 @@ class Job:
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     begun: float = field(default_factory=time.monotonic)
     refusal: str = ""
+    skipped: bool = False
     ended: bool = False
 
     def refuse(self, why: str) -> None:
@@ -128,7 +130,7 @@ def work_with_progress(
         while not wait([future], _POLL_SECONDS).done:
             what, fraction, seconds = latest[0]
             now, stopping = time.monotonic(), job.stop.is_set()
-            if what and ((what, fraction, stopping) != last_state or now - last_report > _REFRESH_SECONDS):
+            if (what and (what, fraction, stopping) != last_state) or now - last_report > _REFRESH_SECONDS:
                 last_state, last_report = (what, fraction, stopping), now
                 yield show(ProgressReport(what, fraction, seconds, now - started - seconds, stopping))
     except GeneratorExit:

@@ -1,7 +1,7 @@
 """Connects components to handlers in Gradio; the tabs refer to components by name.
 
 A handler is a function or a generator: it gets a session and values of components, and returns or yields changes of the
-page. All long tasks share one queue, so that only one of them uses the models at a time.
+page. All long tasks share one line, so that only one of them uses the models at a time.
 """
 
 import inspect
@@ -17,12 +17,15 @@ import gradio as gr
 from steering.errors import SteeringError
 from steering.ui import render, text
 from steering.ui.background.jobs import ProgressReport
-from steering.ui.events.long_tasks import Changes, LongTask, by_component, show_failure
+from steering.ui.events.long_tasks import Changes, Light, LongTask, by_component, show_failure
 from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
 
 Page = dict[str, Any]
 """The components of the page by name."""
+
+_MAX_LONG_TASKS = 24
+"""Long tasks that wait or work at a time; each holds one of the 40 threads of Gradio, and the others stay free."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +91,7 @@ class EventBinder:
             outputs: names of all components that the handler may change.
             status: name of the component that shows errors; with "" they are shown in a toast only.
             event: whether the handler also gets a `gr.EventData`, between the session and the values.
-            model: whether the handler uses the models, and therefore waits in the queue of long tasks.
+            model: whether the handler is a long task, which waits in the line of the models by itself.
             update_notices: whether all notices are updated after the handler.
             latest: whether, of several events in quick succession, the newest one is always handled, after all others.
                 Without it, an event that occurs while the handler works may be dropped: fine for a button, wrong for a
@@ -99,7 +102,7 @@ class EventBinder:
         """
         limits: dict[str, Any] = {"concurrency_limit": 8}
         if model:
-            limits = {"concurrency_id": "model", "concurrency_limit": 1}
+            limits = {"concurrency_id": "long", "concurrency_limit": _MAX_LONG_TASKS}
         if latest:
             limits |= {"trigger_mode": "always_last", "concurrency_limit": 1}
         changed = dict.fromkeys([*outputs, *([status] if status else [])])
@@ -134,6 +137,9 @@ class EventBinder:
         handler: Callable[..., Iterator[Changes]],
         inputs: Sequence[str] = (),
         outputs: Sequence[str] = (),
+        *,
+        check: Callable[..., object] | None = None,
+        light: Light | None = None,
     ) -> Any:
         """Start a long task when an event occurs.
 
@@ -143,18 +149,29 @@ class EventBinder:
             handler: called with the session, the job, the settings and the values of the inputs; yields changes.
             inputs: names of components outside the sidebar.
             outputs: names of all components that the handler may change.
+            check: raises an error where the task cannot succeed, without delay; called with the session, the settings and
+                the values of the inputs.
+            light: whether this time the handler needs no model, so that it does not wait; called as `check`.
 
         Returns:
             Gradio's dependency of the handler; its `then` is an event.
         """
+        title = str(getattr(self.page[task.starts[0]], "value", None) or task.name)
+        queued = task.in_line(self.workspace.line, title, handler, light)
 
-        def begin(session: Session) -> Changes:
+        def begin(session: Session, *values: Any) -> Changes:
+            try:
+                settings = Settings.read(*values[: len(FIELDS)])
+                if check is not None:
+                    check(session, settings, *values[len(FIELDS) :])
+            except Exception as error:
+                return task.refuse(session, error)
             return task.begin(session, self.workspace)
 
         def work(session: Session, *values: Any) -> Iterator[Changes]:
-            yield from task.work(session, handler, values[: len(FIELDS)], *values[len(FIELDS) :])
+            yield from task.work(session, queued, values[: len(FIELDS)], *values[len(FIELDS) :])
 
-        started = self.on(trigger, begin, outputs=task.components, status=task.status)
+        started = self.on(trigger, begin, [*FIELDS, *inputs], outputs=task.components, status=task.status)
         changed = tuple(dict.fromkeys([*outputs, *task.components]))
         return self.on(
             started.then, work, [*FIELDS, *inputs], changed, status=task.status, model=True, update_notices=True

@@ -13,11 +13,21 @@ from steering.errors import Progress, SteeringError
 from steering.storage import full_disk
 from steering.ui import render, text
 from steering.ui.background.jobs import Job, ProgressReport, Stopped, work_with_progress
+from steering.ui.background.line import Line, Ticket
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 
 Changes = dict[str, Any]
 """Changes of the page: the name of a component and its new value."""
+
+Handler = Callable[..., Iterator[Changes]]
+"""The work of a long task: called with the session, the job, the settings and further values; yields changes."""
+
+Light = Callable[..., bool]
+"""Whether some work needs no turn in the line of the models."""
+
+_POLL_SECONDS = 0.3
+"""Seconds between two looks at the line."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,14 +73,50 @@ class LongTask:
         An unfinished job of the same kind is stopped: a second start, with Enter in the prompt for instance, replaces the
         first. In a closed session the new job is stopped at once, as is one that the visitor may not begin.
         """
-        ahead = workspace.jobs
+        del workspace
         job = session.begin_job(self.name)
         if session.closed:
             return self.buttons(running=False) | self.message(text.CLOSED, "error")
         if job.refusal:
             return self.buttons(running=False) | self.message(job.refusal, "error")
-        words = text.BUSY.format(ahead=ahead) if ahead else text.STARTING + " …"
-        return self.buttons(running=True) | self.message(words, "info")
+        return self.buttons(running=True) | self.message(text.STARTING + " …", "info")
+
+    def refuse(self, session: Session, error: Exception) -> Changes:
+        """Say why the task does not begin; an earlier one that is running goes on."""
+        session.refuse_job(self.name)
+        return self.message(show_failure(error, self.name), "error") | self.buttons(running=self.name in session.jobs)
+
+    def in_line(self, line: Line, title: str, handler: Handler, light: Light | None = None) -> Handler:
+        """A handler that waits in the line of the models before it does its work, and shows its place.
+
+        Args:
+            line: of the models.
+            title: what the task does, in words.
+            handler: does the work.
+            light: whether this time the work needs no turn, called with the session, the settings and the values.
+        """
+
+        def queued(session: Session, job: Job, settings: Settings, *values: Any) -> Iterator[Changes]:
+            if light is not None and light(session, settings, *values):
+                yield from handler(session, job, settings, *values)
+                return
+            ticket = line.join(title)
+            try:
+                yield from self._wait(line, ticket, job)
+                yield from handler(session, job, settings, *values)
+            finally:
+                line.leave(ticket)
+
+        return queued
+
+    def _wait(self, line: Line, ticket: Ticket, job: Job) -> Iterator[Changes]:
+        shown = ""
+        while (place := line.wait(ticket, _POLL_SECONDS if shown else 0)) is not None:
+            job.raise_if_stopped()
+            words = text.in_line(place.before, place.running, place.seconds)
+            if words != shown:
+                shown = words
+                yield self.message(words, "info")
 
     def request_stop(self, session: Session) -> Changes:
         """Ask the job to stop. The task shows the end itself, after its current step.
@@ -98,6 +144,9 @@ class LongTask:
             Changes of the page.
         """
         job = session.next_job(self.name)
+        if job.skipped:
+            yield {}
+            return
         started, outcome = time.monotonic(), "left"
         try:
             job.raise_if_stopped()

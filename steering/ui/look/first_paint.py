@@ -84,7 +84,8 @@ def _to_json(value: object) -> str:
 
 _FRAME = """
 <aside><h1>{title}</h1><p>{subtitle}</p><i></i><i></i><i></i></aside>
-<main><nav></nav><div class="ask"><i></i><i></i></div><i class="line"></i><div class="first-viewer">{viewer}</div></main>
+<main><nav></nav><i class="cards"></i><div class="ask"><i></i><i></i></div>
+<i class="line"></i><div class="first-viewer">{viewer}</div></main>
 """
 
 _SCRIPT = """

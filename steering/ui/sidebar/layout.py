@@ -48,7 +48,7 @@ def build(parent: str, child: str, concept: str, allowed: Sequence[str], limits:
         page["positions"] = _menu(text.POSITIONS, text.POSITIONS_INFO, list(POSITIONS), "all")
         page["operator"] = _menu(text.OPERATOR, text.OPERATOR_INFO, list(OPERATORS), "add")
     with gr.Accordion(text.GENERATION_SETTINGS, open=False):
-        page["max_new_tokens"] = gr.Slider(4, 256, default.max_new_tokens, step=1, label=text.MAX_NEW_TOKENS)
+        page["max_new_tokens"] = gr.Slider(1, 256, default.max_new_tokens, step=1, label=text.MAX_NEW_TOKENS)
         page["temperature"] = gr.Slider(
             0, 2, default.temperature, step=0.05, label=text.TEMPERATURE, info=text.TEMPERATURE_INFO
         )

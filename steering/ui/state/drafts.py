@@ -3,12 +3,10 @@
 A draft is immutable; every edit returns a new draft, whose history contains the earlier concept.
 """
 
-import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from steering.concepts import Concept, ContrastPair
-from steering.errors import SteeringError
 
 MAX_UNDO = 50
 """Number of edits that can be undone."""
@@ -22,11 +20,13 @@ class Draft:
         concept: the current state.
         original: the state before the first edit: a bundled concept, or a new one as it was created.
         history: earlier states, oldest first; at most `MAX_UNDO`.
+        typing: the label that is being typed, "positive" or "negative"; "" for none. Its letters are one edit.
     """
 
     concept: Concept
     original: Concept
     history: tuple[Concept, ...] = ()
+    typing: str = field(default="", compare=False)
 
     @property
     def modified(self) -> bool:
@@ -44,15 +44,28 @@ class Draft:
         return self._edited(replace(self.concept, pairs=pairs))
 
     def with_labels(self, positive: str, negative: str) -> "Draft":
-        """The draft with other labels for its poles; an empty label keeps the old one."""
-        concept = self.concept
-        return self._edited(
-            replace(
-                concept,
-                positive_label=positive.strip() or concept.positive_label,
-                negative_label=negative.strip() or concept.negative_label,
-            )
+        """The draft with other labels for its poles; an empty label keeps the old one.
+
+        Changes of one label, each after the other, are one edit, which ends with `typed` or with any other edit.
+        """
+        old = self.concept
+        concept = replace(
+            old,
+            positive_label=positive.strip() or old.positive_label,
+            negative_label=negative.strip() or old.negative_label,
         )
+        if concept == old:
+            return self
+        typing = "positive" if concept.positive_label != old.positive_label else "negative"
+        if typing != self.typing:
+            return replace(self._edited(concept), typing=typing)
+        if concept == self.history[-1]:
+            return self.undone()
+        return replace(self, concept=concept)
+
+    def typed(self) -> "Draft":
+        """The draft after a label was typed to its end: the next letter begins another edit."""
+        return replace(self, typing="")
 
     def with_concept(self, other: Concept) -> "Draft":
         """The draft with the pairs of another concept, and with its labels unless they are the default ones."""
@@ -83,7 +96,9 @@ class Draft:
 
     def undone(self) -> "Draft":
         """The draft before its last edit; itself if there was none."""
-        return replace(self, concept=self.history[-1], history=self.history[:-1]) if self.history else self
+        if not self.history:
+            return self
+        return replace(self, concept=self.history[-1], history=self.history[:-1], typing="")
 
     def reset(self) -> "Draft":
         """The draft with the pairs and labels of the original; the reset can be undone."""
@@ -92,45 +107,22 @@ class Draft:
     def _edited(self, concept: Concept) -> "Draft":
         if concept == self.concept:
             return self
-        return replace(self, concept=concept, history=(*self.history, self.concept)[-MAX_UNDO:])
+        return replace(self, concept=concept, history=(*self.history, self.concept)[-MAX_UNDO:], typing="")
 
 
-def new_draft(name: str, pairs: Sequence[ContrastPair], used_names: Collection[str]) -> Draft:
+def new_draft(name: str, other: Concept | None, used_names: Collection[str]) -> Draft:
     """The draft of a new concept; without pairs it has one empty row.
 
     Args:
         name: of the concept.
-        pairs: its first pairs.
+        other: its first pairs, and its labels; None for an empty concept.
         used_names: names of other concepts; a number is appended to a name that is among them.
     """
     base = " ".join(name.split())
     candidates = (base, *(f"{base} {number}" for number in range(2, len(used_names) + 3)))
     unused = next(candidate for candidate in candidates if candidate not in used_names)
-    concept = Concept(unused, "positive", "negative", tuple(pairs) or (ContrastPair("", ""),))
+    concept = replace(other, name=unused) if other else Concept(unused, "positive", "negative", (ContrastPair("", ""),))
     return Draft(concept, concept)
-
-
-def read_pairs(text: str) -> tuple[ContrastPair, ...]:
-    """Read pasted pairs: one per line, with a tab or a bar between spaces ( | ) between the two texts.
-
-    Empty lines and a heading "positive, negative" are skipped.
-
-    Raises:
-        SteeringError: a line does not hold two texts; the message has its number.
-    """
-    pairs = []
-    # Not str.splitlines(), which also divides at a line separator inside a text.
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
-        cells = [cell.strip() for cell in re.split(r"\t|\s\|\s", line)]
-        if not any(cells) or [cell.lower() for cell in cells] == ["positive", "negative"]:
-            continue
-        if len(cells) != 2 or not all(cells):
-            raise SteeringError(
-                f"Line {number} holds {sum(map(bool, cells))} text{'s' * (sum(map(bool, cells)) != 1)} instead of two. "
-                "Put a tab or a bar ( | ) between the positive and the negative text."
-            )
-        pairs.append(ContrastPair(*cells))
-    return tuple(pairs)
 
 
 def _text(cell: object) -> str:

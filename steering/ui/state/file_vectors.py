@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from steering.library import Shelf
 from steering.library import saved_vectors as library
 from steering.ui.state.drafts import Draft
 from steering.ui.state.settings import FIELDS, FILE_PREFIX, Settings
@@ -42,3 +43,11 @@ def use_file_vector(
     workspace.keep_file_vector(session, settings, concept, vector)
     session.vector_key = settings.vector_key(concept)
     return values
+
+
+def library_name(shelf: Shelf, vector: SteeringVector) -> str:
+    """Name of the vector's file on a shelf; it is saved there if no file holds it."""
+    for entry in shelf.entries():
+        if entry.vector is not None and entry.vector.digest == vector.digest:
+            return entry.name
+    return shelf.keep(vector, vector.concept).name

@@ -36,6 +36,11 @@ class LoadedModels:
         with self._lock:
             return tuple(self._models)
 
+    def loaded(self, name: str) -> LanguageModel | None:
+        """A model in memory; None if it is not loaded."""
+        with self._lock:
+            return self._models.get(name)
+
     def get(self, names: Sequence[str], progress: Progress = silent) -> tuple[LanguageModel, ...]:
         """Some models, which are loaded where they are not in memory.
 

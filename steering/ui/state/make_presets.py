@@ -11,13 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from steering.concepts import bundled_concepts, load_concept
-from steering.models import load_model
-from steering.steer import assess, generate, grid_json, next_tokens
+from steering.models import LanguageModel, load_model
+from steering.steer import Grid, assess, generate, grid_json, next_tokens, token_shifts
 from steering.storage import atomic
 from steering.transfer import transfer
 from steering.ui.state.presets import FOLDER, PROMPTS
 from steering.ui.state.settings import DEFAULT, LAMBDAS
-from steering.vectors import extract
+from steering.vectors import SteeringVector, extract
 
 
 def make(folder: Path, names: Sequence[str]) -> None:
@@ -30,9 +30,19 @@ def make(folder: Path, names: Sequence[str]) -> None:
         moves = {
             str(lam): [asdict(move) for move in row_moves] for lam, row_moves in zip(LAMBDAS, token_moves, strict=True)
         }
+        shifts = written_shifts(child, grid, vector)
+        data = {"grid": grid_json(grid), "moves": moves, "shifts": shifts}
         with atomic(folder / f"{name}.json") as file:
-            file.write_text(json.dumps({"grid": grid_json(grid), "moves": moves}, ensure_ascii=False), "utf-8")
+            file.write_text(json.dumps(data, ensure_ascii=False), "utf-8")
         print(f"{name}: {grid.at(0.3).text[:80]!r}", flush=True)
+
+
+def written_shifts(child: LanguageModel, grid: Grid, vector: SteeringVector) -> dict[str, list[list[str | float]]]:
+    """By λ, piece and both probabilities of every token, see `steer.token_shifts`."""
+    return {
+        str(row.lam): [[token.piece, token.before, token.after] for token in tokens]
+        for row, tokens in zip(grid.rows, token_shifts(child, grid, vector), strict=True)
+    }
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from steering.steer import Grid, Move, grid_from_json
+from steering.steer import Grid, Move, TokenShift, grid_from_json
 from steering.ui.state.settings import CHILD, PARENT
 
 PROMPTS: Mapping[str, str] = {
@@ -43,10 +43,12 @@ class Preset:
     Attributes:
         grid: the texts, with their health.
         moves: by λ, the next tokens whose probability changed most.
+        shifts: by λ, how far it changed the probability of every token.
     """
 
     grid: Grid
     moves: Mapping[float, Sequence[Move]]
+    shifts: Mapping[float, Sequence[TokenShift]]
 
     @property
     def source(self) -> str:
@@ -69,4 +71,5 @@ def preset(concept: str) -> Preset | None:
 def _load(concept: str) -> Preset:
     data = json.loads((FOLDER / f"{concept}.json").read_text("utf-8"))
     moves = {float(lam): tuple(Move(**move) for move in row_moves) for lam, row_moves in data["moves"].items()}
-    return Preset(grid_from_json(data["grid"]), moves)
+    shifts = {float(lam): tuple(TokenShift(*token) for token in row) for lam, row in data.get("shifts", {}).items()}
+    return Preset(grid_from_json(data["grid"]), moves, shifts)

@@ -112,6 +112,11 @@ class Session:
             self.visitor.admit(job)
         return job
 
+    def refuse_job(self, name: str) -> None:
+        """Put a job that does nothing into the queue of a long task, in the place of one that a check refused."""
+        with self._lock:
+            self._waiting.setdefault(name, deque()).append(Job(skipped=True))
+
     def next_job(self, name: str) -> Job:
         """Remove the first job from the queue of a long task and return it; a new job if the queue is empty."""
         with self._lock:

@@ -4,26 +4,23 @@ Safe to call from several threads. Does not depend on Gradio.
 """
 
 import hashlib
-import json
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 from weakref import WeakValueDictionary
 
 from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, part_of, silent
 from steering.models import LanguageModel, bundled
-from steering.storage import cache_dir
 from steering.transfer import transfer
 from steering.ui import text
+from steering.ui.background.line import Line
 from steering.ui.state.limits import OWN, SHARED
 from steering.ui.state.loaded_models import LoadedModels
 from steering.ui.state.session import Session, Visitor
 from steering.ui.state.settings import Settings
+from steering.ui.state.shapes import Shape, shape_from_config
 from steering.vectors import SteeringVector, extract
 
 _MAX_VECTORS = 32
@@ -40,14 +37,6 @@ VISITOR_COOKIE = "steering-lab-visitor"
 """Cookie of a shared page that tells visitors apart who use the same password."""
 
 
-@dataclass(frozen=True)
-class Shape:
-    """Number of layers and width of a model."""
-
-    layers: int
-    width: int
-
-
 class Workspace:
     """Models, vectors, visitors and sessions of one running app.
 
@@ -58,6 +47,7 @@ class Workspace:
         accounts: whether every visitor has a password of their own.
         stopping: whether the app is about to end, so that no run begins any more.
         loaded_models: the models in memory.
+        line: in which long tasks wait for the models.
     """
 
     def __init__(self, allowed: Sequence[str] = (), *, shared: bool = False, memory: int | None = None) -> None:
@@ -74,6 +64,7 @@ class Workspace:
         self.accounts = False
         self.stopping = False
         self.loaded_models = LoadedModels(memory)
+        self.line = Line()
         self._lock = threading.RLock()
         self._shapes: dict[str, Shape] = {}
         self._vectors: OrderedDict[tuple[object, ...], SteeringVector] = OrderedDict()
@@ -202,6 +193,10 @@ class Workspace:
         """Names of the models in memory."""
         return self.loaded_models.names
 
+    def loaded_model(self, name: str) -> LanguageModel | None:
+        """A model in memory; None if it is not loaded."""
+        return self.loaded_models.loaded(name)
+
     def vector(self, settings: Settings, concept: Concept, progress: Progress = silent) -> SteeringVector:
         """The concept's vector in the child's space; extracted and transferred if it is not stored.
 
@@ -271,21 +266,8 @@ class Workspace:
         with self._lock:
             if name in self._shapes:
                 return self._shapes[name]
-        shape = _shape_from_config(name)
+        shape = shape_from_config(name)
         if shape is not None:
             with self._lock:
                 self._shapes[name] = shape
         return shape
-
-
-def _shape_from_config(name: str) -> Shape | None:
-    bundled_model = bundled.CATALOGUE.get(name)
-    try:
-        folder = (
-            cache_dir() / "models" / f"{name}-{bundled_model.sha256[:12]}" if bundled_model else Path(name).expanduser()
-        )
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
-        config = config.get("text_config") or config
-        return Shape(int(config["num_hidden_layers"]), int(config["hidden_size"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):  # The last for "~nobody".
-        return None

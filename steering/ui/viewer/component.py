@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from steering.steer import DOMINANT, PERPLEXITY_RATIO, REPEATED, Grid, Move, Row, improbable
+from steering.steer import DOMINANT, FEWEST_TOKENS, PERPLEXITY_RATIO, REPEATED, Grid, Move, Row, TokenShift, improbable
 from steering.ui.state.settings import LAMBDAS
 
 _ASSETS = files("steering.ui.viewer")
@@ -20,13 +20,14 @@ WORDS = {
     "none": "not written yet",
     "writing": "being written",
     "baseline": "baseline",
-    "healthy": "healthy",
+    "healthy": "passes the checks",
+    "short": "too short to judge",
     "same": "identical to baseline",
-    "broken": "falls apart",
+    "broken": "fails a check",
 }
 """Names of the states of a text."""
 
-MARKS = {"none": "○", "writing": "…", "baseline": "◆", "healthy": "●", "same": "=", "broken": "▲"}
+MARKS = {"none": "○", "writing": "…", "baseline": "◆", "healthy": "●", "short": "·", "same": "=", "broken": "▲"}
 """Symbols of the states, so that they can be told apart without colour."""
 
 
@@ -66,6 +67,8 @@ def show(
     moves: Mapping[float, Sequence[Move]] | None = None,
     source: tuple[str, str] = ("", ""),
     choose: float | None = None,
+    lead: str = "",
+    shifts: Mapping[float, Sequence[TokenShift]] | None = None,
 ) -> dict[str, Any]:
     """The viewer's data for a grid, finished or not.
 
@@ -77,6 +80,8 @@ def show(
         moves: by λ, the next tokens whose probability changed most.
         source: where the texts come from, in a few words; and the software that wrote them.
         choose: the λ to select; None leaves the slider unchanged.
+        lead: one sentence on what the texts show.
+        shifts: by λ, how far it changed the probability of every token of its text.
     """
     baseline = next((row for row in grid.rows if row.lam == 0), None)
     rows = [
@@ -85,12 +90,13 @@ def show(
             "text": row.text,
             **_state_fields(state(row, phase)),
             "badges": badges(row, baseline, max_tokens, phase),
+            "tokens": [[each.piece, each.before, each.after] for each in (shifts or {}).get(row.lam, ())],
             "moves": [asdict(move) for move in (moves or {}).get(row.lam, ())],
         }
         for row in sorted(grid.rows, key=lambda row: row.lam)
     ]
     data = {"labels": list(labels), "note": "", "rows": rows, "phase": phase, "source": list(source)}
-    return data | {"exact": phase == "done", "choose": choose}
+    return data | {"exact": phase == "done", "choose": choose, "lead": lead}
 
 
 def state(row: Row, phase: str) -> str:
@@ -101,7 +107,9 @@ def state(row: Row, phase: str) -> str:
         return "writing"
     if row.lam == 0:
         return "baseline"
-    return "same" if row.health.same_as_baseline else "healthy"
+    if row.health.same_as_baseline:
+        return "same"
+    return "healthy" if len(row.token_ids) >= FEWEST_TOKENS else "short"
 
 
 def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[dict[str, str]]:
@@ -116,7 +124,7 @@ def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[
     Returns:
         For each badge its words, its tone ("good", "bad" or "plain") and its title.
     """
-    health = row.health
+    health, judged = row.health, len(row.token_ids) >= FEWEST_TOKENS
     result = []
     if health.degenerate:
         result.append(_badge(f"{MARKS['broken']} {WORDS['broken']}", "bad", degeneration_reasons(row, baseline)))
@@ -124,6 +132,7 @@ def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[
         result.append(_badge(f"{MARKS['same']} {WORDS['same']}", "plain", "The same tokens as at λ = 0."))
     if health.perplexity is not None:
         tone = "bad" if improbable(health.perplexity, baseline.health.perplexity if baseline else None) else "good"
+        tone = tone if judged else "plain"
         result.append(
             _badge(
                 f"perplexity {_format_number(health.perplexity)}",
@@ -132,7 +141,7 @@ def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[
             )
         )
     if row.token_ids:
-        tone = "bad" if health.repeated > REPEATED else "good"
+        tone = ("bad" if health.repeated > REPEATED else "good") if judged else "plain"
         result.append(
             _badge(f"repeats {100 * health.repeated:.0f} %", tone, "Share of 3-token runs that occurred before.")
         )

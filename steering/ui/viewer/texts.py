@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steering.concepts import Concept, load_concept
-from steering.steer import Grid, Move
+from steering.steer import Grid, Move, TokenShift
+from steering.ui.state.gallery import gallery
 from steering.ui.state.presets import preset
 from steering.ui.state.settings import DEFAULT, Settings
 from steering.ui.viewer import component as viewer
@@ -13,8 +14,18 @@ from steering.ui.viewer import component as viewer
 Moves = Mapping[float, Sequence[Move]]
 """By λ, the next tokens whose probability changed most."""
 
+Shifts = Mapping[float, Sequence[TokenShift]]
+"""By λ, how far it changed the probability of every token of its text."""
+
 LIVE = "Live."
 """Source of texts that were generated in this session."""
+
+
+LEAD = (
+    "Both texts are by {child}, without any training: the baseline as it is, the other one pushed by λ, towards “{positive}” "
+    "above 0 and towards “{negative}” below."
+)
+"""What the texts of a concept show."""
 
 
 @dataclass
@@ -28,6 +39,8 @@ class ConceptTexts:
         source: where they come from, in words.
         versions: of the software that wrote them; "" if they were generated in this session.
         phase: see `viewer.show`.
+        lead: one sentence on what they show; "" for the usual one.
+        shifts: by λ, how far it changed the probability of every token.
     """
 
     grid: Grid
@@ -36,10 +49,17 @@ class ConceptTexts:
     source: str = LIVE
     versions: str = ""
     phase: str = "done"
+    lead: str = ""
+    shifts: Shifts = field(default_factory=dict)
 
     def current(self, settings: Settings, concept: Concept, prompt: str) -> bool:
         """Whether the texts were generated with these settings, pairs and prompt."""
         return self.key == settings.grid_key(concept, prompt)
+
+    @property
+    def lambdas(self) -> frozenset[float]:
+        """The strengths that were written."""
+        return frozenset(row.lam for row in self.grid.rows)
 
     @property
     def max_tokens(self) -> int:
@@ -65,9 +85,14 @@ class PageTexts:
         if concept.name not in self.written and bundled is not None:
             key = replace(DEFAULT, concept=concept.name).grid_key(load_concept(concept.name), bundled.grid.prompt)
             self.written[concept.name] = ConceptTexts(
-                bundled.grid, key, bundled.moves, bundled.source, bundled.versions
+                bundled.grid, key, bundled.moves, bundled.source, bundled.versions, shifts=bundled.shifts
             )
         return self.written.get(concept.name)
+
+    def reopened(self, concept: Concept) -> ConceptTexts | None:
+        """The precomputed texts of a concept, in the place of those that were generated since; None if there are none."""
+        self.written.pop(concept.name, None)
+        return self.for_concept(concept)
 
 
 def show(written: ConceptTexts, concept: Concept, choose: float | None = None) -> dict[str, Any]:
@@ -80,6 +105,8 @@ def show(written: ConceptTexts, concept: Concept, choose: float | None = None) -
         moves=written.moves,
         source=(written.source, written.versions),
         choose=choose,
+        shifts=written.shifts,
+        lead=written.lead or lead(written.grid.child, concept),
     )
 
 
@@ -87,7 +114,12 @@ def precomputed(name: str) -> dict[str, Any] | None:
     """The viewer's data for the precomputed texts of a bundled concept; None if there are none."""
     concept = load_concept(name)
     written = PageTexts().for_concept(concept)
-    return show(written, concept) if written else None
+    return show(written, concept, (gallery()[name].high or None) if name in gallery() else None) if written else None
+
+
+def lead(child: str, concept: Concept) -> str:
+    """One sentence on what the texts of a concept show."""
+    return LEAD.format(child=child, positive=concept.positive_label, negative=concept.negative_label)
 
 
 def labels(concept: Concept) -> tuple[str, str]:

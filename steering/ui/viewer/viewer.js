@@ -1,7 +1,8 @@
 const find = (selector) => element.querySelector(selector);
 const slider = find(".slider"), number = find(".number"), strip = find(".strip");
 const cards = { baseline: find(".card.baseline"), steered: find(".card.steered") };
-const LEGEND = [["◆", "baseline"], ["●", "healthy"], ["=", "identical to baseline"], ["▲", "falls apart"]];
+const LEGEND = [["◆", "baseline"], ["●", "passes the checks"], ["·", "too short to judge"],
+  ["=", "identical to baseline"], ["▲", "fails a check"]];
 const START = 0.3;
 
 let rows = [];
@@ -25,6 +26,27 @@ function commonStart(first, second) {
   return length;
 }
 
+const percent = (share) => (share < 0.1 ? (100 * share).toFixed(1) : Math.round(100 * share)) + " %";
+const coloured = (row) => find(".colour").checked && row.lam !== 0 && (row.tokens || []).length > 0
+  && row.tokens.map(([piece]) => piece).join("") === row.text;
+
+// One element a token, tinted by the logarithm of how many times λ multiplied its probability.
+function tokenSpans(row, shared) {
+  let place = row.text.trimStart().length - row.text.length;
+  return row.tokens.map(([piece, before, after]) => {
+    const span = document.createElement("span"), times = Math.log2((after + 1e-4) / (before + 1e-4));
+    span.textContent = place < 0 ? piece.trimStart() : piece;
+    place += piece.length;
+    if (place <= shared) span.className = "shared";
+    if (Math.abs(times) >= 1) {
+      span.className += times > 0 ? " likelier" : " rarer";
+      span.style.setProperty("--tint", Math.min(12 + 6 * Math.abs(times), 45) + "%");
+    }
+    span.title = "“" + piece.trim() + "”: " + percent(before) + " without λ, " + percent(after) + " with it";
+    return span;
+  });
+}
+
 function paintCard(card, row, note, shared) {
   const body = card.querySelector(".text");
   const written = row && row.text;
@@ -34,10 +56,12 @@ function paintCard(card, row, note, shared) {
   } else {
     const before = document.createElement("span");
     before.className = "shared";
-    before.textContent = row.text.slice(0, shared);
+    const words = row.text.trimStart();
+    before.textContent = words.slice(0, shared);
     const after = document.createElement("span");
-    after.textContent = row.text.slice(shared);
-    body.replaceChildren(...(shared ? [before, after] : [after]));
+    after.textContent = words.slice(shared);
+    const tokens = coloured(row) ? tokenSpans(row, shared) : [];
+    body.replaceChildren(...(tokens.length ? tokens : shared ? [before, after] : [after]));
   }
   const badges = card.querySelector(".badges");
   badges.replaceChildren(...(row ? row.badges : []).map((badge) => {
@@ -65,8 +89,9 @@ function paintChoice() {
   const between = Math.abs(row.lam - chosen) > 1e-6;
   find(".viewer").dataset.lam = chosen;
   find(".here").hidden = !between || !props.value.exact;
-  setText(find(".near p"), between ? "λ = " + format(chosen) + " lies between the strengths that were written: the nearest λ shown, "
-    + format(row.lam) + "." : "");
+  const where = chosen < low || chosen > high ? "outside" : "between";
+  setText(find(".near p"), between ? "λ = " + format(chosen) + " lies " + where + " the strengths that were written: the nearest λ "
+    + "shown, " + format(row.lam) + "." : "");
   [...strip.children].forEach((chip, index) => {
     chip.setAttribute("aria-checked", String(index === chosenIndex));
     chip.tabIndex = index === chosenIndex ? 0 : -1;
@@ -75,7 +100,8 @@ function paintChoice() {
   const { note } = props.value;
   paintCard(cards.baseline, zero, note, 0);
   paintCard(cards.steered, row, note && "The same prompt, steered by λ = " + format(row.lam) + ", appears here.",
-    zero && row !== zero && row.text ? commonStart(row.text, zero.text) : 0);
+    zero && row !== zero && row.text ? commonStart(row.text.trimStart(), zero.text.trimStart()) : 0);
+  find(".colours").hidden = !rows.some((each) => (each.tokens || []).length);
   paintMoves(row);
 }
 
@@ -126,10 +152,10 @@ function paintStrip() {
   find(".viewer").style.setProperty("--count", rows.length);
 }
 
-// The usable window: the strengths around 0 whose texts do not fall apart.
+// The usable window: the strengths around 0 whose texts fail no check.
 function paintWindow() {
   const box = find(".window"), zero = rows.findIndex((row) => row.lam === 0);
-  const usable = (row) => row && ["healthy", "same", "baseline"].includes(row.state);
+  const usable = (row) => row && ["healthy", "short", "same", "baseline"].includes(row.state);
   box.hidden = props.value.phase !== "done" || zero < 0 || !usable(rows[zero]);
   if (box.hidden) return;
   let low = zero, high = zero;
@@ -163,6 +189,9 @@ function paint() {
   if (value.choose !== undefined && value.choose !== null && value.choose !== lastRequested) {
     chosen = lastRequested = value.choose;
   }
+  setText(find(".lead"), value.lead || "");
+  find(".viewer").dataset.short = String(rows.every((row) => row.text.length < 40) && rows.some((row) => row.text));
+  strip.classList.toggle("long", rows.some((row) => format(row.lam).length > 4));
   paintStrip();
   paintWindow();
   paintLegend();
@@ -170,7 +199,7 @@ function paint() {
 }
 
 function choose(lam) {
-  chosen = Math.min(Math.max(lam, rows[0].lam), rows[rows.length - 1].lam);
+  chosen = lam;
   paintChoice();
 }
 
@@ -194,6 +223,8 @@ number.addEventListener("blur", () => paintChoice());
 number.addEventListener("input", () => {
   const typed = Number(number.value.replace("−", "-").replace(",", "."));
   if (number.value.trim() && Number.isFinite(typed)) choose(typed);
+  else if (!/^\s*[-−+.,]*\s*$/.test(number.value)) setText(find(".near p"), "“" + number.value + "” is not a number; λ stays "
+    + format(chosen) + ".");
 });
 number.addEventListener("keydown", (event) => {
   if (event.key === "Enter") number.blur();
@@ -202,6 +233,7 @@ number.addEventListener("keydown", (event) => {
     number.value = format(chosen);
   }
 });
+find(".colour").addEventListener("change", () => paintChoice());
 find(".zero").addEventListener("click", () => choose(0));
 find(".here").addEventListener("click", () => trigger("apply"));
 watch("value", paint);

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from steering.concepts import Concept, ContrastPair
+from steering.concepts import Concept, ContrastPair, check_pairs
 from steering.errors import Progress, part_of
 from steering.measure import Design, Votes, leave_out, read_design, votes
 from steering.ui.background.jobs import Job
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask, toast
 from steering.ui.render import message
+from steering.ui.state.ready import check_models
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.concept import render, text
@@ -34,7 +35,8 @@ def connect(events: EventBinder, table: Sequence[str], write_table: WriteTable) 
         write_table: writes the table and returns the changes.
     """
     page, checking = events.page, Checking(events.workspace, write_table)
-    events.long_task(page["check"].click, LONG_TASK, checking.check, outputs=[*_OUTPUTS, "check_stale"])
+    outputs = [*_OUTPUTS, "check_stale"]
+    events.long_task(page["check"].click, LONG_TASK, checking.check, outputs=outputs, check=checking.check_table)
     events.stop(LONG_TASK)
     events.notice(checking.notices, outputs=["check_stale", "votes", "leave_out"])
     events.on(
@@ -75,8 +77,14 @@ class Checking:
         self.workspace = workspace
         self.write_table = write_table
 
+    def check_table(self, session: Session, settings: Settings) -> None:
+        """Check what can be checked before anything long begins."""
+        check_models(self.workspace, settings)
+        check_pairs(session.draft(settings.concept).concept)
+
     def check(self, session: Session, job: Job, settings: Settings) -> Iterator[Changes]:
         """Run the parent on the pairs, and compare each pair with the direction of the others."""
+        self.check_table(session, settings)
         concept = session.draft(settings.concept).concept
 
         def work(progress: Progress) -> tuple[Design, Votes]:

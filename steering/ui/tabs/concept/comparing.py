@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from steering.concepts import Concept, load_concept
+from steering.concepts import Concept, check_pairs, load_concept
 from steering.errors import Progress, SteeringError, part_of
 from steering.measure import DesignComparison, compare_designs
 from steering.plots import LETTERS, plot_cosines, plot_quality
@@ -17,7 +17,8 @@ from steering.ui.background.jobs import Job, ProgressReport, throttled
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.render import message
-from steering.ui.state.settings import Settings
+from steering.ui.state.ready import check_vector
+from steering.ui.state.settings import Settings, required_number
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.concept import render, text
 from steering.vectors import SteeringVector, extract
@@ -45,10 +46,16 @@ def connect(events: EventBinder) -> None:
             [f"design_{suffix}"],
             status=LONG_TASK.status,
             update_notices=True,
+            latest=True,
         )
     events.on(events.demo.load, design_cards, outputs=["design_a", "design_b"])
     events.long_task(
-        page["compare"].click, LONG_TASK, comparing.compare, ["prompt", "design_lam", "design_measure"], _RESULT
+        page["compare"].click,
+        LONG_TASK,
+        comparing.compare,
+        ["prompt", "design_lam", "design_measure"],
+        _RESULT,
+        check=comparing.check,
     )
     events.stop(LONG_TASK)
     events.on(
@@ -108,11 +115,10 @@ class Comparing:
         stale = state.key not in (None, _key(settings, state.designs, prompt, lam))
         return {"compare_stale": message(text.STALE_COMPARISON if stale else "", "warning")}
 
-    def compare(
-        self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None, measure: str
-    ) -> Iterator[Changes]:
-        """Compare the directions of both designs, then generate texts with both in one batch."""
-        designs = dict(session.record(DesignState).designs)
+    def check(self, session: Session, settings: Settings, prompt: str, lam: float | None, measure: str = "") -> None:
+        """Check what can be checked before anything long begins."""
+        del measure
+        designs = session.record(DesignState).designs
         for letter in LETTERS:
             if letter not in designs:
                 raise SteeringError(text.NEEDS_BOTH.format(letter=letter))
@@ -120,6 +126,17 @@ class Comparing:
             raise SteeringError(text.NEEDS_STRENGTH)
         if not prompt.strip():
             raise SteeringError(text.EMPTY_PROMPT)
+        for letter in LETTERS:
+            check_pairs(designs[letter])
+            check_vector(self.workspace, settings, designs[letter])
+
+    def compare(
+        self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None, measure: str
+    ) -> Iterator[Changes]:
+        """Compare the directions of both designs, then generate texts with both in one batch."""
+        self.check(session, settings, prompt, lam)
+        lam = required_number(text.STRENGTH, lam)
+        designs = dict(session.record(DesignState).designs)
         concepts = [designs[letter] for letter in LETTERS]
         comparison, grids = yield from LONG_TASK.step(
             job, lambda progress: self._prepare(settings, concepts, prompt, lam, progress)

@@ -12,6 +12,7 @@ from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask, toast
 from steering.ui.questions.form import Uploads, add_upload, known_task, task_menu
 from steering.ui.render import message
+from steering.ui.state.ready import check_models
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.concept import text
@@ -29,7 +30,8 @@ def connect(events: EventBinder, table: Sequence[str], write_table: WriteTable) 
         write_table: writes the table and returns the changes.
     """
     page, making = events.page, MakingPairs(events.workspace, write_table)
-    events.long_task(page["task_make"].click, LONG_TASK, making.make, ["task_source", "task_design"], table)
+    form = ["task_source", "task_design"]
+    events.long_task(page["task_make"].click, LONG_TASK, making.make, form, table, check=making.check)
     events.stop(LONG_TASK)
     events.on(
         page["task_upload"].upload, upload, ["task_upload"], ["task_source", "tune_task"], status=LONG_TASK.status
@@ -61,11 +63,18 @@ class MakingPairs:
         self.workspace = workspace
         self.write_table = write_table
 
-    def make(self, session: Session, job: Job, settings: Settings, source: object, design: object) -> Iterator[Changes]:
-        """Make pairs from the training part of a task, and put them into the table with their name and poles."""
+    def check(self, session: Session, settings: Settings, source: object, design: object) -> tuple[str, str]:
+        """Check what can be checked before anything long begins, and return the task and the design."""
         name, chosen = known_task(session.record(Uploads).files, source), str(design or "")
         if chosen not in text.TASK_DESIGNS:
             raise SteeringError(text.UNKNOWN_TASK_DESIGN.format(name=chosen))
+        if chosen not in DESIGNS:
+            check_models(self.workspace, settings)
+        return name, chosen
+
+    def make(self, session: Session, job: Job, settings: Settings, source: object, design: object) -> Iterator[Changes]:
+        """Make pairs from the training part of a task, and put them into the table with their name and poles."""
+        name, chosen = self.check(session, settings, source, design)
         pairs = yield from LONG_TASK.step(job, lambda progress: self._pairs(settings, name, chosen, progress))
         session.drafts[settings.concept] = session.draft(settings.concept).replaced(pairs.concept)
         yield self.write_table(session, settings.concept) | LONG_TASK.message(text.made_pairs(pairs))

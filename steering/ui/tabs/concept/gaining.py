@@ -8,7 +8,6 @@ import gradio as gr
 
 from steering.errors import Progress, SteeringError, part_of
 from steering.evaluation import OWN_DESIGNS, Gain, gain, power_sentence, task_parts
-from steering.library import Shelf
 from steering.plots import plot_arms
 from steering.tasks import DESIGNS, Style, Task, plain_prompt
 from steering.ui.background.jobs import Job
@@ -19,14 +18,14 @@ from steering.ui.questions.form import Uploads, known_task
 from steering.ui.questions.prepare import without_counts
 from steering.ui.render import message, note
 from steering.ui.state import profiles
-from steering.ui.state.file_vectors import use_file_vector
+from steering.ui.state.file_vectors import library_name, use_file_vector
+from steering.ui.state.ready import check_models
 from steering.ui.state.settings import FIELDS, Settings, required_number
 from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.concept import render, text
 from steering.ui.viewer import component as viewer
 from steering.ui.viewer.texts import PageTexts, labels, show
-from steering.vectors import SteeringVector
 
 LONG_TASK = LongTask("gain", ("gain_run",), "gain_stop", "gain_status")
 
@@ -40,7 +39,7 @@ _STEER = (*FIELDS, "prompt", "viewer", "stale", "status", "gain_used")
 def connect(events: EventBinder) -> None:
     """Connect the measurement and the button that steers with its vector."""
     page, gaining = events.page, Gaining(events.workspace)
-    events.long_task(page["gain_run"].click, LONG_TASK, gaining.measure, FORM, _RESULT)
+    events.long_task(page["gain_run"].click, LONG_TASK, gaining.measure, FORM, _RESULT, check=gaining.check)
     events.stop(LONG_TASK)
     events.notice(gaining.notices, FORM, ["gain_stale"])
     events.on(page["gain_use"].click, gaining.use, FIELDS, _STEER, status=LONG_TASK.status, update_notices=True)
@@ -83,12 +82,20 @@ class Gaining:
         stale = measured is not None and measured.key != _key(settings, source, design, limit)
         return {"gain_stale": message(text.STALE_GAIN if stale else "", "warning")}
 
+    def check(
+        self, session: Session, settings: Settings, source: object, design: object, limit: object
+    ) -> tuple[str, str, int]:
+        """Check what can be checked before anything long begins, and return the task, the design and the number."""
+        name, chosen = known_task(session.record(Uploads).files, source), _known_design(design)
+        check_models(self.workspace, settings)
+        return name, chosen, int(required_number(text.GAIN_QUESTIONS, limit))
+
     def measure(
         self, session: Session, job: Job, settings: Settings, source: object, design: object, limit: object
     ) -> Iterator[Changes]:
         """Say what so many questions can show, then measure what the task's carried vector gains."""
-        name, chosen = known_task(session.record(Uploads).files, source), _known_design(design)
-        n, seed = int(required_number(text.GAIN_QUESTIONS, limit)), settings.sampling.seed
+        name, chosen, n = self.check(session, settings, source, design, limit)
+        seed = settings.sampling.seed
 
         def read(progress: Progress) -> tuple[Task, Task]:
             progress(text.READING_TASK, 0.0)
@@ -150,7 +157,7 @@ class Gaining:
             "chat": False,
             "system": "",
         }
-        file = _library_name(session.shelf, vector)
+        file = library_name(session.shelf, vector)
         values = use_file_vector(
             self.workspace, session, {**dict(zip(FIELDS, fields, strict=True)), **chosen}, vector, file
         )
@@ -178,14 +185,6 @@ def _known_design(design: object) -> str:
     if name not in DESIGNS:
         raise SteeringError(text.UNKNOWN_TASK_DESIGN.format(name=name))
     return name
-
-
-def _library_name(shelf: Shelf, vector: SteeringVector) -> str:
-    """Name of the vector's file in the library; it is saved there if no file holds it."""
-    for entry in shelf.entries():
-        if entry.vector is not None and entry.vector.digest == vector.digest:
-            return entry.name
-    return shelf.keep(vector, vector.concept).name
 
 
 def _key(settings: Settings, source: object, design: object, limit: object) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -11,13 +12,18 @@ from steering.errors import SteeringError
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, toast
 from steering.ui.render import message
-from steering.ui.state.drafts import Draft, new_draft, read_pairs
+from steering.ui.state.drafts import Draft, new_draft
+from steering.ui.state.pasted import read_pasted
 from steering.ui.state.workspace import Session
 from steering.ui.tabs.concept import checking, comparing, from_task, gaining, render, text
 
 Rows = Sequence[Sequence[object]]
 
 _STATUS = "pairs_message"
+_LABELS = ("positive_label", "negative_label")
+_EDITED = ("concept", "pairs", *_LABELS)
+"""What every handler of an edit gets: all that can be edited, so that nothing depends on which event came first."""
+
 _TABLE_OUTPUTS = (
     "heading", "problems", "undo", "reset", "delete_pair", "pairs", "positive_label", "negative_label", _STATUS,
 )  # fmt: skip
@@ -28,15 +34,16 @@ def connect(events: EventBinder) -> None:
     page = events.page
     for trigger in (events.demo.load, page["concept"].change):
         events.on(trigger, write_table, ["concept"], _TABLE_OUTPUTS, status=_STATUS, update_notices=True)
-    for trigger in (page["pairs"].input, page["positive_label"].input, page["negative_label"].input):
-        inputs = ["concept", "pairs", "positive_label", "negative_label"]
-        events.on(trigger, edit_table, inputs, _TABLE_OUTPUTS, status=_STATUS, update_notices=True)
+    # A single listener for table and labels: of edits in quick succession, the newest must be handled last.
+    edited = partial(gr.on, [page[name].input for name in ("pairs", *_LABELS)])
+    events.on(edited, edit_table, _EDITED, _TABLE_OUTPUTS, status=_STATUS, update_notices=True, latest=True)
+    for label in _LABELS:
+        left = partial(leave_label, label)
+        events.on(page[label].blur, left, [*_EDITED, label], [label], status=_STATUS, update_notices=True)
     for name, handler in (("add_pair", add), ("delete_pair", delete), ("undo", undo), ("reset", reset)):
-        events.on(page[name].click, handler, ["concept", "pairs"], _TABLE_OUTPUTS, status=_STATUS, update_notices=True)
+        events.on(page[name].click, handler, _EDITED, _TABLE_OUTPUTS, status=_STATUS, update_notices=True)
     pasting = (*_TABLE_OUTPUTS, "pasted", "paste")
-    events.on(
-        page["add_pasted"].click, paste, ["concept", "pairs", "pasted"], pasting, status=_STATUS, update_notices=True
-    )
+    events.on(page["add_pasted"].click, paste, [*_EDITED, "pasted"], pasting, status=_STATUS, update_notices=True)
     events.on(
         page["new_concept"].click,
         start_concept,
@@ -106,47 +113,67 @@ def draft_changes(session: Session, name: str, *, table: bool) -> Changes:
     return changes
 
 
-def edit_table(session: Session, name: str, rows: Rows, positive: str, negative: str) -> Changes:
+def edit_table(session: Session, name: str, rows: Rows, *labels: str) -> Changes:
     """Update the draft after a cell of the table or a label was edited."""
-    return _edit(session, name, lambda draft: draft.with_rows(rows).with_labels(positive, negative), table=False)
+    return _edit(session, name, rows, labels, lambda draft: draft, table=False)
 
 
-def add(session: Session, name: str, rows: Rows) -> Changes:
+def leave_label(field: str, session: Session, name: str, rows: Rows, *labels: str) -> Changes:
+    """End the edit of a label, and show the label as it is kept: without outer spaces, and the old one for an empty one.
+
+    Args:
+        field: name of the component.
+        session: of the page.
+        name: of the concept.
+        rows: of the table.
+        labels: in the fields: positive, negative, and that of `field` again.
+    """
+    *both, shown = labels
+    _edit(session, name, rows, both, Draft.typed, table=False)
+    concept = session.draft(name).concept
+    kept = concept.positive_label if field == _LABELS[0] else concept.negative_label
+    return {} if kept == shown else {field: kept}
+
+
+def add(session: Session, name: str, rows: Rows, *labels: str) -> Changes:
     """Add an empty pair at the end."""
-    return _edit(session, name, lambda draft: draft.with_rows(rows).with_empty_pair())
+    return _edit(session, name, rows, labels, Draft.with_empty_pair)
 
 
-def delete(session: Session, name: str, rows: Rows) -> Changes:
+def delete(session: Session, name: str, rows: Rows, *labels: str) -> Changes:
     """Delete the pair whose cell was clicked last."""
     row = session.record(SelectedRow).row
     if row is None or row >= len(rows):
         toast(text.SELECT_FIRST)
         return {}
     session.record(SelectedRow).row = None
-    return _edit(session, name, lambda draft: draft.with_rows(rows).without(row))
+    return _edit(session, name, rows, labels, lambda draft: draft.without(row))
 
 
-def undo(session: Session, name: str, rows: Rows) -> Changes:
+def undo(session: Session, name: str, rows: Rows, *labels: str) -> Changes:
     """Undo the last edit."""
-    return _edit(session, name, lambda draft: draft.with_rows(rows).undone())
+    return _edit(session, name, rows, labels, Draft.undone)
 
 
-def reset(session: Session, name: str, rows: Rows) -> Changes:
+def reset(session: Session, name: str, rows: Rows, *labels: str) -> Changes:
     """Restore the original pairs and labels."""
-    return _edit(session, name, lambda draft: draft.with_rows(rows).reset())
+    return _edit(session, name, rows, labels, Draft.reset)
 
 
-def paste(session: Session, name: str, rows: Rows, pasted: str) -> Changes:
+def paste(session: Session, name: str, rows: Rows, *labels_and_pasted: str) -> Changes:
     """Add the pasted pairs at the end."""
+    *labels, pasted = labels_and_pasted
     try:
-        pairs = read_pairs(pasted)
-        if not pairs:
+        read = read_pasted(pasted)
+        if read is None:
             raise SteeringError(text.NOTHING_PASTED)
     except SteeringError as error:
-        return {"pairs_message": message(str(error), "error")}
-    return _edit(session, name, lambda draft: draft.with_rows(rows).with_pairs(pairs)) | {
+        return {"pairs_message": message(_on_the_page(error), "error")}
+    pairs = read.concept.pairs
+    return _edit(session, name, rows, labels, lambda draft: draft.with_pairs(pairs)) | {
         "pasted": "",
         "paste": gr.update(open=False),
+        "pairs_message": message(" ".join([text.ADDED.format(n=len(pairs)), *read.notes]), "good"),
     }
 
 
@@ -155,9 +182,10 @@ def start_concept(session: Session, pasted: str, name: str) -> Changes:
     if not name.strip():
         return {"pairs_message": message(text.NO_NAME, "error")}
     try:
-        draft = new_draft(name, read_pairs(pasted), session.concepts)
+        read = read_pasted(pasted)
+        draft = new_draft(name, read.concept if read else None, session.concepts)
     except SteeringError as error:
-        return {"pairs_message": message(str(error), "error")}
+        return {"pairs_message": message(_on_the_page(error), "error")}
     concept_name = draft.concept.name
     session.drafts[concept_name] = draft
     return {
@@ -165,7 +193,7 @@ def start_concept(session: Session, pasted: str, name: str) -> Changes:
         "pasted": "",
         "new_name": text.FIRST_NAME,
         "paste": gr.update(open=not pasted.strip()),
-        "pairs_message": "",
+        "pairs_message": message(" ".join(read.notes) if read else ""),
     }
 
 
@@ -176,12 +204,10 @@ def upload(session: Session, name: str, path: str | None) -> Changes:
     try:
         file = read_concept(Path(path))
     except SteeringError as error:
-        words = str(error)
-        if "--columns" in words:  # An option of the command line, which the page does not have.
-            words = f"{words}. {text.NAME_COLUMNS}"
+        words = _on_the_page(error)
         toast(words)
         return {"pairs_message": message(words, "error")}
-    changes = _edit(session, name, lambda draft: draft.with_concept(file.concept))
+    changes = _changed(session, name, session.draft(name).with_concept(file.concept), table=True)
     session.record(SelectedRow).row = None
     return changes | {"pairs_message": message(" ".join(file.notes))}
 
@@ -199,9 +225,28 @@ def download(session: Session, rows: Rows, concept: str) -> Changes:
     return {"download": session.files.write(concept, ".csv", contents)}
 
 
-def _edit(session: Session, name: str, edit: Callable[[Draft], Draft], *, table: bool = True) -> Changes:
-    session.drafts[name] = edit(session.draft(name))
+def _edit(
+    session: Session,
+    name: str,
+    rows: Rows,
+    labels: Sequence[str],
+    edit: Callable[[Draft], Draft],
+    *,
+    table: bool = True,
+) -> Changes:
+    """Take over what stands in the table and in the labels, and then edit the draft."""
+    return _changed(session, name, edit(session.draft(name).with_rows(rows).with_labels(*labels)), table=table)
+
+
+def _changed(session: Session, name: str, draft: Draft, *, table: bool) -> Changes:
+    session.drafts[name] = draft
     return draft_changes(session, name, table=table) | {"pairs_message": ""}
+
+
+def _on_the_page(error: SteeringError) -> str:
+    """The sentence of an error, without help that only the command line can follow."""
+    words = str(error)
+    return f"{words}. {text.NAME_COLUMNS}" if "--columns" in words else words
 
 
 _SCROLL_TO_LAST_PAIR = """() => setTimeout(() => {

@@ -30,8 +30,12 @@ def _pairs() -> Page:
     page["heading"] = gr.HTML(apply_default_css=False, elem_id="heading")
     gr.HTML(f'<p class="lab-note">{text.PAIRS_INTRO}</p>', apply_default_css=False)
     with gr.Row():
-        page["positive_label"] = gr.Textbox(label=text.POSITIVE_LABEL, max_lines=1, min_width=140)
-        page["negative_label"] = gr.Textbox(label=text.NEGATIVE_LABEL, max_lines=1, min_width=140)
+        page["positive_label"] = gr.Textbox(
+            label=text.POSITIVE_LABEL, max_lines=1, min_width=140, elem_id="positive-label"
+        )
+        page["negative_label"] = gr.Textbox(
+            label=text.NEGATIVE_LABEL, max_lines=1, min_width=140, elem_id="negative-label"
+        )
     with gr.Row(elem_classes="lab-tools"):
         page["add_pair"] = gr.Button(text.ADD_PAIR, size="sm", min_width=90, elem_id="add-pair")
         page["delete_pair"] = gr.Button(text.DELETE_PAIR, size="sm", min_width=90, elem_id="delete-pair")

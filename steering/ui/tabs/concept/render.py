@@ -123,7 +123,7 @@ def design_texts(grid: Grid, concepts: Sequence[Concept], lam: float) -> str:
 
 def _health(row: Row) -> str:
     if row.health.degenerate:
-        return ' <span class="badge bad">▲ falls apart</span>'
+        return ' <span class="badge bad">▲ fails a check</span>'
     if row.health.same_as_baseline and row.ended:
         return ' <span class="badge">= identical to baseline</span>'
     return ""

@@ -35,8 +35,10 @@ NAME_COLUMNS = "Here, name the columns in the file: positive and negative."
 PASTE = "Paste pairs, or start a new concept"
 PASTED = "Pairs to paste"
 PASTED_INFO = (
-    "One pair a line: positive, then a tab or a bar ( | ), then negative. Two columns of a spreadsheet will do."
+    "One pair a line: positive, then a tab or a bar ( | ), then negative. Two columns of a spreadsheet will do, and so will "
+    "the contents of a CSV or JSON file."
 )
+ADDED = "{n} pairs were added. Undo takes them back."
 PASTED_EXAMPLE = "The soup was a joy | The soup was a pity\nWe won the match | We lost the match"
 NEW_NAME = "Name of the new concept"
 FIRST_NAME = "my concept"

@@ -24,7 +24,7 @@ $$h_\ell \;\leftarrow\; h_\ell + \lambda \, w_\ell \, r_\ell \, s_\ell$$
 At layer ℓ, *h* is the residual stream, *s* the steering vector at length 1, *r* the usual length of the child's own
 numbers there, and *w* the layer profile, which sums to 1. So λ = 1 adds, over all layers together, as much as the
 child's own numbers are long, and λ means the same in every model. Far from
-0 every text falls apart somewhere; the strip under the slider shows where.
+0 every text fails a check somewhere; the strip under the slider shows where.
 """
 
 KNOWN = """

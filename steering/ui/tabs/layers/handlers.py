@@ -16,6 +16,7 @@ from steering.ui import render
 from steering.ui.background.jobs import Job
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
+from steering.ui.state.ready import check_models, check_writing
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.layers import pairs, preview, text
@@ -36,9 +37,9 @@ def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page, layers = events.page, Layers(events.workspace)
     events.on(page["metric"].change, layers.metric_changed, ["metric"], ["metric_info"], status=LONG_TASK.status)
-    events.long_task(page["compute"].click, LONG_TASK, layers.compute, ["metric"], MAP_OUTPUTS)
+    events.long_task(page["compute"].click, LONG_TASK, layers.compute, ["metric"], MAP_OUTPUTS, check=layers.check_map)
     events.stop(LONG_TASK)
-    events.long_task(page["measure_effect"].click, EFFECT_TASK, layers.measure)
+    events.long_task(page["measure_effect"].click, EFFECT_TASK, layers.measure, check=layers.check)
     events.stop(EFFECT_TASK)
     events.notice(layers.notices, ["metric"], [*MAP_OUTPUTS, LONG_TASK.status, "verdict", "report_plot"])
     pairs.connect(events)
@@ -86,10 +87,20 @@ class Layers:
         state.report_vector = vector
         return changes | _report_changes(vector)
 
+    def check(self, session: Session, settings: Settings) -> None:
+        """Check what can be checked before anything long begins."""
+        check_writing(self.workspace, session, settings)
+
+    def check_map(self, session: Session, settings: Settings, metric: str) -> None:
+        """Check what can be checked before layers are compared."""
+        del metric
+        check_models(self.workspace, settings)
+        check_pairs(session.draft(settings.concept).concept)
+
     def compute(self, session: Session, job: Job, settings: Settings, metric: str) -> Iterator[Changes]:
         """Compare the layers of parent and child."""
+        self.check_map(session, settings, metric)
         concept = session.draft(settings.concept).concept
-        check_pairs(concept)
 
         def work(progress: Progress) -> LayerComparison:
             parent, child = self.workspace.models(settings, part_of(progress, 0.0, 0.3))

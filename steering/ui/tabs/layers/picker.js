@@ -1,5 +1,7 @@
 const inputs = ["parent", "child"].map((name) => element.querySelector("." + name));
-const connectedPlots = new WeakMap();
+const STILL = 4;
+
+let pressed = null;
 
 function paint() {
   const { sizes, pair } = props.value;
@@ -29,17 +31,31 @@ function moveFrame(plot) {
   window.Plotly.relayout(plot, { shapes: shapes.map((shape) => ({ ...shape, ...box })) });
 }
 
-// Gradio may replace or redraw the plot at any time, so its click event is connected when the pointer enters or presses it.
-// Redrawing gives a plot a new `on` and forgets the earlier handlers.
-function connectPlot(event) {
-  const plot = event.target.closest && event.target.closest("#plot .js-plotly-plot");
-  if (!plot || !plot.on || connectedPlots.get(plot) === plot.on) return;
-  connectedPlots.set(plot, plot.on);
-  plot.on("plotly_click", ({ points }) => choose([points[0].y, points[0].x]));
-  moveFrame(plot);
+// The cell of the map below a pointer, or null. The axes of the figure are read anew each time.
+function cellAt({ clientX, clientY }) {
+  const plot = document.querySelector("#plot .js-plotly-plot"), layout = plot && plot._fullLayout;
+  if (!layout || !layout.xaxis) return null;
+  const box = plot.getBoundingClientRect();
+  const x = clientX - box.left - layout.xaxis._offset, y = clientY - box.top - layout.yaxis._offset;
+  if (x < 0 || y < 0 || x > layout.xaxis._length || y > layout.yaxis._length) return null;
+  return [Math.round(layout.yaxis.p2d(y)), Math.round(layout.xaxis.p2d(x))];
 }
 
-for (const name of ["pointerover", "pointerdown"]) document.addEventListener(name, connectPlot, true);
+// Plotly's own click event is lost when the figure is redrawn between press and release, as after a change of its size. So a
+// click is recognised here: press and release at one place of the figure, which may be another element by then.
+document.addEventListener("pointerdown", (event) => {
+  const inside = event.button === 0 && event.target.closest && event.target.closest("#plot .nsewdrag");
+  pressed = inside ? { x: event.clientX, y: event.clientY } : null;
+}, true);
+document.addEventListener("pointerup", (event) => {
+  const still = pressed && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) <= STILL;
+  const cell = still && cellAt(event);
+  pressed = null;
+  if (cell) choose(cell);
+}, true);
+document.addEventListener("pointerover", ({ target }) => {
+  if (target.closest && target.closest("#plot")) moveFrame(document.querySelector("#plot .js-plotly-plot"));
+}, true);
 for (const input of inputs) {
   input.addEventListener("input", () => {
     if (input.value.trim()) choose(inputs.map(({ value }) => Number(value)));

@@ -19,6 +19,7 @@ from steering.ui.background.jobs import Job, ProgressReport, throttled
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.state import profiles
+from steering.ui.state.ready import check_writing
 from steering.ui.state.settings import FIELDS, Settings, required_number
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.layers import bars, render, text
@@ -40,7 +41,7 @@ def connect(events: EventBinder) -> None:
     )
     events.on(page["preview_lam"].change, preview.lam_changed, lam_inputs, ["preview_asked"], status=LONG_TASK.status)
     for trigger in (page["preview"].click, page["preview_asked"].change):
-        events.long_task(trigger, LONG_TASK, preview.write, values, outputs)
+        events.long_task(trigger, LONG_TASK, preview.write, values, outputs, check=preview.check)
     events.stop(LONG_TASK)
     events.notice(preview.notices, values, ["bars", "preview_stale"])
 
@@ -98,14 +99,20 @@ class Preview:
         """Request a preview at another λ."""
         return self._request(session, fields, lam)
 
+    def check(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> None:
+        """Check what can be checked before anything long begins."""
+        required_number(text.PREVIEW_LAM, lam)
+        if not prompt.strip():
+            raise SteeringError(text.PREVIEW_NO_PROMPT)
+        check_writing(self.workspace, session, settings)
+
     def write(
         self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None
     ) -> Iterator[Changes]:
         """Generate baseline and steered text; start over if another preview is requested meanwhile."""
         state, concept = session.record(PreviewState), session.draft(settings.concept).concept
         lam = required_number(text.PREVIEW_LAM, lam)
-        if not prompt.strip():
-            raise SteeringError(text.PREVIEW_NO_PROMPT)
+        self.check(session, settings, prompt, lam)
         while True:
             requests = state.requests
             job = session.jobs.setdefault(LONG_TASK.name, job)

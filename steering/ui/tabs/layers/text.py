@@ -59,7 +59,7 @@ WRITING = "Writing the preview"
 BASELINE = "Baseline, λ = 0"
 STEERED = "Steered, λ = {lam}"
 SAME = "= identical to baseline"
-BROKEN = "▲ falls apart"
+BROKEN = "▲ fails a check"
 
 REPORT = "How well the vector was carried"
 NO_REPORT = "The report appears when a vector has been carried to the child: press Generate on the Steer tab."

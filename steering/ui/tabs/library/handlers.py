@@ -1,7 +1,7 @@
 """Handlers of saved vectors: save, check, use, compare, delete and export them."""
 
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,19 @@ from steering.errors import Progress, SteeringError, part_of
 from steering.interop import FROM_EMBEDDINGS, Card, export_vector
 from steering.library import Entry
 from steering.library import saved_vectors as library
+from steering.models import LanguageModel
 from steering.ui.background.jobs import Job
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.downloads import download_on_click, start_download
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.render import message, note
 from steering.ui.state.file_vectors import use_file_vector
+from steering.ui.state.ready import check_models, check_writing
 from steering.ui.state.settings import FIELDS, Settings, required_number
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.library import render, text
 from steering.ui.tabs.library.comparing import COMPARISON_OUTPUTS, compare_vectors
+from steering.ui.tabs.library.reading import inspect_file, with_child
 from steering.vectors import SteeringVector
 
 LONG_TASK = LongTask("library", ("lib_save", "lib_upload", "lib_check", "lib_write"), "lib_stop", "lib_status")
@@ -55,11 +58,23 @@ def connect(events: EventBinder) -> None:
         ["lib_chosen", "lib_other"],
         COMPARISON_OUTPUTS,
         status=LONG_TASK.status,
+        latest=True,
     )
-    events.long_task(page["lib_save"].click, LONG_TASK, vectors.save, ["lib_name"], (*_TABLE_OUTPUTS, "lib_name"))
-    events.long_task(page["lib_upload"].upload, LONG_TASK, vectors.upload, ["lib_upload"], _UPLOADED)
-    events.long_task(page["lib_check"].click, LONG_TASK, vectors.check, ["lib_chosen"], ["lib_card", "lib_use"])
-    events.long_task(page["lib_keep"].click, LONG_TASK, vectors.keep, ["lib_unit", "lib_from_one"], _KEPT)
+    saved = (*_TABLE_OUTPUTS, "lib_name")
+    light: dict[str, Any] = {"light": vectors.has_child, "check": vectors.check_models}
+    events.long_task(
+        page["lib_save"].click,
+        LONG_TASK,
+        vectors.save,
+        ["lib_name"],
+        saved,
+        check=vectors.check_save,
+        light=vectors.has_vector,
+    )
+    events.long_task(page["lib_upload"].upload, LONG_TASK, vectors.upload, ["lib_upload"], _UPLOADED, **light)
+    check = ["lib_card", "lib_use"]
+    events.long_task(page["lib_check"].click, LONG_TASK, vectors.check, ["lib_chosen"], check, **light)
+    events.long_task(page["lib_keep"].click, LONG_TASK, vectors.keep, ["lib_unit", "lib_from_one"], _KEPT, **light)
     events.on(page["lib_use"].click, vectors.use, FIELDS, FIELDS, status=LONG_TASK.status, update_notices=True)
     events.on(
         page["lib_delete"].click,
@@ -71,7 +86,12 @@ def connect(events: EventBinder) -> None:
     events.on(page["lib_undo"].click, vectors.undo, outputs=_TABLE_OUTPUTS, status=LONG_TASK.status)
     download_on_click(events, page["lib_download"].click, vectors.download, ["lib_chosen"], "lib_status")
     export = events.long_task(
-        page["lib_write"].click, LONG_TASK, vectors.write, ["lib_format", "lib_lam"], ["lib_notes", "lib_file"]
+        page["lib_write"].click,
+        LONG_TASK,
+        vectors.write,
+        ["lib_format", "lib_lam"],
+        ["lib_notes", "lib_file"],
+        check=vectors.check_write,
     )
     start_download(events, export)
     events.stop(LONG_TASK)
@@ -124,6 +144,27 @@ class SavedVectors:
         session.record(LibraryState).name = name
         return self.table_changes(session) | compare_vectors(session, name, other_name)
 
+    def has_vector(self, session: Session, settings: Settings, *_values: Any) -> bool:
+        """Whether the vector of the sidebar's settings is ready, so that no model is needed."""
+        return self.workspace.stored_vector(settings, session.draft(settings.concept).concept) is not None
+
+    def has_child(self, _session: Session, settings: Settings, *_values: Any) -> bool:
+        """Whether the child is loaded; a file is compared with it without a forward pass."""
+        return self.workspace.loaded_model(settings.child) is not None
+
+    def check_models(self, _session: Session, settings: Settings, *_values: Any) -> None:
+        """Check that the models can be loaded."""
+        check_models(self.workspace, settings)
+
+    def check_save(self, session: Session, settings: Settings, _name: str) -> None:
+        """Check that there is a vector, or that one can be made."""
+        check_writing(self.workspace, session, settings)
+
+    def check_write(self, session: Session, settings: Settings, _format: str, lam: float | None) -> None:
+        """Check what can be checked before the file of another tool is written."""
+        required_number(text.LAM, lam)
+        check_writing(self.workspace, session, settings)
+
     def save(self, session: Session, job: Job, settings: Settings, name: str) -> Iterator[Changes]:
         """Save the vector of the sidebar's settings; it is computed if it is missing."""
         concept = session.draft(settings.concept).concept
@@ -131,7 +172,9 @@ class SavedVectors:
         def work(progress: Progress) -> SteeringVector:
             return self.workspace.vector(settings, concept, progress)
 
-        vector = yield from LONG_TASK.step(job, work)
+        vector = self.workspace.stored_vector(settings, concept)
+        if vector is None:
+            vector = yield from LONG_TASK.step(job, work)
         session.vector_key = settings.vector_key(concept)
         entry = session.shelf.keep(vector, name)
         yield {"lib_name": ""} | self._saved(session, entry)
@@ -143,7 +186,7 @@ class SavedVectors:
         yield {"lib_uploaded": gr.update(visible=False), "lib_card": ""}
         if not path:
             return
-        card, _ = yield from self._inspect(job, settings, Path(path))
+        card, _ = yield from inspect_file(self.workspace, LONG_TASK, job, settings, Path(path))
         usable = card.fits or any(finding.advice == FROM_EMBEDDINGS for finding in card.findings)
         if usable:
             state.uploaded = Path(path)
@@ -161,11 +204,10 @@ class SavedVectors:
         if path is None:
             raise SteeringError(text.CHECK_FIRST)
 
-        def work(progress: Progress) -> SteeringVector:
-            child = self.workspace.models(settings, progress)[1]
+        def read(child: LanguageModel) -> SteeringVector:
             return library.open_file(path, child, unit_length=unit_length, count_from=int(from_one))
 
-        vector = yield from LONG_TASK.step(job, work)
+        vector = yield from with_child(self.workspace, LONG_TASK, job, settings, read)
         entry = session.shelf.keep(vector, library.safe_name(path.stem, otherwise=library.proposed_name(vector)))
         session.record(LibraryState).uploaded = None
         yield {"lib_uploaded": gr.update(visible=False)} | self._saved(session, entry)
@@ -176,7 +218,7 @@ class SavedVectors:
             raise SteeringError(text.CHOOSE_FIRST)
         path = session.shelf.entry(name).path
         session.record(LibraryState).checked = None
-        card, vector = yield from self._inspect(job, settings, path)
+        card, vector = yield from inspect_file(self.workspace, LONG_TASK, job, settings, path)
         if vector is not None:
             session.record(LibraryState).checked = (settings.child, vector)
         yield {"lib_card": render.fit_card(card), "lib_use": gr.update(interactive=card.fits)} | _fit_message(card)
@@ -236,19 +278,6 @@ class SavedVectors:
         session.record(LibraryState).name = entry.name
         folder = "" if session.visitor.name else str(entry.path.parent)  # A visitor cannot look there.
         return self.table_changes(session) | LONG_TASK.message(text.saved(entry.path.name, folder))
-
-    def _inspect(
-        self, job: Job, settings: Settings, path: Path
-    ) -> Generator[Changes, None, tuple[Card, SteeringVector | None]]:
-        """Check whether the vector in a file fits the child; returns the check card, and the vector if it fits."""
-
-        def work(progress: Progress) -> tuple[Card, SteeringVector | None]:
-            child = self.workspace.models(settings, part_of(progress, 0.0, 0.9))[1]
-            progress(text.READING, 0.9)
-            card = library.inspect(path, child)
-            return card, library.open_file(path, child) if card.fits else None
-
-        return LONG_TASK.step(job, work)
 
 
 def _fit_message(card: Card) -> Changes:

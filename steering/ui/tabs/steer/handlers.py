@@ -8,18 +8,19 @@ from typing import Any
 from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, part_of
 from steering.measure import Strength, check_budget, strength_at
-from steering.steer import Grid, assess, generate, next_tokens, stream
+from steering.steer import Grid, assess, generate, next_tokens, stream, token_shifts
 from steering.ui import render
 from steering.ui.background.jobs import Job, ProgressReport, Stopped, throttled
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.state.presets import PROMPTS
-from steering.ui.state.settings import DEFAULT, Settings, required_number
+from steering.ui.state.ready import check_writing
+from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings, required_number
 from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
-from steering.ui.tabs.steer import text
+from steering.ui.tabs.steer import gallery, text
 from steering.ui.viewer import component as viewer
-from steering.ui.viewer.texts import ConceptTexts, Moves, PageTexts, labels, show
+from steering.ui.viewer.texts import ConceptTexts, Moves, PageTexts, Shifts, labels, show
 from steering.vectors import SteeringVector
 
 LONG_TASK = LongTask("steer", ("generate", "set_by_kl"), "stop", "status")
@@ -32,13 +33,26 @@ def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page, steering = events.page, Steering(events.workspace)
     for trigger in (page["generate"].click, page["prompt"].submit):
-        events.long_task(trigger, LONG_TASK, steering.steer, ["prompt"], ["viewer", "stale"])
+        events.long_task(
+            trigger, LONG_TASK, steering.steer, ["prompt", "reach"], ["viewer", "stale"], check=steering.check
+        )
     lam_read = events.js(page["viewer"].apply, _READ_LAMBDA, outputs=["exact_lam"])
-    events.long_task(lam_read.then, LONG_TASK, steering.add_text, ["prompt", "exact_lam"], ["viewer"])
-    events.long_task(page["set_by_kl"].click, LONG_TASK, steering.set_by_kl, ["kl_budget"], ["wanted_lam"])
+    exact = ["prompt", "exact_lam"]
+    events.long_task(lam_read.then, LONG_TASK, steering.add_text, exact, ["viewer"], check=steering.check_text)
+    events.long_task(
+        page["set_by_kl"].click,
+        LONG_TASK,
+        steering.set_by_kl,
+        ["kl_budget"],
+        ["wanted_lam"],
+        check=steering.check_budget,
+    )
     events.stop(LONG_TASK)
-    events.notice(steering.notices, ["prompt"], ["stale", "viewer"])
-    events.on(page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=LONG_TASK.status)
+    gallery.connect(events)
+    events.notice(steering.notices, ["prompt", "reach"], ["stale", "viewer"])
+    events.on(
+        page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=LONG_TASK.status, latest=True
+    )
     for name in (name for name in page if name.startswith("example_")):
         events.js(page[name].click, f"() => {page[name].value!r}", outputs=["prompt"])
     events.js(page["wanted_lam"].change, _SELECT_LAMBDA, ["wanted_lam"])
@@ -57,8 +71,16 @@ class Steering:
         settings = replace(DEFAULT, parent=parent, child=child)
         if LONG_TASK.name in session.requested or not all(self.workspace.shape(name) for name in (parent, child)):
             return
+
+        def work(_session: Session, job: Job, _settings: Settings) -> Iterator[Changes]:
+            if LONG_TASK.name not in session.requested:  # Otherwise that task loads them.
+                yield from LONG_TASK.step(job, lambda progress: self.workspace.models(settings, progress))
+
+        queued = LONG_TASK.in_line(self.workspace.line, text.LOADING, work)
         try:
-            yield from LONG_TASK.step(Job(), lambda progress: self.workspace.models(settings, progress))
+            yield from (
+                changes for changes in queued(session, Job(), settings) if LONG_TASK.name not in session.requested
+            )
             final = LONG_TASK.message(text.loaded(parent, child))
         except SteeringError as error:
             final = LONG_TASK.message(str(error), "error")
@@ -71,38 +93,72 @@ class Steering:
         untouched = prompt.strip() in ("", *PROMPTS.values())
         return {"prompt": PROMPTS[concept]} if untouched and concept in PROMPTS else {}
 
-    def notices(self, session: Session, settings: Settings, prompt: str) -> Changes:
+    def notices(self, session: Session, settings: Settings, prompt: str, reach: object = LAMBDAS[-1]) -> Changes:
         """Mark texts that are out of date, and show the texts of another concept if it was chosen."""
-        if LONG_TASK.name in session.jobs:
-            return {}
+        strengths = session.record(Strengths)
+        strengths.read_reach(reach)
         concept, texts = session.draft(settings.concept).concept, session.record(PageTexts)
         written = texts.for_concept(concept)
         stale = written is not None and not written.current(settings, concept, prompt)
-        changes: Changes = {"stale": render.message(text.STALE_GRID if stale else "", "warning")}
+        running = LONG_TASK.name in session.jobs
+        words = text.STALE_GRID
+        if written is not None and running and written.phase != "running":
+            words = text.earlier_texts(written.grid.prompt)
+        changes: Changes = {"stale": render.message(words if stale else "", "warning")}
+        if running:
+            return changes
+        if written is not None and not stale and not set(strengths.grid(concept.name)) <= written.lambdas:
+            changes["stale"] = render.message(text.NEW_RANGE.format(reach=strengths.reach), "info")
         if written is None:
             ready = self.workspace.stored_vector(settings, concept) is not None
             words = text.first_run(settings.parent, settings.child, concept.name, len(concept.pairs))
-            lambdas = session.record(Strengths).grid(concept.name)
+            lambdas = strengths.grid(concept.name)
             changes["viewer"] = viewer.empty(labels(concept), text.FIRST_TEXTS if ready else words, lambdas)
         elif texts.shown != concept.name:
             changes["viewer"] = show(written, concept)
         texts.shown = concept.name if written else ""
         return changes
 
-    def steer(self, session: Session, job: Job, settings: Settings, prompt: str) -> Iterator[Changes]:
-        """Compute the vector if it is missing, generate texts at every λ in one batch, then measure them."""
-        concept, texts = session.draft(settings.concept).concept, session.record(PageTexts)
+    def check(self, session: Session, settings: Settings, prompt: str, reach: object = LAMBDAS[-1]) -> None:
+        """Check what can be checked before anything long begins."""
+        session.record(Strengths).read_reach(reach)
         if not prompt.strip():
             raise SteeringError(text.EMPTY_PROMPT)
+        check_writing(self.workspace, session, settings)
+
+    def check_text(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> None:
+        """Check that one more text can be written beside those of the grid."""
+        required_number(text.EXACT, lam)
+        concept = session.draft(settings.concept).concept
+        written = session.record(PageTexts).for_concept(concept)
+        if written is None or not written.current(settings, concept, prompt):
+            raise SteeringError(text.EXACT_NEEDS_GRID)
+
+    def check_budget(self, session: Session, settings: Settings, kl: float | None) -> None:
+        """Check that a λ can be found for a KL budget."""
+        check_budget(required_number(text.KL_LABEL, kl))
+        check_writing(self.workspace, session, settings)
+
+    def steer(
+        self, session: Session, job: Job, settings: Settings, prompt: str, reach: object = LAMBDAS[-1]
+    ) -> Iterator[Changes]:
+        """Compute the vector if it is missing, generate texts at every λ in one batch, then measure them."""
+        self.check(session, settings, prompt, reach)
+        concept, texts = session.draft(settings.concept).concept, session.record(PageTexts)
+        earlier = texts.for_concept(concept)
+        if earlier is not None and not earlier.current(settings, concept, prompt):
+            yield {"stale": render.message(text.earlier_texts(earlier.grid.prompt), "warning")}
         vector, grids = yield from LONG_TASK.step(
             job, lambda progress: self._prepare(session, settings, concept, prompt, progress)
         )
         yield {"stale": ""}
+        child = self.workspace.loaded_model(settings.child)
+        base = text.BASE_MODEL.format(child=settings.child) if child and not child.has_chat_template else ""
         written: ConceptTexts | None = None
         started = time.monotonic()
         try:
             for grid in throttled(grids, job):
-                written = ConceptTexts(grid, settings.grid_key(concept, prompt), phase="running")
+                written = ConceptTexts(grid, settings.grid_key(concept, prompt), phase="running", lead=base)
                 texts.written[concept.name], texts.shown = written, concept.name
                 share = max(len(row.token_ids) for row in grid.rows) / written.max_tokens
                 report = ProgressReport(text.WRITING, share, time.monotonic() - started)
@@ -123,11 +179,11 @@ class Steering:
         self, session: Session, job: Job, settings: Settings, prompt: str, lam: float | None
     ) -> Iterator[Changes]:
         """Generate one more text, at a λ that is not in the grid."""
+        self.check_text(session, settings, prompt, lam)
         exact_lam = required_number(text.EXACT, lam)
         concept = session.draft(settings.concept).concept
         written = session.record(PageTexts).for_concept(concept)
-        if written is None or not written.current(settings, concept, prompt):
-            raise SteeringError(text.EXACT_NEEDS_GRID)
+        assert written is not None, "checked"
 
         def work(progress: Progress) -> tuple[SteeringVector, Grid]:
             vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.9))
@@ -147,6 +203,7 @@ class Steering:
 
     def set_by_kl(self, session: Session, job: Job, settings: Settings, kl: float | None) -> Iterator[Changes]:
         """Find the λ above 0 of a KL budget, and select it in the viewer."""
+        self.check_budget(session, settings, kl)
         budget = check_budget(required_number(text.KL_LABEL, kl))
         concept = session.draft(settings.concept).concept
 
@@ -186,17 +243,19 @@ class Steering:
             Progress of the work.
         """
 
-        def work(progress: Progress) -> tuple[Grid, Moves]:
+        def work(progress: Progress) -> tuple[Grid, Moves, Shifts]:
             child = self.workspace.models(settings)[1]
             progress(text.MEASURING, 1.0)
             measured, lambdas = assess(child, grid), [row.lam for row in grid.rows]
             token_moves = next_tokens(child, grid.prompt_token_ids, vector, lambdas, settings=settings.steering)
-            return measured, dict(zip(lambdas, token_moves, strict=True))
+            progress(text.COLOURING, 1.0)
+            shifts = token_shifts(child, grid, vector, settings.steering)
+            return measured, dict(zip(lambdas, token_moves, strict=True)), dict(zip(lambdas, shifts, strict=True))
 
-        measured, moves = yield from LONG_TASK.step(job, work)
+        measured, moves, shifts = yield from LONG_TASK.step(job, work)
         measured_rows = {row.lam: row for row in measured.rows}
         written.grid = replace(written.grid, rows=tuple(measured_rows.get(row.lam, row) for row in written.grid.rows))
-        written.moves = {**written.moves, **moves}
+        written.moves, written.shifts = {**written.moves, **moves}, {**written.shifts, **shifts}
 
 
 def _generation(settings: Settings) -> dict[str, Any]:

@@ -5,14 +5,16 @@ import gradio as gr
 from steering.measure import KL_BUDGET
 from steering.ui import render
 from steering.ui.events.binder import Page
-from steering.ui.tabs.steer import text
-from steering.ui.text import COPY_LINK, STOP
+from steering.ui.state.settings import CONCEPT, LAMBDAS
+from steering.ui.tabs.steer import gallery, text
+from steering.ui.text import COPY_LINK, REACH, STOP
 from steering.ui.viewer import component as viewer
 
 
 def build() -> Page:
     """Create the components of the tab."""
     page: Page = {}
+    page["gallery"] = gallery.component(CONCEPT)
     with gr.Row(equal_height=True, elem_classes="lab-ask"):
         page["prompt"] = gr.Textbox(
             text.FIRST_PROMPT, label=text.PROMPT, lines=2, max_lines=8, scale=6, min_width=220, elem_id="prompt"
@@ -20,14 +22,19 @@ def build() -> Page:
         with gr.Column(scale=1, min_width=130):
             page["generate"] = gr.Button(text.GENERATE, variant="primary", elem_id="generate")
             page["stop"] = gr.Button(STOP, interactive=False, elem_id="stop")
+    page["address_note"] = gr.HTML(apply_default_css=False, elem_id="address-note", elem_classes="lab-message")
+    page["status"] = gr.HTML(render.message(text.READY), apply_default_css=False, elem_id="status")
+    page["stale"] = gr.HTML(apply_default_css=False, elem_id="stale")
+    page["viewer"] = viewer.component()
+    page["ability"] = gr.HTML(apply_default_css=False, elem_id="ability", elem_classes="lab-hide-empty")
     with gr.Row(elem_classes="lab-examples"):
         gr.HTML(f'<span class="lab-note">{text.EXAMPLES_LABEL}</span>', apply_default_css=False)
         for number, words in enumerate(text.EXAMPLES):
             page[f"example_{number}"] = gr.Button(words, size="sm", min_width=80)
-    page["status"] = gr.HTML(render.message(text.READY), apply_default_css=False, elem_id="status")
-    page["stale"] = gr.HTML(apply_default_css=False, elem_id="stale")
-    page["viewer"] = viewer.component()
     with gr.Row(elem_classes="lab-tools"):
+        page["reach"] = gr.Number(
+            LAMBDAS[-1], label=REACH, info=text.REACH_INFO, step=0.1, scale=0, min_width=210, elem_id="reach"
+        )
         page["kl_budget"] = gr.Number(
             KL_BUDGET,
             label=text.KL_LABEL,

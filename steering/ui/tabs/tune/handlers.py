@@ -32,6 +32,7 @@ from steering.ui.look import style
 from steering.ui.questions.form import FIELDS, Form, Uploads, add_upload, task_menu
 from steering.ui.questions.prepare import TuneState, prepare, without_counts
 from steering.ui.questions.text import lambda_list
+from steering.ui.state.ready import check_writing
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.tune import render as tune_html
@@ -53,10 +54,11 @@ FIRST_FIGURE = 10
 def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page, tuning = events.page, Tune(events.workspace)
-    events.long_task(page["tune_run"].click, LONG_TASK, tuning.tune, FIELDS, _GRID_OUTPUTS)
-    events.long_task(page["tune_preview"].click, LONG_TASK, tuning.preview, FIELDS, ["tune_prompt"])
+    check = tuning.check
+    events.long_task(page["tune_run"].click, LONG_TASK, tuning.tune, FIELDS, _GRID_OUTPUTS, check=check)
+    events.long_task(page["tune_preview"].click, LONG_TASK, tuning.preview, FIELDS, ["tune_prompt"], check=check)
     events.stop(LONG_TASK)
-    events.long_task(page["tune_report"].click, REPORT_TASK, tuning.report, FIELDS, _REPORT_OUTPUTS)
+    events.long_task(page["tune_report"].click, REPORT_TASK, tuning.report, FIELDS, _REPORT_OUTPUTS, check=check)
     events.stop(REPORT_TASK)
     events.notice(tuning.notices, FIELDS, ["tune_stale", "tune_report_stale"])
     events.on(
@@ -94,6 +96,11 @@ class Tune:
             "tune_stale": render.message(text.STALE if grid_stale else "", "warning"),
             "tune_report_stale": render.message(text.REPORT_STALE if report_stale else "", "warning"),
         }
+
+    def check(self, session: Session, settings: Settings, *fields: Any) -> None:
+        """Check what can be checked before anything long begins."""
+        Form.read(session.record(Uploads).files, *fields).strengths(settings)
+        check_writing(self.workspace, session, settings)
 
     def preview(self, session: Session, job: Job, settings: Settings, *fields: Any) -> Iterator[Changes]:
         """Show the first prompt without scoring anything."""

@@ -29,6 +29,7 @@ from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.questions.form import FIELDS, Form, Uploads
 from steering.ui.questions.prepare import TuneState, prepare, without_counts
+from steering.ui.state.ready import check_writing
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.vote import render as vote_html
@@ -46,11 +47,13 @@ def connect(events: EventBinder) -> None:
     """Connect the tab."""
     page, voting = events.page, Voting(events.workspace)
     outputs = ["vote_verdict", "vote_answers", "vote_tally", "vote_stale"]
-    events.long_task(page["vote_ask"].click, LONG_TASK, voting.ask, [*_QUESTION, "vote_samples", *FIELDS], outputs)
+    asked = [*_QUESTION, "vote_samples", *FIELDS]
+    events.long_task(page["vote_ask"].click, LONG_TASK, voting.ask, asked, outputs, check=voting.check_question)
     events.stop(LONG_TASK)
     events.on(page["vote_take"].click, fill_question, FIELDS, _QUESTION, status=LONG_TASK.status)
     count_outputs = ["vote_counted", "vote_plot", "vote_count_stale"]
-    events.long_task(page["vote_count"].click, COUNT_TASK, voting.count, ["vote_part", *FIELDS], count_outputs)
+    count = ["vote_part", *FIELDS]
+    events.long_task(page["vote_count"].click, COUNT_TASK, voting.count, count, count_outputs, check=voting.check_task)
     events.stop(COUNT_TASK)
     events.notice(voting.notices, [*_QUESTION, "vote_part", *FIELDS], ["vote_about", "vote_stale", "vote_count_stale"])
 
@@ -93,6 +96,20 @@ class Voting:
             "vote_stale": render.message(text.STALE if answers_stale else "", "warning"),
             "vote_count_stale": render.message(text.TASK_STALE if votes_stale else "", "warning"),
         }
+
+    def check_question(
+        self, session: Session, settings: Settings, question: str, choices: str, answer: str, kind: str,
+        samples: bool, *fields: Any,
+    ) -> None:  # fmt: skip
+        """Check what can be checked before a question is answered."""
+        question_task(question, choices, answer, kind, session.record(TaskCursor))
+        self.check_task(session, settings, str(samples), *fields)
+
+    def check_task(self, session: Session, settings: Settings, part: str, *fields: Any) -> None:
+        """Check what can be checked before a task is scored."""
+        del part
+        Form.read(session.record(Uploads).files, *fields).strengths(settings)
+        check_writing(self.workspace, session, settings)
 
     def ask(
         self, session: Session, job: Job, settings: Settings, question: str, choices: str, answer: str, kind: str,
