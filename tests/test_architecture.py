@@ -124,6 +124,8 @@ ORDER: dict[str, tuple[str, ...]] = {
         "figures",
         "report",
         "rerunning",
+        "inspect_logs",
+        "distributed",
     ),
     "ui": (
         "text",

@@ -42,6 +42,7 @@ from steering.studies import (
     read_study,
     rerun,
     run_study,
+    write_inspect_logs,
     write_settings,
     write_study_report,
 )
@@ -331,6 +332,12 @@ def test_the_tiny_study_of_the_paper_runs_on_its_families(
     assert (tmp_path / "out" / REPORT).is_file()
     assert (tmp_path / "out" / STUDY).is_file()
     assert (tmp_path / "out" / SAMPLES).is_file()
+
+
+def test_without_inspect_a_sentence_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "inspect_ai.log", None)
+    with pytest.raises(SteeringError, match=r"pip install -r requirements-interop-inspect\.txt"):
+        write_inspect_logs(tmp_path, [])
 
 
 READ_MANY = """

@@ -7,12 +7,15 @@ import click
 from steering.cli.options import json_option
 from steering.cli.steps import progress, show
 from steering.studies import (
+    LOCAL,
     failures,
     plan_study,
     presets,
     read_study,
     rerun,
+    run_on_ray,
     run_study,
+    write_inspect_logs,
     write_study_report,
 )
 
@@ -24,8 +27,30 @@ _PRESETS = "\b\nPresets: " + ", ".join(presets())
 @click.argument("changes", nargs=-1, metavar="[key=value]...")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the results; made when missing.")
 @click.option("--dry-run", is_flag=True, help="Say what it will take, and run nothing: no model, no network.")
+@click.option("--inspect", "inspect", is_flag=True, help="Also write a log a cell that `inspect view` opens.")
+@click.option(
+    "--ray",
+    is_flag=False,
+    flag_value=LOCAL,
+    metavar="[ADDRESS]",
+    help="Run on Ray: on a cluster that is started here, or the one at ADDRESS; --out is a folder that all its machines see.",
+)
+@click.option("--workers", type=int, default=2, help="How many workers of Ray hold models.")
+@click.option("--gpus", type=float, default=0.0, help="GPUs of every worker, such as 0.5.")
+@click.option("--memory", type=float, help="Gigabytes of every worker, which Ray schedules by.")
 @json_option
-def study_command(file: str, changes: tuple[str, ...], out: Path, dry_run: bool, as_json: bool) -> None:
+def study_command(
+    file: str,
+    changes: tuple[str, ...],
+    out: Path,
+    dry_run: bool,
+    inspect: bool,
+    ray: str | None,
+    workers: int,
+    gpus: float,
+    memory: float | None,
+    as_json: bool,
+) -> None:
     """Run every cell of a study that is missing in the folder, and write its tables and its report."""
     settings = read_study(file, changes)
     plan = plan_study(settings, out)
@@ -33,8 +58,14 @@ def study_command(file: str, changes: tuple[str, ...], out: Path, dry_run: bool,
         show(plan.as_json(), plan.text(), as_json)
         return
     click.echo(plan.text(), err=True)
-    results = run_study(settings, out, progress=progress)
+    if ray is None:
+        results = run_study(settings, out, progress=progress)
+    else:
+        size = memory and memory * 1e9
+        results = run_on_ray(settings, out, address=ray, workers=workers, gpus=gpus, memory=size, progress=progress)
     report = write_study_report(settings, results, out)
+    if inspect:
+        write_inspect_logs(out, results)
     failed = failures(results)
     data = {
         "study": settings.name,

@@ -1,7 +1,9 @@
 """Studies: every combination of models, tasks and ways of steering in one file, planned, run, kept and reported."""
 
 from steering.studies.cells import Cell, cell_key, expand, varied
+from steering.studies.distributed import LOCAL, run_on_ray
 from steering.studies.figures import Picture, pictures
+from steering.studies.inspect_logs import LOGS, write_inspect_logs
 from steering.studies.measures import MEASURES, Measured
 from steering.studies.planning import Plan, plan_study
 from steering.studies.report import REPORT, write_study_report
@@ -13,6 +15,8 @@ from steering.studies.settings import AXES, USES, StudySettings, presets, read_s
 __all__ = [
     "AXES",
     "EVALS",
+    "LOCAL",
+    "LOGS",
     "MEASURES",
     "REPORT",
     "ROWS",
@@ -37,10 +41,12 @@ __all__ = [
     "read_evals",
     "read_study",
     "rerun",
+    "run_on_ray",
     "run_study",
     "study_results",
     "varied",
     "vector_of",
+    "write_inspect_logs",
     "write_settings",
     "write_study_report",
 ]

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from steering.concepts import Concept, load_concept
-from steering.errors import Progress, SteeringError, part_of, silent
+from steering.errors import Progress, part_of, silent
 from steering.evaluation import anchors_for, first_layer, task_parts
 from steering.models import LanguageModel
 from steering.steer import SteeringSettings
 from steering.studies.cells import Cell
-from steering.studies.settings import ONE_LAYER, SEVERAL
+from steering.studies.settings import ONE_LAYER
 from steering.tasks import Style, Task, concept_from_task, pairs_from_task
-from steering.transfer import combine, transfer, transfer_from_several
+from steering.transfer import SEVERAL, combine, transfer
 from steering.vectors import SteeringVector, extract
 
 PLAIN = Style(plain=True)
@@ -76,28 +76,25 @@ class Work:
         anchors = self.cell.anchors
         if anchors is None and self.cell.concept_task is not None:
             anchors = anchors_for(PLAIN, self._pool(self.cell.concept_task))
+        # As in a gain: earlier layers are not tried, and their maps take time.
+        first = first_layer(self.child) if (self.cell.layers, self.cell.profile) == (SEVERAL, ONE_LAYER) else 0
         vectors: list[SteeringVector] = []
         for number, parent in enumerate(self.parents):
             low, high = number / len(self.parents), (number + 1) / len(self.parents)
             stage = part_of(progress, low, high)
             source = extract(parent, concept, self.cell.method, progress=part_of(stage, 0.0, 0.2))
-            vectors.append(self._carry(source, parent, anchors, part_of(stage, 0.2, 1.0)))
+            carried = transfer(
+                source,
+                parent,
+                self.child,
+                layers=self.cell.layers,
+                width=self.cell.width,
+                anchors=anchors,
+                first_layer=first,
+                progress=part_of(stage, 0.2, 1.0),
+            )
+            vectors.append(carried)
         return vectors[0] if len(vectors) == 1 else combine(vectors)
-
-    def _carry(
-        self, source: SteeringVector, parent: LanguageModel, anchors: str | None, progress: Progress
-    ) -> SteeringVector:
-        cell, first = self.cell, first_layer(self.child) if self.cell.profile == ONE_LAYER else 0
-        if cell.layers != SEVERAL:
-            return transfer(
-                source, parent, self.child, layers=cell.layers, width=cell.width, anchors=anchors, progress=progress
-            )
-        if cell.width != "ridge":
-            raise SteeringError(
-                f"Several parent layers are carried by the width map ridge, not by {cell.width!r}. Give a layer map, such as "
-                "layers=relative."
-            )
-        return transfer_from_several(source, parent, self.child, first_layer=first, anchors=anchors, progress=progress)
 
 
 def mean_of(values: Sequence[float | None]) -> float | None:

@@ -8,9 +8,9 @@ from typing import Any
 from steering.errors import SteeringError
 from steering.storage import key
 from steering.studies.identity import concept_content, model_content, task_content, text_content
-from steering.studies.settings import AXES, FROM_TASK, ONE_LAYER, SEVERAL, USES, Parents, StudySettings, short
+from steering.studies.settings import AXES, FROM_TASK, ONE_LAYER, USES, Parents, StudySettings, short
 from steering.tasks import SHOTS
-from steering.transfer import BUNDLED_ANCHORS
+from steering.transfer import BUNDLED_ANCHORS, SEVERAL
 
 _FORMAT = 1
 """Part of every key; raised when a measure begins to mean something else."""

@@ -22,7 +22,7 @@ from steering.studies.cells import Cell, keyed, varied
 from steering.studies.identity import model_folder
 from steering.studies.results import SUCCESS, CellResult
 from steering.studies.running import kept_results, missing
-from steering.studies.settings import SEVERAL, StudySettings
+from steering.studies.settings import StudySettings
 from steering.tasks import HUB, load_task
 
 CORE_SPEED = 1.1e11
@@ -201,7 +201,7 @@ def _reading(cell: Cell, expect: Mapping[str, Any], maps: set[tuple[object, ...]
             continue
         maps.add(fitted)
         sizes = (_parameters(parent, expect) or 0.0) + (_parameters(cell.child, expect) or 0.0)
-        total += 2 * ANCHOR_TOKENS * sizes * (4 if cell.layers == SEVERAL or cell.measure == "gain" else 1)
+        total += 2 * ANCHOR_TOKENS * sizes
     return total * CORE_SPEED / READING_SPEED
 
 

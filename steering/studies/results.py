@@ -3,6 +3,7 @@
 import json
 import math
 import platform
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import Any
 from steering.errors import SteeringError
 from steering.storage import atomic
 from steering.studies.cells import Cell
+from steering.studies.settings import short
 
 SUCCESS, ERROR = "success", "error"
 """States of a cell, named as Inspect names those of a log."""
@@ -140,16 +142,12 @@ def write_samples_of(folder: Path, key: str, rows: Sequence[Mapping[str, Any]]) 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    filled = [
-        {
-            "sample_id": f"{key}-{number}",
-            "eval_id": key,
-            "epoch": 1,
-            "error": "",
-            **row,
-        }
-        for number, row in enumerate(rows)
-    ]
+    ways: Counter[str] = Counter()
+    filled = []
+    for number, row in enumerate(rows):
+        ways[row["id"]] += 1  # As in Inspect, a question has an epoch for every way in which it was answered.
+        named = {"sample_id": f"{key}-{number}", "eval_id": key, "epoch": ways[row["id"]], "error": ""}
+        filled.append({**named, **row})
     table = pa.Table.from_pylist(filled, schema=_schema())
     with atomic(samples_part(folder, key)) as temporary:
         pq.write_table(table, temporary)
@@ -219,7 +217,7 @@ def _eval_row(result: CellResult, study: str) -> dict[str, Any]:
         "tags": "",
         "packages": json.dumps(dict(result.packages)),
         "metadata": json.dumps({"details": result.details, "cell": cell.as_json()}, ensure_ascii=False),
-        "task_name": cell.task or cell.concept,
+        "task_name": short(cell.task or cell.concept),
         "task_display_name": cell.task or cell.concept,
         "task_version": "0",
         **arguments,

@@ -16,14 +16,11 @@ from steering.stats import check_seed
 from steering.steer import OPERATORS, POSITIONS, PROFILES, SCALES, check_strengths
 from steering.storage import atomic
 from steering.tasks import DESIGNS, SHOTS
-from steering.transfer import LAYER_MAPS, WIDTH_MAPS, named_pair
+from steering.transfer import LAYER_MAPS, SEVERAL, WIDTH_MAPS, named_pair
 from steering.vectors import METHODS
 
 FROM_TASK = "from-task"
 """A concept that is made from the training part of a cell's task; `from-task:NAME` of another one."""
-
-SEVERAL = "several"
-"""Among layer maps: the mean of what four parent layers about the same depth carry, see `transfer_from_several`."""
 
 ONE_LAYER = "one-layer"
 """Among layer profiles: the one layer that does best on the validation part."""
@@ -63,7 +60,7 @@ class StudySettings:
         tasks: names or files for `tasks.load_task`.
         concepts: bundled names, files, `from-task` (the cell's own task), or `from-task:NAME` (another task).
         methods: direction methods.
-        layers: layer maps, single pairs such as "12-to-14", or `several`.
+        layers: layer maps, or single pairs such as "12-to-14".
         widths: width maps.
         profiles: layer profiles, or `one-layer`.
         operators: what is done with the direction.
@@ -135,7 +132,7 @@ class StudySettings:
                 _among(axis, value, choices)
         for value in self.layers:
             if not named_pair(value):
-                _among("layers", value, (SEVERAL, *LAYER_MAPS))
+                _among("layers", value, tuple(LAYER_MAPS))
         _among("design", self.design, tuple(DESIGNS))
         _among("positions", self.positions, POSITIONS)
         for seed in self.seeds:

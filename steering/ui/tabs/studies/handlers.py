@@ -118,7 +118,7 @@ class Studies:
             raise SteeringError(text.NO_RESULTS)
         return {
             "studies_plot": gr.update(value=picture.figure, visible=True),
-            "studies_about": note(escape(picture.about)),
+            "studies_about": note(picture.about),
         }
 
     def use(self, session: Session, key: object, *fields: Any) -> Changes:
@@ -190,7 +190,7 @@ class Studies:
                 choices=list(state.pictures), value=first.title if first else None, visible=bool(first)
             ),
             "studies_plot": gr.update(value=first.figure if first else None, visible=bool(first)),
-            "studies_about": note(escape(first.about)) if first else "",
+            "studies_about": note(first.about) if first else "",
             "studies_cell": gr.update(choices=cells, value=cells[0][1] if cells else None, visible=bool(cells)),
             "studies_use": gr.update(visible=bool(cells)),
             "studies_table": render.table(results),

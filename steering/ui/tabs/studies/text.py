@@ -5,7 +5,7 @@ from steering.formatting import strength
 TAB = "Studies"
 INTRO = (
     "A study measures every combination of models, tasks and ways of steering that its file names. What is finished is kept: a "
-    "stopped study goes on where it was, here or with <code>python -m steering study</code>."
+    "stopped study goes on where it was, here or with python -m steering study."
 )
 STUDY = "Study"
 STUDY_INFO = "A bundled study, a YAML file, or the folder of one that was run"
