@@ -132,7 +132,7 @@ def test_a_refused_task_says_why_at_once_and_leaves_another_one_running() -> Non
     assert not begin(session, *values)["press"]["interactive"], "the one that runs can be stopped still"
     assert not running.stop.is_set()
     assert "is empty" in begin(session, *fields(*BUNDLED, seed=None))["said"]
-    assert [session.next_job("steer").refused for _ in range(3)] == [False, True, True]
+    assert [session.next_job("steer").skipped for _ in range(3)] == [False, True, True]
 
 
 def _sidebar() -> dict[str, Any]:

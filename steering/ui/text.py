@@ -17,6 +17,7 @@ LAYER_MAP = "Layer map"
 LAYER_MAP_INFO = "Which parent layer feeds which child layer; 12-to-14 joins one pair of layers"
 LAYER_WORDS = {
     "relative": "Each child layer gets the direction of the parent layer at the same share of depth",
+    "several": "Each child layer gets the direction of the four parent layers around the same share of depth, read together",
     "index": "Each child layer gets the direction of the parent layer with the same number",
     "best": "Each child layer gets the direction of the parent layer that resembles it most",
 }

@@ -55,10 +55,10 @@ def connect(events: EventBinder) -> None:
     status, name = LONG_TASK.status, ["studies_name"]
     events.on(page["studies_show"].click, studies.show, name, [*_SHOWN, status], status=status)
     events.on(page["studies_plan"].click, studies.plan, name, ["studies_takes"], status=status)
-    events.long_task(page["studies_run"].click, LONG_TASK, studies.run, name, _SHOWN)
+    events.long_task(page["studies_run"].click, LONG_TASK, studies.run, name, _SHOWN, check=studies.check)
     events.stop(LONG_TASK)
     drawn = ["studies_plot", "studies_about"]
-    events.on(page["studies_picture"].input, studies.draw, ["studies_picture"], drawn, status=status)
+    events.on(page["studies_picture"].input, studies.draw, ["studies_picture"], drawn, status=status, latest=True)
     outputs = [*_STEER, status]
     inputs = ["studies_cell", *FIELDS]
     events.on(page["studies_use"].click, studies.use, inputs, outputs, status=status, update_notices=True)
@@ -98,6 +98,10 @@ class Studies:
         if not results:
             raise SteeringError(text.NO_RESULTS)
         return self._shown(session, settings, folder, results)
+
+    def check(self, _session: Session, _settings: Settings, name: object) -> None:
+        """Check that there is such a study before anything long begins."""
+        self._study(name)
 
     def run(self, session: Session, job: Job, _settings: Settings, name: object) -> Iterator[Changes]:
         """Run what is missing of a study, and show it."""
