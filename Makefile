@@ -107,7 +107,7 @@ $(VENV)/.run: requirements.txt | $(VENV)/bin/python
 	$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt requirements-notebooks.txt $(VENV)/.run
+$(VENV)/.dev: requirements-dev.txt requirements-notebooks.txt requirements-distributed.txt $(VENV)/.run
 	$(PIP) -r requirements-dev.txt
 	@touch $@
 
