@@ -25,6 +25,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "bundled",
         "sources",
         "fingerprint",
+        "int8",
         "chat",
         "language_model",
         "loading",

@@ -154,7 +154,7 @@ def _weigh(
     sampling: Sampling,
 ) -> Iterator[list[tuple[Job, Outcome]]]:
     del sampling
-    vocabulary: int = child.model.get_output_embeddings().weight.shape[0]
+    vocabulary = child.vocabulary
     # Steering that begins at a prompt's end needs prompts of one length in a batch.
     aligned = intervention is not None and intervention.positions != "all"
 

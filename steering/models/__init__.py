@@ -25,12 +25,13 @@ from steering.models.likelihood import (
     scoring_batches,
     token_log_probabilities,
 )
-from steering.models.loading import load_model, wrap_model
+from steering.models.loading import DTYPES, load_model, wrap_model
 from steering.models.sources import check_name
 
 __all__ = [
     "BATCH_LOGITS",
     "BATCH_TOKENS",
+    "DTYPES",
     "HELD_OUT_STEP",
     "HELD_OUT_TEXTS",
     "LIST_HEAD",

@@ -63,7 +63,7 @@ def record(model: LanguageModel, texts: Sequence[str], *, progress: Progress = s
         read_blocks(model, rows, keep, progress=progress)
         return {"values": values}, {}
 
-    tensors, _ = cached("activations", key("last", model.fingerprint, str(model.dtype), rows), make)
+    tensors, _ = cached("activations", key("last", model.fingerprint, model.precision, rows), make)
     return Activations(tensors["values"], model.fingerprint, key(list(texts)))
 
 
@@ -153,7 +153,7 @@ def residual_norms(model: LanguageModel) -> torch.Tensor:
         read_blocks(model, rows, keep)
         return {"norms": torch.stack([torch.cat(layer).median().cpu() for layer in lengths])}, {}
 
-    tensors, _ = cached("norms", key("norms", model.fingerprint, str(model.dtype), anchor_texts()), make)
+    tensors, _ = cached("norms", key("norms", model.fingerprint, model.precision, anchor_texts()), make)
     return tensors["norms"]
 
 
