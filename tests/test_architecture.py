@@ -52,6 +52,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "operators",
         "intervention",
         "applied",
+        "prompts",
         "decoding",
         "health",
         "grid",

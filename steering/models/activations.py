@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from transformers import DynamicCache
 
 from steering.errors import Progress, SteeringError, silent
 from steering.models.anchors import anchor_texts
 from steering.models.blocks import editing
+from steering.models.kv_cache import reading_arguments
 from steering.models.language_model import LanguageModel, pad
 from steering.models.likelihood import BATCH_TOKENS
 from steering.storage import cached, key
@@ -128,6 +130,25 @@ def block_outputs(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor) -
     with model.lock, torch.inference_mode(), editing(model.blocks, keep), contextlib.suppress(_EndOfBlocks):
         model.model(input_ids=ids, attention_mask=mask, use_cache=False)
     return outputs
+
+
+def read_into(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, past: DynamicCache) -> None:
+    """Read tokens behind a cache, which grows by them, in a forward pass that ends at the last block.
+
+    Args:
+        model: the model that reads.
+        ids: token ids `[rows, new]`.
+        mask: 1 for a token and 0 for padding, `[rows, past + new]`.
+        past: the cache.
+    """
+
+    def stop(_layer: int, _hidden: torch.Tensor) -> None:
+        raise _EndOfBlocks
+
+    arguments = reading_arguments(model.model, ids, mask, past, padded=not bool(mask.all()))
+    last = [model.n_layers - 1]
+    with model.lock, torch.inference_mode(), editing(model.blocks, stop, last), contextlib.suppress(_EndOfBlocks):
+        model.model(**arguments)
 
 
 def residual_norms(model: LanguageModel) -> torch.Tensor:
