@@ -67,6 +67,7 @@ class Int8Product:
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         """Quantise the weights of `nn.Linear` or `Conv1D` layers of equal input width."""
         weights = [_weight(layer) for layer in layers]
+        self.width = weights[0].shape[1]
         self.sizes = [len(weight) for weight in weights]
         self.bias = None
         biases: list[Any] = [layer.bias for layer in layers]
@@ -140,7 +141,7 @@ class Int8Linear(nn.Module):
         super().__init__()
         self.product = product
         self.number = part
-        self.out_features = product.sizes[part]
+        self.in_features, self.out_features = product.width, product.sizes[part]
 
     @property
     def weight(self) -> torch.Tensor:
