@@ -56,6 +56,14 @@ def test_models_are_loaded_in_the_type_asked_for(
     assert types == {"float32": "float32", "int8": "int8"}
 
 
+@pytest.mark.parametrize("words", [["study", "retention", "--out", "x"], ["rerun", "x"]])
+def test_a_study_is_not_run_in_another_type(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--dtype", "int8", *words])
+    assert ended.value.code == 2
+    assert "leave out --dtype int8" in capsys.readouterr().err
+
+
 def test_a_vector_goes_through_files(
     capsys: pytest.CaptureFixture[str], folders: tuple[str, str], tmp_path: Path
 ) -> None:
