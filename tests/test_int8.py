@@ -116,6 +116,16 @@ def test_no_linear_layer_stays_in_float32(folder: Path) -> None:
     assert len(products) == 4 * model.config.num_hidden_layers + 1
 
 
+def test_its_weights_take_a_quarter_of_the_memory(folder: Path) -> None:
+    whole, small = load_model(str(folder), dtype="float32", device="cpu"), eight(folder)
+    matrices = sum(each.numel() for each in whole.model.parameters() if each.dim() == 2)
+    rest = sum(each.numel() for each in whole.model.parameters() if each.dim() != 2)
+    tied = whole.model.get_output_embeddings().weight is whole.model.get_input_embeddings().weight
+    again = whole.vocabulary * whole.d_model if tied else 0  # A shared table is kept once as rows and once as columns.
+    assert whole.weight_bytes == 4 * (matrices + rest)
+    assert small.weight_bytes == matrices + again + 4 * rest
+
+
 def test_the_fingerprint_is_the_same_in_every_type(folder: Path) -> None:
     prints = {
         load_model(str(folder), dtype=dtype, device="cpu").fingerprint for dtype in ("float32", "bfloat16", "int8")

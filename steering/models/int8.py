@@ -57,8 +57,9 @@ def in_8_bits(model: Any) -> None:
 
 
 def bytes_in_8_bits(model: nn.Module) -> int:
-    """Memory of a model's linear weights in 8 bits, which are no parameters of it; 0 for a model in another type."""
-    return sum(m.in_features * m.out_features for m in model.modules() if isinstance(m, Int8Linear))
+    """Memory of a model's weights in 8 bits, which are no parameters of it; 0 for a model in another type."""
+    linear = sum(m.in_features * m.out_features for m in model.modules() if isinstance(m, Int8Linear))
+    return linear + sum(m.integers.numel() for m in model.modules() if isinstance(m, Int8Embedding))
 
 
 class Int8Product:

@@ -103,8 +103,8 @@ class LanguageModel:
     @property
     def weight_bytes(self) -> int:
         """Memory that its weights take."""
-        tensors = chain(self.model.parameters(), self.model.buffers())
-        return sum(each.numel() * each.element_size() for each in tensors) + bytes_in_8_bits(self.model)
+        parameters = sum(each.numel() * each.element_size() for each in self.model.parameters())
+        return int(parameters) + bytes_in_8_bits(self.model)
 
     @property
     def has_chat_template(self) -> bool:

@@ -66,15 +66,12 @@ class LoadedModels:
 
     def _load(self, name: str, needed: Sequence[str], progress: Progress) -> LanguageModel:
         try:
-            return load_model(name, **self._settings(), progress=progress)
+            return load_model(name, dtype=self.dtype, progress=progress)
         except ModelMemoryError:
             if not self._remove_all_but(needed):
                 raise
         # It may not have fitted beside the others.
-        return load_model(name, **self._settings(), progress=progress)
-
-    def _settings(self) -> dict[str, str]:
-        return {} if self.dtype == "auto" else {"dtype": self.dtype}
+        return load_model(name, dtype=self.dtype, progress=progress)
 
     def _put(self, name: str, model: LanguageModel) -> None:
         with self._lock:
