@@ -42,6 +42,28 @@ def test_generate_keeps_its_contract(capsys: pytest.CaptureFixture[str], folders
     assert plain["prompt_token_ids"] != data["prompt_token_ids"]
 
 
+def test_models_are_loaded_in_the_type_asked_for(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str], tmp_path: Path
+) -> None:
+    types = {}
+    for dtype in ("float32", "int8"):
+        out = tmp_path / f"{dtype}.safetensors"
+        words = ["--dtype", dtype, "extract", "--model", folders[0], "--concept", "sentiment"]
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--out", str(out)])
+        assert ended.value.code == 0, capsys.readouterr().err
+        types[dtype] = load_vector(out).provenance["dtype"]
+    assert types == {"float32": "float32", "int8": "int8"}
+
+
+@pytest.mark.parametrize("words", [["study", "retention", "--out", "x"], ["rerun", "x"]])
+def test_a_study_is_not_run_in_another_type(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--dtype", "int8", *words])
+    assert ended.value.code == 2
+    assert "leave out --dtype int8" in capsys.readouterr().err
+
+
 def test_a_vector_goes_through_files(
     capsys: pytest.CaptureFixture[str], folders: tuple[str, str], tmp_path: Path
 ) -> None:

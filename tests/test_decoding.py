@@ -15,6 +15,7 @@ from steering.errors import SteeringError
 from steering.models.language_model import LanguageModel
 from steering.steer.decoding import Sampling, Step, decode
 from steering.steer.intervention import Intervention, plan, steer
+from steering.steer.prompts import Steering
 from steering.steer.settings import SteeringSettings
 from steering.vectors.vector import SteeringVector
 
@@ -121,7 +122,7 @@ def test_left_padding_changes_no_logit(model: LanguageModel) -> None:
 
     prompts = prompts_of(model)
     with torch.inference_mode():
-        together = _Rows(model, prompts, Sampling()).forward()
+        together = _Rows(model, prompts, Sampling(), Steering(None, [0.0] * len(prompts))).forward()
         for row, prompt in enumerate(prompts):
             alone = model.model(input_ids=torch.tensor([prompt]), use_cache=False).logits[0, -1]
             torch.testing.assert_close(together[row], alone, rtol=1e-4, atol=1e-4)
@@ -309,7 +310,7 @@ def next_token_shares(model: LanguageModel, n: int = 1500, **settings: Any) -> t
     from steering.steer.decoding import _Rows
 
     with torch.inference_mode():
-        rows = _Rows(model, [prompt], Sampling(**settings))
+        rows = _Rows(model, [prompt], Sampling(**settings), Steering(None, [0.0]))
         scores = rows.processors(rows.history, rows.forward())
         rows.running, rows.generators = [0], [torch.Generator().manual_seed(settings.get("seed", 0))]
         drawn = torch.tensor([rows._draw(scores).item() for _ in range(n)])

@@ -86,7 +86,7 @@ def test_a_stopped_run_goes_on_where_it_was(
     task: Path, tmp_path: Path, vector_for, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("steering.evaluation.scoring.WRITTEN_ROWS", 4)
-    monkeypatch.setattr("steering.evaluation.scoring.READ_TOKENS", 150)
+    monkeypatch.setattr("steering.evaluation.scoring.WRITTEN_TOKENS", 150)
     child, vector = loaded("llama"), vector_for(loaded("llama"))
     whole = evaluate(child, vector, task, LAMBDAS, setup=SETUP, store=tmp_path / "whole.sqlite")
     store = tmp_path / "rows.sqlite"

@@ -99,3 +99,16 @@ def test_a_model_that_does_not_fit_beside_others_is_tried_alone(monkeypatch: pyt
     assert models.names == ("a",), "a mistake of one page takes no model from another"
     models.get(("large",))
     assert models.names == ("large",)
+
+
+def test_models_are_loaded_in_the_type_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    types: list[object] = []
+
+    def load(_: str, **settings: object) -> LanguageModel:
+        types.append(settings["dtype"])
+        return loaded("llama")
+
+    monkeypatch.setattr(loaded_models, "load_model", load)
+    LoadedModels(dtype="int8").get(("a",))
+    LoadedModels().get(("a",))
+    assert types == ["int8", "auto"]

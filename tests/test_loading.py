@@ -258,9 +258,9 @@ def test_running_out_of_memory_is_said(good: Path, monkeypatch: pytest.MonkeyPat
     refused(good, "does not fit into the memory", device="cpu")
 
 
-@pytest.mark.parametrize("dtype", ["float12", "int8", "nn", "float8_e5m2", ""])
+@pytest.mark.parametrize("dtype", ["float12", "int4", "nn", "float8_e5m2", ""])
 def test_an_unknown_dtype_is_refused(good: Path, dtype: str) -> None:
-    refused(good, f"Unknown dtype '{dtype}'. Use auto, float32, bfloat16 or float16", dtype=dtype)
+    refused(good, f"Unknown dtype '{dtype}'. Use auto, float32, bfloat16, float16 or int8", dtype=dtype)
 
 
 @pytest.mark.parametrize("device", ["warp", "cuda:99", "mps:7", ""])

@@ -82,7 +82,7 @@ def test_a_row_alone_is_a_row_in_a_batch(
         assert len(set(together.values())) > len(wanted), "λ changes something"
         with monkeypatch.context() as patch:
             patch.setattr(scoring, "WRITTEN_ROWS", 1)
-            patch.setattr(scoring, "READ_TOKENS", 1)
+            patch.setattr(scoring, "WRITTEN_TOKENS", 1)
             alone = rows(child, wanted, vector)
         for job, outcome in together.items():
             assert (outcome.text, outcome.n_tokens) == (alone[job].text, alone[job].n_tokens)

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from steering.cli import cache, concepts, detecting, files, gaining, measuring, page, scoring, studying, tasks, writing
+from steering.cli.options import dtype_option
 from steering.errors import SteeringError
 
 __all__ = ["main"]
@@ -47,8 +48,10 @@ def _program_name(program: str) -> str:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110})
-def cli() -> None:
+@dtype_option
+def cli(dtype: str) -> None:
     """Take a concept from one language model, carry it into another, and steer that one with strength λ."""
+    click.get_current_context().obj = dtype  # For `steps.load`, which every command loads models with.
 
 
 GROUPS = (page, writing, concepts, measuring, detecting, tasks, scoring, gaining, studying, files, cache)

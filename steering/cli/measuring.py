@@ -200,16 +200,14 @@ def similarity_command(parent: str, child: str, concept: Concept, metric: str, o
 @click.command(name="bench")
 @click.option("--parent", default="gemma-3-270m", help="Bundled name, Hub id, folder or .gguf file.")
 @click.option("--child", default="smollm2-135m-instruct", help="Bundled name, Hub id, folder or .gguf file.")
+@click.option("--repeats", type=click.IntRange(1), default=5, help="How often each arm is timed.")
 @json_option
-def bench_command(parent: str, child: str, as_json: bool) -> None:
+def bench_command(parent: str, child: str, repeats: int, as_json: bool) -> None:
     """Time decoding and alignment on this machine, as ratios; let nothing else run meanwhile."""
-    from steering.cli.bench import bench
+    from steering.cli.bench import bench, table
 
-    data = bench(parent, child, progress=progress)
-    lines = [
-        f"{name:28} {value:.3g}" if isinstance(value, float) else f"{name:28} {value}" for name, value in data.items()
-    ]
-    show(data, "\n".join(lines), as_json)
+    data = bench(parent, child, repeats=repeats, progress=progress)
+    show(data, table(data), as_json)
 
 
 def _write_similarity(out: Path, result: Any, data: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from steering.errors import SteeringError
 from steering.formatting import number
 from steering.measure import KL_BUDGET, check_budget
+from steering.models import DTYPES
 from steering.steer import OPERATORS, PROFILES, SCALES
 from steering.transfer import LAYER_MAPS, WIDTH_MAPS
 from steering.vectors import METHODS
@@ -93,6 +94,12 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return lambda command: functools.reduce(lambda inner, option: option(inner), reversed(options), command)
 
 
+dtype_option = click.option(
+    "--dtype",
+    type=click.Choice(DTYPES),
+    default="auto",
+    help="Type of the weights; int8 is the fastest on a CPU. Stands before the command.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 child_option = click.option("--child", required=True, help="Bundled name, Hub id, folder or .gguf file.")
 parent_option = click.option("--parent", help="Bundled name, Hub id, folder or .gguf file.")

@@ -107,7 +107,8 @@ def app_command(
 
     write_log(as_json=log_json)
     shared = ui.access(host, share=share, auth=auth, without_password=without_password).shared
-    demo = ui.build_app(parent, child, models=models, shared=shared, memory=memory)
+    dtype = click.get_current_context().obj or "auto"
+    demo = ui.build_app(parent, child, models=models, shared=shared, memory=memory, dtype=dtype)
     try:
         address = ui.launch(
             demo,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import click
+
 from steering.concepts import Concept
 from steering.errors import SteeringError
 from steering.formatting import strength
@@ -17,8 +19,9 @@ from steering.vectors import SteeringVector, extract, load_vector
 
 
 def load(name: str) -> LanguageModel:
-    """Load a model, with progress."""
-    return load_model(name, progress=progress)
+    """Load a model in the type that the command line asks for, with progress."""
+    context = click.get_current_context(silent=True)
+    return load_model(name, dtype=(context and context.obj) or "auto", progress=progress)
 
 
 def load_pair(parent: str, child: str) -> tuple[LanguageModel, LanguageModel]:

@@ -6,6 +6,7 @@ import click
 
 from steering.cli.options import json_option
 from steering.cli.steps import progress, show
+from steering.errors import SteeringError
 from steering.studies import (
     LOCAL,
     failures,
@@ -52,6 +53,7 @@ def study_command(
     as_json: bool,
 ) -> None:
     """Run every cell of a study that is missing in the folder, and write its tables and its report."""
+    _refuse_a_type()
     settings = read_study(file, changes)
     plan = plan_study(settings, out)
     if dry_run:
@@ -84,8 +86,18 @@ def study_command(
 @json_option
 def rerun_command(report: Path, out: Path | None, as_json: bool) -> None:
     """Do a study again from nothing, and say what differs; on the same machine nothing should."""
+    _refuse_a_type()
     result = rerun(report, out, progress=progress)
     show(result.as_json(), result.text(), as_json)
+
+
+def _refuse_a_type() -> None:
+    dtype = click.get_current_context().find_root().params.get("dtype", "auto")
+    if dtype != "auto":
+        raise SteeringError(
+            "A study loads its models in the type that fits the machine, and its results do not say another: "
+            f"leave out --dtype {dtype}."
+        )
 
 
 COMMANDS = (study_command, rerun_command)

@@ -253,7 +253,7 @@ def _put_together(scorer: Scorer, vector: SteeringVector, columns: Sequence[Colu
     profile = setup.steering.profile if isinstance(setup.steering.profile, str) else list(setup.steering.profile)
     provenance = {
         "child": {"name": child.name, "fingerprint": child.fingerprint, "revision": child.revision},
-        "dtype": str(child.dtype).removeprefix("torch."),
+        "dtype": child.precision.removeprefix("torch."),
         "vector": {"concept": vector.concept, "labels": list(vector.labels), "method": vector.method}
         | {"from": vector.model_name, "digest": digest(vector), **vector.provenance},
         "task": {"name": task.name, "digest": task.digest, "about": task.about}

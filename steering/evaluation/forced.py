@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import torch
 
 from steering.errors import Progress, silent
-from steering.measure import steered_batches
-from steering.models import LanguageModel, continuation_logits
-from steering.steer import Intervention, steer
+from steering.models import LanguageModel, scoring_batches
+from steering.steer import Intervention, Steering, steered_logits
 from steering.tasks import Item, Style, Task, requests, right_text
 
 _BATCH_TOKENS = 2048
@@ -73,27 +72,22 @@ def run_trials(
     """
     rows = _rows(child, task, style, len(trials))
     steered = [trial.intervention for trial in trials if trial.intervention is not None]
-    positions = steered[0].positions if steered else "all"
     sums = torch.zeros(len(rows), dtype=torch.float64)
     greedy = torch.zeros(len(rows), dtype=torch.bool)
     done = 0
     all_ids, all_starts = [row.ids for row in rows], [row.start for row in rows]
-    for members in steered_batches(child, all_ids, all_starts, positions, _BATCH_TOKENS):
+    for members in scoring_batches(child, all_ids, all_starts, _BATCH_TOKENS):
         batch = [rows[member] for member in members]
         ids, starts = [row.ids for row in batch], [row.start for row in batch]
-        if steered:
-            # A strength of 0 adds nothing, whatever the intervention.
-            interventions = [trials[row.trial].intervention or steered[0] for row in batch]
-            strengths = [trials[row.trial].lam if trials[row.trial].intervention else 0.0 for row in batch]
-            context = steer(child, interventions, strengths, prompt_length=starts[0])
-        else:
-            context = child.lock  # type: ignore[assignment]
-        with torch.inference_mode(), context:
-            for member, row, logits in zip(members, batch, continuation_logits(child, ids, starts), strict=True):
-                tokens = torch.tensor(row.ids[row.start :], device=logits.device)
-                chosen = logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(dim=-1)
-                sums[member] = chosen.cpu().double().sum()
-                greedy[member] = bool((logits.argmax(dim=-1) == tokens).all())
+        # A strength of 0 adds nothing, whatever the intervention.
+        interventions = [trials[row.trial].intervention or steered[0] for row in batch] if steered else None
+        strengths = [trials[row.trial].lam if trials[row.trial].intervention else 0.0 for row in batch]
+        all_logits = steered_logits(child, ids, starts, Steering(interventions, strengths))
+        for member, row, logits in zip(members, batch, all_logits, strict=True):
+            tokens = torch.tensor(row.ids[row.start :], device=logits.device)
+            chosen = logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(dim=-1)
+            sums[member] = chosen.cpu().double().sum()
+            greedy[member] = bool((logits.argmax(dim=-1) == tokens).all())
         done += len(members)
         progress(f"Trying {len(trials)} settings on {task.name}", done / len(rows))
     return tuple(_result(rows, sums, greedy, number) for number in range(len(trials)))

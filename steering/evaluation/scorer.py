@@ -170,7 +170,7 @@ class Scorer:
         """Everything that a row depends on besides its prompt."""
         settings: dict[str, Any] = {
             "child": self.child.fingerprint,
-            "dtype": str(self.child.dtype),
+            "dtype": self.child.precision,
             "sampling": "weighed" if weighed else _drawn_by(sampling),
             "steering": None,
         }

@@ -5,26 +5,21 @@ is judged in `evaluation`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from steering.errors import SteeringError
-from steering.models import BATCH_LOGITS, LanguageModel, token_log_probabilities
+from steering.models import BATCH_LOGITS, LanguageModel
 from steering.stats import derived_seed
-from steering.steer import Intervention, Sampling, decode, degenerate, steer, written_text
+from steering.steer import Intervention, Sampling, Steering, decode, degenerate, steered_logits, written_text
 from steering.tasks import Item, Request
 
 WRITTEN_TOKENS = 8192
-"""Prompt and new tokens in one batch that writes: the key-value cache stays below some hundred megabytes."""
+"""Prompt and new tokens in one batch: the key-value cache stays below some hundred megabytes."""
 
 WRITTEN_ROWS = 64
 """Most rows of a batch that writes; more would hardly be faster, and a killed run would lose more."""
-
-READ_TOKENS = 2048
-"""Tokens in one batch that weighs choices."""
 
 _LOOK_EVERY = 8
 """Steps of writing between two looks: for a text that ends an answer, and for a caller who wants to stop."""
@@ -98,7 +93,8 @@ def _write(
     intervention: Intervention | None,
     sampling: Sampling,
 ) -> Iterator[list[tuple[Job, Outcome]]]:
-    order = sorted(jobs, key=lambda job: -len(requests[job[0]].ids))
+    # The strengths of a question stay together, because they can share its prompt.
+    order = sorted(jobs, key=lambda job: (-len(requests[job[0]].ids), job[0]))
 
     def fits(batch: list[Job], _: Job) -> bool:
         width = len(requests[batch[0][0]].ids) + sampling.max_new_tokens
@@ -154,24 +150,20 @@ def _weigh(
     sampling: Sampling,
 ) -> Iterator[list[tuple[Job, Outcome]]]:
     del sampling
-    vocabulary: int = child.model.get_output_embeddings().weight.shape[0]
-    # Steering that begins at a prompt's end needs prompts of one length in a batch.
-    aligned = intervention is not None and intervention.positions != "all"
+    vocabulary = child.vocabulary
 
     def size(job: Job) -> tuple[int, int]:
         request = requests[job[0]]
         return len(request.ids), len(request.ids) + max(map(len, request.tails))
 
     def fits(batch: list[Job], job: Job) -> bool:
-        if aligned and size(job)[0] != size(batch[0])[0]:
-            return False
         together = [*batch, job]
         rows = sum(len(requests[place].tails) for place, _ in together)
         width = max(size(member)[1] for member in together)
-        kept = width - min(size(member)[0] for member in together) + 1
-        return rows * width <= READ_TOKENS and rows * kept * vocabulary <= BATCH_LOGITS
+        kept = max(size(member)[1] - size(member)[0] for member in together)
+        return rows * width <= WRITTEN_TOKENS and rows * kept * vocabulary <= BATCH_LOGITS
 
-    for batch in _grouped(sorted(jobs, key=size, reverse=True), fits):
+    for batch in _grouped(sorted(jobs, key=lambda job: (size(job), job[0]), reverse=True), fits):
         rows, heads, strengths = [], [], []
         for place, lam in batch:
             request = requests[place]
@@ -195,12 +187,12 @@ def _log_likelihoods(
     intervention: Intervention | None,
 ) -> list[float]:
     """Log-probability of everything behind each row's head, in nats."""
-    steered: AbstractContextManager[Any] = (
-        child.lock if intervention is None else steer(child, intervention, strengths, prompt_length=min(heads))
-    )
-    with torch.inference_mode(), steered:
-        log_probabilities = token_log_probabilities(child, rows, heads)
-    return [float(tokens.double().sum()) for tokens in log_probabilities]
+    sums = []
+    all_logits = steered_logits(child, rows, heads, Steering(intervention, strengths))
+    for row, head, logits in zip(rows, heads, all_logits, strict=True):
+        chosen = logits.gather(1, torch.tensor(row[head:], device=logits.device)[:, None])[:, 0]
+        sums.append(float((chosen - logits.logsumexp(dim=-1)).cpu().double().sum()))
+    return sums
 
 
 def _grouped(jobs: Sequence[Job], fits: Callable[[list[Job], Job], bool]) -> list[list[Job]]:

@@ -106,7 +106,7 @@ class SteeringLM(HFLM):  # type: ignore[misc]
         """What the harness writes about the model beside its results."""
         return {
             "model_num_parameters": self.child.model.num_parameters(),
-            "model_dtype": str(self.child.dtype),
+            "model_dtype": self.child.precision,
             "child": self.child.name,
             "child_fingerprint": self.child.fingerprint,
             "concept": self.vector.concept,

@@ -160,7 +160,7 @@ def unsteered_texts(model: LanguageModel) -> UnsteeredTexts:
         steps = decode(model, heads, None, [0.0] * len(heads), Sampling(UNSTEERED_TOKENS, stop=False))
         return {"tokens": torch.tensor(deque(steps, maxlen=1)[0].tokens)}, {}
 
-    tensors, _ = cached("texts", key("unsteered", model.fingerprint, str(model.dtype), heads, UNSTEERED_TOKENS), make)
+    tensors, _ = cached("texts", key("unsteered", model.fingerprint, model.precision, heads, UNSTEERED_TOKENS), make)
     tails = tensors["tokens"].tolist()
     rows = tuple((*head, *tail) for head, tail in zip(heads, tails, strict=True))
     return UnsteeredTexts(model, rows, tuple(map(len, heads)))
@@ -209,7 +209,7 @@ def strength_at(
         return {"empty": torch.zeros(0)}, asdict(Strength(-lam if side < 0 else lam, reached, budget, side))
 
     parts = (vector.digest, asdict(settings), budget, side, texts.rows, texts.starts, KL_PERCENTILE)
-    _, header = cached("strengths", key("strength", model.fingerprint, str(model.dtype), *parts), make)
+    _, header = cached("strengths", key("strength", model.fingerprint, model.precision, *parts), make)
     return Strength(**header)
 
 

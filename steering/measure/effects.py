@@ -143,7 +143,7 @@ def score_gradient(
 
     texts = [[text.ids, text.start, text.sign] for text in scored]
     parts = [] if positions == "all" else [positions]
-    tensors, _ = cached("gradients", key("gradient", model.fingerprint, str(model.dtype), texts, *parts), make)
+    tensors, _ = cached("gradients", key("gradient", model.fingerprint, model.precision, texts, *parts), make)
     return tensors["gradient"]
 
 

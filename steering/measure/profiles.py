@@ -163,7 +163,7 @@ def divergence_form(
     model, rows = texts.model, [*interventions, *interventions]
     size = torch.tensor([each.offsets.norm(dim=-1).div(residual_norms(model)).sum() for each in interventions])
     # In residual norms: where the errors of a central difference by curvature and by rounding are about equal.
-    steps = torch.finfo(model.dtype).eps ** (1 / 3) / 2 / size.clamp(min=EPSILON)
+    steps = model.epsilon ** (1 / 3) / 2 / size.clamp(min=EPSILON)
     window = max(1, min(UNSTEERED_TOKENS, BATCH_LOGITS // (len(rows) * model.vocabulary)))
     form = torch.zeros(len(interventions), len(interventions), dtype=torch.float64)
     predictions = texts.predictions

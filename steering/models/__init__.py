@@ -4,7 +4,7 @@ Only this package and `steer` run a model.
 """
 
 from steering.models import bundled
-from steering.models.activations import batches, block_outputs, record, residual_norms
+from steering.models.activations import batches, block_outputs, read_into, record, residual_norms
 from steering.models.anchors import (
     HELD_OUT_STEP,
     HELD_OUT_TEXTS,
@@ -16,7 +16,7 @@ from steering.models.anchors import (
     read_anchors,
 )
 from steering.models.blocks import editing
-from steering.models.kv_cache import keep_rows, new_cache, next_logits
+from steering.models.kv_cache import can_skip_positions, keep_rows, logits_with_cache, new_cache, next_logits
 from steering.models.language_model import LanguageModel, pad
 from steering.models.likelihood import (
     BATCH_LOGITS,
@@ -25,12 +25,13 @@ from steering.models.likelihood import (
     scoring_batches,
     token_log_probabilities,
 )
-from steering.models.loading import load_model, wrap_model
+from steering.models.loading import DTYPES, load_model, wrap_model
 from steering.models.sources import check_name
 
 __all__ = [
     "BATCH_LOGITS",
     "BATCH_TOKENS",
+    "DTYPES",
     "HELD_OUT_STEP",
     "HELD_OUT_TEXTS",
     "LIST_HEAD",
@@ -42,15 +43,18 @@ __all__ = [
     "batches",
     "block_outputs",
     "bundled",
+    "can_skip_positions",
     "check_name",
     "continuation_logits",
     "editing",
     "keep_rows",
     "load_model",
+    "logits_with_cache",
     "new_cache",
     "next_logits",
     "pad",
     "read_anchors",
+    "read_into",
     "record",
     "residual_norms",
     "scoring_batches",

@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from transformers import DynamicCache
 
 from steering.errors import Progress, SteeringError, silent
 from steering.models.anchors import anchor_texts
 from steering.models.blocks import editing
+from steering.models.kv_cache import reading_arguments
 from steering.models.language_model import LanguageModel, pad
 from steering.models.likelihood import BATCH_TOKENS
 from steering.storage import cached, key
@@ -63,7 +65,7 @@ def record(model: LanguageModel, texts: Sequence[str], *, progress: Progress = s
         read_blocks(model, rows, keep, progress=progress)
         return {"values": values}, {}
 
-    tensors, _ = cached("activations", key("last", model.fingerprint, str(model.dtype), rows), make)
+    tensors, _ = cached("activations", key("last", model.fingerprint, model.precision, rows), make)
     return Activations(tensors["values"], model.fingerprint, key(list(texts)))
 
 
@@ -130,6 +132,25 @@ def block_outputs(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor) -
     return outputs
 
 
+def read_into(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, past: DynamicCache) -> None:
+    """Read tokens behind a cache, which grows by them, in a forward pass that ends at the last block.
+
+    Args:
+        model: the model that reads.
+        ids: token ids `[rows, new]`.
+        mask: 1 for a token and 0 for padding, `[rows, past + new]`.
+        past: the cache.
+    """
+
+    def stop(_layer: int, _hidden: torch.Tensor) -> None:
+        raise _EndOfBlocks
+
+    arguments = reading_arguments(model.model, ids, mask, past, padded=not bool(mask.all()))
+    last = [model.n_layers - 1]
+    with model.lock, torch.inference_mode(), editing(model.blocks, stop, last), contextlib.suppress(_EndOfBlocks):
+        model.model(**arguments)
+
+
 def residual_norms(model: LanguageModel) -> torch.Tensor:
     """Median norm of the residual stream over the tokens of a few anchor texts; kept in the cache.
 
@@ -153,7 +174,7 @@ def residual_norms(model: LanguageModel) -> torch.Tensor:
         read_blocks(model, rows, keep)
         return {"norms": torch.stack([torch.cat(layer).median().cpu() for layer in lengths])}, {}
 
-    tensors, _ = cached("norms", key("norms", model.fingerprint, str(model.dtype), anchor_texts()), make)
+    tensors, _ = cached("norms", key("norms", model.fingerprint, model.precision, anchor_texts()), make)
     return tensors["norms"]
 
 

@@ -83,6 +83,24 @@ def next_logits(
     Returns:
         float32 `[rows, vocabulary]`.
     """
+    return logits_with_cache(model, inputs, mask, past, padded=padded, keep=1)[:, -1].float()
+
+
+def logits_with_cache(
+    model: nn.Module, inputs: torch.Tensor, mask: torch.Tensor, past: DynamicCache, *, padded: bool, keep: int
+) -> torch.Tensor:
+    """Logits `[rows, keep, vocabulary]` of the last `keep` positions that are read; other arguments as for `next_logits`."""
+    arguments = reading_arguments(model, inputs, mask, past, padded=padded)
+    if "logits_to_keep" in _parameters(type(model).forward):
+        arguments["logits_to_keep"] = keep
+    logits: torch.Tensor = model(**arguments).logits[:, -keep:]
+    return logits
+
+
+def reading_arguments(
+    model: nn.Module, inputs: torch.Tensor, mask: torch.Tensor, past: DynamicCache, *, padded: bool
+) -> dict[str, Any]:
+    """What a model is called with to read on behind a cache; arguments as for `next_logits`."""
     parameters = _parameters(type(model).forward)
     arguments: dict[str, Any] = {"input_ids": inputs, "use_cache": True}
     if padded:
@@ -90,12 +108,14 @@ def next_logits(
     if "position_ids" in parameters:
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
         arguments["position_ids"] = positions[:, -inputs.shape[1] :]
-    if "logits_to_keep" in parameters:
-        arguments["logits_to_keep"] = 1
     # State-space models take the same cache by another name.
     arguments["cache_params" if "cache_params" in parameters else "past_key_values"] = past
-    logits: torch.Tensor = model(**arguments).logits[:, -1].float()
-    return logits
+    return arguments
+
+
+def can_skip_positions(past: DynamicCache) -> bool:
+    """Whether padding may lie between tokens: a sliding window would count it, and a recurrent state would read it."""
+    return all(type(layer) is GrowingLayer for layer in past.layers)
 
 
 def check_cache(model: Any, probe: torch.Tensor) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from steering.errors import SteeringError
 from steering.models.blocks import check_blocks, find_blocks
 from steering.models.chat import Exchange, chat_text, transcript
 from steering.models.fingerprint import weights_hash
+from steering.models.int8 import EPSILON, bytes_in_8_bits
 from steering.models.kv_cache import check_cache
 
 PROBE = "The river runs down to the sea."
@@ -65,6 +67,7 @@ class LanguageModel:
         self.tokenizer = tokenizer
         self.lock = threading.RLock()
         self._hash_in = hash_in
+        self._in_8_bits = bytes_in_8_bits(model) > 0
         probe = torch.tensor([self.token_ids(PROBE)], device=self.device)
         self.blocks, self.d_model = find_blocks(model, probe)
         check_blocks(model, self.blocks, probe)
@@ -79,13 +82,29 @@ class LanguageModel:
     def device(self) -> torch.device:
         """Device that token ids go to."""
         embeddings: nn.Module = self.model.get_input_embeddings()
-        return next(embeddings.parameters()).device
+        return next(chain(embeddings.parameters(), embeddings.buffers())).device
 
     @property
     def dtype(self) -> torch.dtype:
         """Type of the activations."""
         dtype: torch.dtype = self.model.dtype
         return dtype
+
+    @property
+    def precision(self) -> str:
+        """What its numbers depend on besides the weights: "int8" for weights in 8 bits, else the torch dtype's name."""
+        return "int8" if self._in_8_bits else str(self.dtype)
+
+    @property
+    def epsilon(self) -> float:
+        """Relative size of the rounding of its activations."""
+        return EPSILON if self._in_8_bits else torch.finfo(self.dtype).eps
+
+    @property
+    def weight_bytes(self) -> int:
+        """Memory that its weights take."""
+        parameters = sum(each.numel() * each.element_size() for each in self.model.parameters())
+        return int(parameters) + bytes_in_8_bits(self.model)
 
     @property
     def has_chat_template(self) -> bool:
@@ -97,9 +116,9 @@ class LanguageModel:
         """Hash of the weights, the same for every type and device that they are loaded in.
 
         The weights are hashed as bfloat16 rounds them, see `weights_hash`. Rounding to float16 first gives other numbers, so
-        for a model in float16 the files are read again.
+        for a model in float16 the files are read again; weights in 8 bits were hashed before they were rounded.
         """
-        if self.dtype == torch.float16 and self._hash_in is not None:
+        if (self.dtype == torch.float16 or self._in_8_bits) and self._hash_in is not None:
             return self._hash_in(torch.bfloat16)
         return weights_hash(self.model)
 
@@ -126,7 +145,8 @@ class LanguageModel:
     def vocabulary(self) -> int:
         """Number of logits at every position."""
         head: nn.Module = self.model.get_output_embeddings()
-        return next(head.parameters()).shape[0]
+        # A head with weights in 8 bits would have to expand them to give their shape.
+        return int(getattr(head, "out_features", 0)) or next(head.parameters()).shape[0]
 
     @property
     def context(self) -> int | None:
@@ -232,7 +252,9 @@ class LanguageModel:
         return number
 
     def __repr__(self) -> str:
-        return f"LanguageModel({self.name!r}, {self.n_layers} layers of {self.d_model}, {self.dtype}, {self.device})"
+        return (
+            f"LanguageModel({self.name!r}, {self.n_layers} layers of {self.d_model}, {self.precision}, {self.device})"
+        )
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,14 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from steering.errors import ModelError, ModelMemoryError, Progress, SteeringError, silent
 from steering.models.bundled import hidden_progress_bars, read_tokenizer
 from steering.models.fingerprint import weights_hash
+from steering.models.int8 import in_8_bits
 from steering.models.language_model import LanguageModel
 from steering.models.sources import explain, locate
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+DTYPES = ("auto", *_DTYPES, "int8")
+"""Types that a model can be loaded in."""
 
 
 def load_model(
@@ -29,7 +33,8 @@ def load_model(
 
     Args:
         name: a bundled name (see `bundled.CATALOGUE`), a Hub id, a folder, or a .gguf file.
-        dtype: "auto" (bfloat16 where the hardware computes in it, else float32), or a torch dtype's name.
+        dtype: "auto" (bfloat16 where the hardware computes in it, else float32), a torch dtype's name, or "int8": weights in
+            8 bits, and all else in float32, on the CPU alone; see `int8`.
         device: "auto" (CUDA, then MPS, then CPU), or a torch device's name.
         device_map: "auto" spreads the model over all devices with accelerate.
         progress: told what is being done.
@@ -43,9 +48,15 @@ def load_model(
     _use_fast_kernels()
     folder, revision = locate(name, progress)
     target = _device(device)
-    if dtype not in ("auto", *_DTYPES):
-        raise ModelError(f"Unknown dtype {dtype!r}. Use auto, float32, bfloat16 or float16.")
-    torch_dtype = _best_dtype(target) if dtype == "auto" else _DTYPES[dtype]
+    if dtype not in DTYPES:
+        raise ModelError(f"Unknown dtype {dtype!r}. Use auto, float32, bfloat16, float16 or int8.")
+    if dtype == "int8" and (target.type != "cpu" or device_map):
+        raise ModelError(
+            f'dtype "int8" is for the CPU, not for {device_map or target}. Add device="cpu", or use dtype="auto".'
+        )
+    torch_dtype = (
+        _stored_dtype(folder) if dtype == "int8" else _best_dtype(target) if dtype == "auto" else _DTYPES[dtype]
+    )
     progress(f"Loading {name}", 0.0)
     try:
         _check_memory(name, folder, torch_dtype, target)
@@ -56,9 +67,18 @@ def load_model(
                 f"{name} is incomplete: its files hold no weights for {', '.join(missing[:3])}. Fetch it again."
             )
         tokenizer = read_tokenizer(folder)
+        # Rounding to 8 bits changes the weights, so their hash is taken before it.
+        hashes = {torch.bfloat16: weights_hash(model)} if dtype == "int8" else {}
+        if dtype == "int8":
+            progress(f"Rounding the weights of {name} to 8 bits", 0.7)
+            in_8_bits(model)
         placed = model if device_map else model.to(target)
         loaded = LanguageModel(
-            placed, tokenizer, name, revision, lambda hash_dtype: weights_hash(_read(folder, hash_dtype)[0])
+            placed,
+            tokenizer,
+            name,
+            revision,
+            lambda hash_dtype: hashes.get(hash_dtype) or weights_hash(_read(folder, hash_dtype)[0]),
         )
         assert loaded.fingerprint, "computed here, where errors of the files are explained"
         return loaded
@@ -155,6 +175,15 @@ def _best_dtype(device: torch.device) -> torch.dtype:
     )
 
 
+def _stored_dtype(folder: Path) -> torch.dtype:
+    """The type to read weights in before they are rounded to 8 bits: as they are stored, where that halves the memory."""
+    for path in sorted(folder.glob("model*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            if all(file.get_slice(weight).get_dtype() == "BF16" for weight in file.keys()):  # noqa: SIM118
+                return torch.bfloat16
+    return torch.float32
+
+
 def _check_memory(name: str, folder: Path, dtype: torch.dtype, device: torch.device) -> None:
     needed = 0
     for path in folder.glob("model*.safetensors"):
@@ -168,5 +197,5 @@ def _memory_advice(name: str, device: torch.device, needed: int | None = None) -
     size = f" (its weights take {needed / 1e9:.1f} GB)" if needed else ""
     return (
         f"{name} does not fit into the memory of {device}{size}. Choose a smaller model, close other programs, or load it "
-        'with dtype="bfloat16" or device_map="auto".'
+        'with dtype="int8", dtype="bfloat16" or device_map="auto".'
     )

@@ -17,6 +17,7 @@ from steering.steer.health import (
 )
 from steering.steer.intervention import NO_OFFSETS, Intervention, plan, steer
 from steering.steer.next_tokens import Move, next_tokens
+from steering.steer.prompts import Steering, steered_logits
 from steering.steer.settings import (
     DEFAULT_SETTINGS,
     LARGEST_STRENGTH,
@@ -48,6 +49,7 @@ __all__ = [
     "Profile",
     "Row",
     "Sampling",
+    "Steering",
     "SteeringSettings",
     "TokenShift",
     "Turn",
@@ -67,6 +69,7 @@ __all__ = [
     "plan",
     "repeated",
     "steer",
+    "steered_logits",
     "stream",
     "token_shifts",
     "written_text",

@@ -17,9 +17,10 @@ from transformers import (
 )
 
 from steering.errors import SteeringError, check_whole
-from steering.models import LanguageModel, keep_rows, new_cache, next_logits
+from steering.models import LanguageModel, keep_rows, next_logits
 from steering.stats import check_seed
-from steering.steer.intervention import Intervention, steer
+from steering.steer.intervention import Intervention
+from steering.steer.prompts import Steering, padded_left, read_shared
 
 _REPLACEMENT = "\ufffd"
 """What a tokenizer decodes bytes to that are no character."""
@@ -100,26 +101,16 @@ def decode(
     Yields:
         The rows after every step. The last step has no running row.
     """
-    rows = _Rows(model, prompts, sampling, seeds)
-    strengths = list(lambdas)
-    several = [intervention] if isinstance(intervention, Intervention) else list(intervention or [])
-    first_alone = any(each.positions == "first" for each in several)
+    steering = Steering(intervention, lambdas)
+    rows = _Rows(model, prompts, sampling, steering, seeds)
     while rows.running:
-        running_strengths = [strengths[row] for row in rows.running]
         # inference_mode is entered per step: left open across the yield, it would leak into the caller's thread.
         with torch.inference_mode():
-            if intervention is None:
-                with model.lock:
-                    logits = rows.forward()
-            else:
-                interventions = intervention
-                if not isinstance(interventions, Intervention):
-                    interventions = [interventions[row] for row in rows.running]
-                with steer(model, interventions, running_strengths, prompt_length=rows.width):
-                    logits = rows.forward()
+            with steering.context(model, rows.running, rows.width):
+                logits = rows.forward()
             rows.append(logits)
-        if first_alone:
-            intervention = None
+        if steering.positions == "first":
+            steering = Steering(None, lambdas)
         yield Step(tuple(map(tuple, rows.tokens)), tuple(rows.ended))
 
 
@@ -149,6 +140,7 @@ class _Rows:
         model: LanguageModel,
         prompts: Sequence[Sequence[int]],
         sampling: Sampling,
+        steering: Steering,
         seeds: Sequence[int] | None = None,
     ) -> None:
         self.model = model
@@ -156,19 +148,16 @@ class _Rows:
         self.running = list(range(len(prompts)))
         self.tokens: list[list[int]] = [[] for _ in prompts]
         self.ended = [""] * len(prompts)
-        self.cache = new_cache(model.model.config)
+        # A repetition penalty looks at whole prompts; padding is the row's first token, which it counts anyway.
+        self.history, _ = padded_left(prompts, model.device)
+        with torch.inference_mode():
+            read = read_shared(model, prompts, steering)
+        self.cache = read.cache
         # Padding goes on the left, so that the last position is every row's newest token.
-        self.width = max(len(prompt) for prompt in prompts)
-        self.history = torch.zeros(len(prompts), self.width, dtype=torch.long)
-        self.mask = torch.zeros(len(prompts), self.width, dtype=torch.long)
-        for row, prompt in enumerate(prompts):
-            # Padded with the row's first token, which a repetition penalty counts anyway.
-            self.history[row, : self.width - len(prompt)] = prompt[0]
-            self.history[row, self.width - len(prompt) :] = torch.tensor(prompt)
-            self.mask[row, self.width - len(prompt) :] = 1
-        self.history, self.mask = self.history.to(model.device), self.mask.to(model.device)
+        self.inputs, mask = padded_left(read.rests, model.device)
+        self.mask = torch.cat([read.mask, mask], dim=1)
+        self.width = self.inputs.shape[1]
         self.padded = not bool(self.mask.all())
-        self.inputs = self.history
         own = seeds or [sampling.seed] * len(prompts)
         self.generators = [torch.Generator().manual_seed(seed) for seed in own]
         self.processors = _processors(sampling)

@@ -204,7 +204,7 @@ def _texts() -> tuple[str, ...]:
 
 def _identity(parent: LanguageModel, child: LanguageModel) -> tuple[object, ...]:
     """Everything that a sample depends on."""
-    models = (parent.fingerprint, str(parent.dtype), child.fingerprint, str(child.dtype))
+    models = (parent.fingerprint, parent.precision, child.fingerprint, child.precision)
     return (*models, _texts(), _ROWS_PER_TEXT)
 
 

@@ -106,6 +106,7 @@ def build_app(
     models: Sequence[str] = (),
     shared: bool = False,
     memory: int | None = None,
+    dtype: str = "auto",
 ) -> Lab:
     """Build the app; `build_app().launch()` opens it, in a notebook too. No model is loaded yet.
 
@@ -118,10 +119,11 @@ def build_app(
         shared: whether others than the person at this machine open the page: every visitor has a shelf of their own then,
             and the limits are narrower.
         memory: bytes that models in memory may take; half of the machine's by default.
+        dtype: the type that models are loaded in, see `load_model`.
     """
     if shared and not models:
         models = tuple(dict.fromkeys([*bundled.CATALOGUE, parent, child]))
-    workspace = Workspace(models, shared=shared, memory=memory)
+    workspace = Workspace(models, shared=shared, memory=memory, dtype=dtype)
     concept = concept or opening()
     demo = Lab(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
     demo.workspace = workspace

@@ -62,7 +62,7 @@ def extract(
             "sizes": _sizes(vector, positive - negative),
             "pairs": len(concept.pairs),
             "pairs_hash": concept.digest,
-            "dtype": str(model.dtype).removeprefix("torch."),
+            "dtype": model.precision.removeprefix("torch."),
             "revision": model.revision,
             "torch": torch.__version__,
             "transformers": transformers.__version__,
@@ -92,7 +92,7 @@ def no_signal_message(model: LanguageModel, concept: Concept) -> str:
 
 def rounding_share(model: LanguageModel) -> float:
     """Share of the activations' length up to which a difference is rounding, in the model's dtype."""
-    return max(NO_DIFFERENCE, torch.finfo(model.dtype).eps / 4)
+    return max(NO_DIFFERENCE, model.epsilon / 4)
 
 
 def fit(positive: torch.Tensor, negative: torch.Tensor, method: str, noise: float = NO_DIFFERENCE) -> SteeringVector:

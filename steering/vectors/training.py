@@ -131,7 +131,7 @@ def train(
 
     settings = {**asdict(training), "layers": layers}
     content = [[example.prompt, example.right, example.wrong] for example in examples]
-    tensors, history = cached("trained", key("trained", model.fingerprint, str(model.dtype), content, settings), make)
+    tensors, history = cached("trained", key("trained", model.fingerprint, model.precision, content, settings), make)
     shares = tensors["parameter"].double() / model.d_model**0.5  # Offsets in units of r / L.
     lam = float(shares.norm(dim=1).mean())
     directions = torch.zeros(model.n_layers, model.d_model, dtype=torch.float64)

@@ -1,32 +1,43 @@
 """Speed and memory of the bundled pair on this machine, as ratios within one run.
 
-Nothing else should run meanwhile. Every arm is timed several times in turn, writes the same number of tokens, and the fastest
-time counts.
+Nothing else should run meanwhile. Every arm is timed several times in turn and writes the same number of tokens.
 """
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
+from steering.cli.bench import timing
+from steering.cli.bench.precision import precision_lines
+from steering.cli.bench.timing import Line, Rounds, ratio, timed
 from steering.concepts import load_concept
 from steering.errors import Progress, silent
 from steering.measure import cka
 from steering.models import LanguageModel, load_model
-from steering.steer import Sampling, decode, plan
+from steering.steer import Sampling, SteeringSettings, decode, plan
 from steering.storage import cache_in
 from steering.transfer import align
 from steering.vectors import extract
 
 PROMPT = "Describe the weather today."
-LAMBDAS = tuple(step / 20 for step in range(-6, 7))
+
+ROWS = (1, 4, 8, 13, 16, 32)
+"""Rows of the grids that are timed."""
+
+CONCEPTS = ("sentiment", "formality", "certainty")
+"""Concepts whose effect is compared between types."""
 
 _TOKENS = 48
 """New tokens of every row in every arm."""
+
+_READ = 512
+"""Tokens of a prompt whose reading is timed."""
 
 _CKA_TEXTS = 600
 """Texts on which centred kernel alignment is timed: about as many as there are bundled anchor texts."""
@@ -42,7 +53,7 @@ def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Prog
         progress: told what is being measured.
 
     Returns:
-        Seconds, ratios and gigabytes by name.
+        Seconds, ratios and gigabytes by name, and under "lines" the table: each with median, lowest and highest value.
     """
     started = time.perf_counter()
     child = load_model(child_name)
@@ -52,79 +63,129 @@ def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Prog
     loaded_parent = time.perf_counter() - started
     memory = psutil.Process().memory_info().rss / 1e9
 
-    progress("Timing the decode loop", 0.1)
-    decoding = _decoding(child, repeats)
-    progress("Timing centred kernel alignment", 0.45)
-    kernels = _fastest({"cka": lambda: _run_cka(parent, child)}, 1)["cka"]
-    progress("Timing a first alignment", 0.5)
+    exact, small = (load_model(child_name, dtype=dtype, device="cpu") for dtype in ("float32", "int8"))
+    rounds = _rounds(exact, small, repeats, progress)
+    lines = [
+        *(
+            ratio(f"{n} λ rows, float32, over one unsteered row, float32", rounds[f"float32 {n}"], rounds["plain"])
+            for n in ROWS
+        ),
+        *(
+            ratio(f"{n} λ rows, int8, over one unsteered row, float32", rounds[f"int8 {n}"], rounds["plain"])
+            for n in ROWS
+        ),
+        ratio(
+            "13 λ rows, float32, over transformers.generate of one row", rounds["float32 13"], rounds["transformers"]
+        ),
+        ratio("hooks: one row steered over unsteered", rounds["float32 1"], rounds["plain"]),
+        ratio("hooks: 13 rows steered over unsteered", rounds["float32 13"], rounds["plain 13"]),
+        ratio("one vector a row over one for all, 13 rows", rounds["vectors 13"], rounds["float32 13"]),
+        ratio(
+            'positions "response" (prompt read once) over "all", 13 rows', rounds["response 13"], rounds["float32 13"]
+        ),
+        *_limits(exact, small, rounds),
+    ]
+    progress("Comparing int8 with float32", 0.5)
+    lines += precision_lines(exact, small, [load_concept(name) for name in CONCEPTS])
+    del exact, small
+    progress("Timing centred kernel alignment", 0.65)
+    kernels = timed({"cka": lambda: _run_cka(parent, child)}, 1, lambda _: None)["cka"][0]
+    progress("Timing a first alignment", 0.7)
     first, second = _alignment(parent, child, progress)
-    return {
+    one, thirteen = min(rounds["plain"]), min(rounds["float32 13"])
+    figures = {
         "parent": parent_name,
         "child": child_name,
-        "dtype": str(child.dtype).removeprefix("torch."),
+        "dtype": "float32",
         "threads": torch.get_num_threads(),
+        "machine": timing.machine(),
         "load_child_s": loaded_child,
         "load_parent_s": loaded_parent,
         "memory_both_loaded_gb": memory,
-        **decoding,
+        "one_generation_s": one,
+        "transformers_generate_s": min(rounds["transformers"]),
+        "grid_of_13_s": thirteen,
+        "grid_over_one": thirteen / one,
+        "grid_over_transformers": thirteen / min(rounds["transformers"]),
+        "hook_cost_one_row": min(rounds["float32 1"]) / one - 1,
+        "hook_cost_13_rows": thirteen / min(rounds["plain 13"]) - 1,
         "cka_of_600_texts_s": kernels,
-        "cka_over_one_generation": kernels / decoding["one_generation_s"],
+        "cka_over_one_generation": kernels / one,
         "first_aligned_run_s": first,
         "second_aligned_run_s": second,
         "first_aligned_run_over_second": first / second,
         "memory_after_alignment_gb": psutil.Process().memory_info().rss / 1e9,
     }
+    return {**figures, "lines": [asdict(each) for each in lines]}
 
 
-def _decoding(child: LanguageModel, repeats: int) -> dict[str, float]:
-    intervention = plan(child, extract(child, load_concept("sentiment")))
-    ids = child.prompt_ids(PROMPT)
+def table(data: dict[str, Any]) -> str:
+    """What `bench` returns, as people read it."""
+    figures = {name: value for name, value in data.items() if name != "lines"}
+    rows = [
+        f"{name:32} {value:.3g}" if isinstance(value, float) else f"{name:32} {value}"
+        for name, value in figures.items()
+    ]
+    return "\n".join([*rows, "", *(str(Line(**each)) for each in data["lines"])])
+
+
+def _rounds(exact: LanguageModel, small: LanguageModel, repeats: int, progress: Progress) -> Rounds:
+    vector = extract(exact, load_concept("sentiment"))
+    both = plan(exact, vector)
+    response = plan(exact, vector, SteeringSettings(positions="response"))
+    ids = exact.prompt_ids(PROMPT)
     sampling = Sampling(max_new_tokens=_TOKENS, stop=False)
-    inputs = torch.tensor([ids], device=child.device)
+    inputs = torch.tensor([ids])
+    long = torch.tensor([(ids * _READ)[:_READ]])
 
-    def rows(lambdas: Sequence[float], steered: bool) -> None:
-        for _ in decode(child, [ids] * len(lambdas), intervention if steered else None, lambdas, sampling):
+    def rows(model: LanguageModel, n: int, what: Any) -> None:
+        lambdas = [(row - n // 2) / 20 for row in range(n)]
+        for _ in decode(model, [ids] * n, what, lambdas, sampling):
             pass
 
     def transformers() -> None:
-        child.model.generate(
-            inputs,
-            attention_mask=torch.ones_like(inputs),
-            do_sample=False,
-            max_new_tokens=_TOKENS,
-            min_new_tokens=_TOKENS,
-        )
+        settings = {"do_sample": False, "max_new_tokens": _TOKENS, "min_new_tokens": _TOKENS}
+        exact.model.generate(inputs, attention_mask=torch.ones_like(inputs), **settings)
 
-    times = _fastest(
-        {
-            "transformers": transformers,
-            "one": lambda: rows([0.0], False),
-            "one_hooked": lambda: rows([0.1], True),
-            "grid": lambda: rows(LAMBDAS, True),
-            "grid_plain": lambda: rows(LAMBDAS, False),
-        },
-        repeats,
-    )
-    return {
-        "one_generation_s": times["one"],
-        "transformers_generate_s": times["transformers"],
-        "grid_of_13_s": times["grid"],
-        "grid_over_one": times["grid"] / times["one"],
-        "grid_over_transformers": times["grid"] / times["transformers"],
-        "hook_cost_one_row": times["one_hooked"] / times["one"] - 1,
-        "hook_cost_13_rows": times["grid"] / times["grid_plain"] - 1,
+    def read(model: LanguageModel) -> None:
+        with model.lock, torch.inference_mode():
+            model.model(input_ids=long, use_cache=False, logits_to_keep=1)
+
+    arms: dict[str, Callable[[], None]] = {
+        "transformers": transformers,
+        "plain": lambda: rows(exact, 1, None),
+        "plain 13": lambda: rows(exact, 13, None),
+        "vectors 13": lambda: rows(exact, 13, [both] * 13),
+        "response 13": lambda: rows(exact, 13, response),
+        "memory": timing.memory_reader(),
+        "matrix": timing.matrix_product(),
+        "read float32": lambda: read(exact),
+        "read int8": lambda: read(small),
     }
+    for name, model in (("float32", exact), ("int8", small)):
+        arms |= {f"{name} {n}": lambda model=model, n=n: rows(model, n, both) for n in ROWS}  # type: ignore[misc]
+    return timed(arms, repeats, lambda done: progress("Timing the decode loop", 0.05 + 0.45 * done))
 
 
-def _fastest(arms: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
-    best = dict.fromkeys(arms, float("inf"))
-    for repeat in range(repeats + 1):
-        for name, arm in arms.items():
-            started = time.perf_counter()
-            arm()
-            if repeat:  # The first round warms up.
-                best[name] = min(best[name], time.perf_counter() - started)
-    return best
+def _limits(exact: LanguageModel, small: LanguageModel, rounds: Rounds) -> list[Line]:
+    """How near one row's decoding is to reading the weights once a token, and reading a prompt to one matrix product."""
+    lines = []
+    for name, model, bytes_each in (("float32", exact, 4), ("int8", small, 1)):
+        weights = _linear_weights(model)
+        limits = [_TOKENS * weights * bytes_each / timing.bytes_read() * seconds for seconds in rounds["memory"]]
+        lines.append(ratio(f"reading the weights once a token over one row, {name}", limits, rounds[f"{name} 1"]))
+        products = (weights - model.vocabulary * model.d_model) * _READ  # The output layer reads one position.
+        limits = [products / timing.products_done() * seconds for seconds in rounds["matrix"]]
+        lines.append(ratio(f"matrix products of a prompt over reading it, {name}", limits, rounds[f"read {name}"]))
+    return lines
+
+
+def _linear_weights(model: LanguageModel) -> int:
+    """Weights that a token is multiplied with."""
+    sizes = (
+        (getattr(module, "in_features", 0), getattr(module, "out_features", 0)) for module in model.model.modules()
+    )
+    return sum(n_in * n_out for n_in, n_out in sizes)
 
 
 def _run_cka(parent: LanguageModel, child: LanguageModel) -> None:

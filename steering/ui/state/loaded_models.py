@@ -21,9 +21,11 @@ class LoadedModels:
 
     Attributes:
         budget: bytes that the weights of all models together may take; the models of one call stay whatever they take.
+        dtype: the type that they are loaded in, see `load_model`.
     """
 
-    def __init__(self, budget: int | None = None) -> None:
+    def __init__(self, budget: int | None = None, dtype: str = "auto") -> None:
+        self.dtype = dtype
         self.budget = default_budget() if budget is None else budget
         self._loading = threading.RLock()
         self._lock = threading.Lock()
@@ -64,18 +66,17 @@ class LoadedModels:
 
     def _load(self, name: str, needed: Sequence[str], progress: Progress) -> LanguageModel:
         try:
-            return load_model(name, progress=progress)
+            return load_model(name, dtype=self.dtype, progress=progress)
         except ModelMemoryError:
             if not self._remove_all_but(needed):
                 raise
         # It may not have fitted beside the others.
-        return load_model(name, progress=progress)
+        return load_model(name, dtype=self.dtype, progress=progress)
 
     def _put(self, name: str, model: LanguageModel) -> None:
-        size = sum(parameter.numel() * parameter.element_size() for parameter in model.model.parameters())
         with self._lock:
             self._models[name] = model
-            self._sizes[name] = size
+            self._sizes[name] = model.weight_bytes
 
     def _make_room(self, needed: Sequence[str], size: int) -> None:
         """Remove models that are not needed until another one of a size fits into the budget."""

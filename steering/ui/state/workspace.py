@@ -50,20 +50,28 @@ class Workspace:
         line: in which long tasks wait for the models.
     """
 
-    def __init__(self, allowed: Sequence[str] = (), *, shared: bool = False, memory: int | None = None) -> None:
+    def __init__(
+        self,
+        allowed: Sequence[str] = (),
+        *,
+        shared: bool = False,
+        memory: int | None = None,
+        dtype: str = "auto",
+    ) -> None:
         """Begin without models.
 
         Args:
             allowed: names of the models that may be loaded; empty allows any, or the bundled ones on a shared page.
             shared: whether others than the person at this machine open the page.
             memory: bytes that models in memory may take; half of the machine's by default.
+            dtype: the type that models are loaded in.
         """
         self.allowed = tuple(allowed) or (tuple(bundled.CATALOGUE) if shared else ())
         self.shared = shared
         self.limits = SHARED if shared else OWN
         self.accounts = False
         self.stopping = False
-        self.loaded_models = LoadedModels(memory)
+        self.loaded_models = LoadedModels(memory, dtype)
         self.line = Line()
         self._lock = threading.RLock()
         self._shapes: dict[str, Shape] = {}
