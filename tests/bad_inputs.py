@@ -26,7 +26,8 @@ from steering.concepts import Concept, ContrastPair
 from steering.errors import SteeringError
 from steering.tasks import formulas
 from steering.ui.server.access import access
-from steering.ui.state.drafts import Draft, read_pairs
+from steering.ui.state.drafts import Draft
+from steering.ui.state.pasted import read_pairs
 from steering.ui.state.session import Session
 from steering.ui.state.settings import Settings
 from steering.ui.state.workspace import Workspace

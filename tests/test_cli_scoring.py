@@ -126,7 +126,7 @@ def test_a_prompt_is_shown_before_anything_is_run(
         (["evaluate", "--mode", "likelihood"], "no choices"),
         (["evaluate", "--max-new-tokens", "9999"], "reads up to"),
         (["evaluate", "--shots", "99"], "not 99"),
-        (["evaluate", "--store", "/dev/null/rows"], "Name another file"),
+        (["evaluate", "--store", "/dev/null/rows"], "name another file"),
     ],
 )
 def test_a_mistake_gives_one_sentence(

@@ -23,8 +23,9 @@ from steering.storage import key, parse_table, read_tensors, write_tensors
 from steering.tasks.answers import READERS, SAME
 from steering.transfer import LAYER_MAPS, named_pair
 from steering.ui.state import profiles
-from steering.ui.state.drafts import Draft, read_pairs
+from steering.ui.state.drafts import Draft
 from steering.ui.state.limits import SHARED
+from steering.ui.state.pasted import read_pairs
 from steering.vectors.vector import SteeringVector
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -10,6 +10,7 @@ from soak.visitor import Lost, Visitor
 
 from steering.ui import build_app, launch
 from steering.ui.app import Lab
+from steering.ui.state.gallery import opening
 from steering.ui.state.limits import SHARED
 
 AUTH = ("ann", "correct horse")
@@ -69,7 +70,7 @@ def test_a_wrong_password_is_refused_and_the_right_one_opens_the_page(address: s
     page = httpx.get(address)
     assert "auth_required" in page.text
     assert "first-paint" not in page.text, "it would cover the field for the password"
-    assert Visitor(address, AUTH).get("concept") == "sentiment"
+    assert Visitor(address, AUTH).get("concept") == opening()
 
 
 def test_requests_of_other_sites_are_refused(address: str, own: str) -> None:

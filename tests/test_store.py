@@ -59,7 +59,7 @@ def test_the_default_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: py
 def test_a_batch_that_fails_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "rows.sqlite"
     store = Store.open(path)
-    with pytest.raises(SteeringError, match="Name another file"):
+    with pytest.raises(SteeringError, match="name another file"):
         store.write([("cell", "prompt", "q1", ROW), ("cell", None, "q2", ROW)])  # type: ignore[list-item]
     assert store.read("cell") == {}
 

@@ -267,7 +267,7 @@ def test_layer_maps_know_the_ends() -> None:
     assert relative(4, 4) == (0, 1, 2, 3)
     assert relative(4, 1) == (0,)
     assert layer_map([1, None], 2, 2) == (1, None)
-    assert set(LAYER_MAPS) == {"relative", "index", "best"}
+    assert set(LAYER_MAPS) == {"relative", "several", "index", "best"}
     for wrong in ("nearest", [0], [0, 2]):
         with pytest.raises(SteeringError):
             layer_map(wrong, 2, 2)  # type: ignore[arg-type]
