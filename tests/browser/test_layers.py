@@ -62,6 +62,8 @@ def test_a_pair_of_layers_is_found_on_the_map_looked_at_and_used(steered: dict[s
 def test_a_click_counts_although_the_map_is_redrawn_in_the_middle_of_it(steered: dict[str, Any]) -> None:
     page = steered["page"]
     tab(page, layers.TAB.label)
+    page.click("#compute")
+    expect(page.locator("#layers-status")).to_contain_text("64 texts")
     page.locator("#plot .heatmaplayer image").wait_for()
     wait_for_figures_that_fit(page)
     page.mouse.move(*cell(page, 3, 7))
