@@ -3,8 +3,11 @@ const STILL = 4;
 
 let pressed = null;
 
+// Gradio may load the fields before it gives them their value.
+const given = () => ({ sizes: [Infinity, Infinity], pair: [0, 0], ...props.value });
+
 function paint() {
-  const { sizes, pair } = props.value;
+  const { sizes, pair } = given();
   inputs.forEach((input, side) => {
     input.max = sizes[side] - 1;
     if (document.activeElement !== input) input.value = pair[side];
@@ -12,9 +15,9 @@ function paint() {
 }
 
 function choose(pair) {
-  const { sizes } = props.value;
+  const { sizes, pair: earlier } = given();
   const inside = pair.every((layer, side) => Number.isInteger(layer) && layer >= 0 && layer < sizes[side]);
-  if (!inside || pair.every((layer, side) => layer === props.value.pair[side])) return;
+  if (!inside || pair.every((layer, side) => layer === earlier[side])) return;
   props.value = { ...props.value, pair };
   paint();
   moveFrame(document.querySelector("#plot .js-plotly-plot"));
@@ -25,7 +28,7 @@ function choose(pair) {
 function moveFrame(plot) {
   const shapes = plot && window.Plotly && plot.layout && plot.layout.shapes;
   if (!shapes || !shapes.length) return;
-  const [parent, child] = props.value.pair;
+  const [parent, child] = given().pair;
   const box = { x0: child - 0.5, x1: child + 0.5, y0: parent - 0.5, y1: parent + 0.5 };
   if (Object.entries(box).every(([side, value]) => shapes[0][side] === value)) return;
   window.Plotly.relayout(plot, { shapes: shapes.map((shape) => ({ ...shape, ...box })) });
