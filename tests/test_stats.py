@@ -2,10 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from steering.stats import compare, holm, mean_interval, wilson
+from steering.stats import compare, holm, mean_interval, rank_correlation, wilson
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 5), (5, 5), (7, 20), (481, 1000)])
@@ -43,3 +44,20 @@ def test_an_interval_comes_from_its_seed_and_one_question_gives_none() -> None:
 def test_holm_multiplies_the_smallest_most() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
     assert holm([]) == ()
+
+
+def test_ranks_have_a_correlation_with_an_interval_that_covers_the_truth() -> None:
+    assert rank_correlation([1, 2, 3, 9], [0.1, 0.2, 5.0, 6.0]).rho == pytest.approx(1)
+    assert rank_correlation([1, 2, 3], [3, 2, 1]).rho == pytest.approx(-1)
+    assert math.isnan(rank_correlation([1, 2, 3], [3, 2, 1]).low), "three things give no interval"
+    for constant in ([1.0], [2.0, 2.0, 2.0]):
+        assert math.isnan(rank_correlation(constant, list(range(len(constant)))).rho)
+    generator = np.random.default_rng(0)
+    truth = 6 / math.pi * math.asin(0.5 / 2)  # Spearman's correlation of a normal pair with Pearson's 0.5.
+    covered = 0
+    for _ in range(400):
+        first = generator.normal(size=30)
+        second = 0.5 * first + math.sqrt(0.75) * generator.normal(size=30)
+        ranks = rank_correlation(first.tolist(), second.tolist())
+        covered += ranks.low <= truth <= ranks.high
+    assert 0.92 < covered / 400 < 0.98
