@@ -2,9 +2,11 @@
 
 import inspect
 import itertools
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,7 @@ import gradio as gr
 import pytest
 from pages import fields
 
+from steering import ui
 from steering.concepts.files import load_concept
 from steering.errors import Progress, SteeringError
 from steering.steer.decoding import Sampling
@@ -337,3 +340,13 @@ def test_default_sampling_is_the_library_default() -> None:
     assert values[text.MAX_NEW_TOKENS] == default.max_new_tokens
     assert values[text.TEMPERATURE] == default.temperature
     assert values[text.TOP_P] == default.top_p
+
+
+UI = Path(ui.__file__).parent
+
+
+@pytest.mark.parametrize("script", sorted(UI.rglob("*.js")), ids=lambda path: path.name)
+def test_a_component_waits_for_its_value(script: Path) -> None:
+    words = script.read_text("utf-8")
+    if 'watch("value"' in words:  # An error in it would stop the page from showing any later change.
+        assert re.search(r"if \(!(props\.)?value \|\||\.\.\.props\.value \}\)", words)

@@ -56,6 +56,7 @@ function build() {
 
 function paint() {
   find(".profile").dataset.empty = String(!weights.length);
+  if (!props.value) return;
   find(".hint").textContent = props.value.note;
   if (!weights.length) return;
   const shape = JSON.stringify([weights.length, Object.keys(props.value.presets)]);
@@ -136,6 +137,7 @@ bars.addEventListener("keydown", (event) => {
 });
 
 function receive() {
+  if (!props.value || !props.value.weights) return;  // Gradio may load a component before it gives it its value.
   // An edit that has not been sent yet is newer than the value from the server.
   if (timer === null || props.value.weights.length !== weights.length) {
     weights = [...props.value.weights];

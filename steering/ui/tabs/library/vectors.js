@@ -25,6 +25,7 @@ function moveByKey(event) {
 }
 
 function paint() {
+  if (!props.value || !props.value.rows) return;  // Gradio may load a component before it gives it its value.
   const { columns, rows, chosen, empty } = props.value;
   vectors.dataset.chosen = chosen;
   element.querySelector(".nothing").textContent = empty;

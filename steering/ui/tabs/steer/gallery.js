@@ -9,6 +9,7 @@ function line(kind, label, text) {
 }
 
 function paint() {
+  if (!props.value || !props.value.examples) return;  // Gradio may load a component before it gives it its value.
   const { title, examples, chosen } = props.value;
   element.querySelector(".title").textContent = title;
   cards.replaceChildren(...examples.map(({ id, name, kind, low, high, labels }) => {
