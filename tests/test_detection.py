@@ -92,3 +92,9 @@ def test_what_cannot_be_detected_is_refused(parent: LanguageModel, twin: Languag
         detect(parent, twin, [few])
     with pytest.raises(SteeringError, match="not 'gradient'"):
         detect(parent, twin, [LIGHT], method="gradient")
+
+
+def test_several_parent_layers_are_measured_beside_plain_truncation(parent: LanguageModel, twin: LanguageModel) -> None:
+    several, single = (detect(parent, twin, [LIGHT, SIZE], layers=layers) for layers in ("several", "relative"))
+    assert several.concepts[0].auroc["truncate"] == single.concepts[0].auroc["truncate"]
+    assert several.concepts[0].auroc["carried"] > 0.9

@@ -113,3 +113,16 @@ def test_only_a_fitted_map_reads_several_layers(parent: LanguageModel) -> None:
     child = language_model(tiny_model("gpt2", layers=4, width=40), "child")
     with pytest.raises(SteeringError, match="'truncate' cannot read several parent layers"):
         align(parent, child, layers=SEVERAL, width="truncate")
+
+
+def test_a_carried_vector_can_be_carried_on(parent: LanguageModel, vector: SteeringVector) -> None:
+    child = language_model(tiny_model("gpt2", layers=4, width=40), "child")
+    grandchild = language_model(tiny_model("llama", layers=3, width=24, seed=5), "grandchild")
+    carried = transfer(vector, parent, child, layers=SEVERAL)
+    assert carried.sizes is None, "the sizes are those of the parent's layers"
+    assert transfer(carried, child, grandchild, layers=SEVERAL).belongs_to(grandchild)
+
+
+@pytest.mark.parametrize("sizes", [[1.0], "many", [float("nan")] * 6, [-1.0] * 6, {"a": 1}])
+def test_sizes_of_a_file_that_do_not_fit_are_unknown(vector: SteeringVector, sizes: object) -> None:
+    assert replace(vector, provenance={"sizes": sizes}).sizes is None

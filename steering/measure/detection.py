@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold
 from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, part_of, silent
 from steering.models import LanguageModel
-from steering.transfer import align
+from steering.transfer import SEVERAL, align
 from steering.vectors import (
     DIRECTION_METHODS,
     EPSILON,
@@ -130,7 +130,8 @@ def detect(
                 f"{concept.name} has {len(concept.pairs)} pairs; detection leaves out a fold at a time and needs {FOLDS}."
             )
     alignment = align(parent, child, layers=layers, width=width, anchors=anchors, progress=part_of(progress, 0.0, 0.5))
-    truncation = align(parent, child, layers=layers, width="truncate")
+    # Several layers at once cannot be truncated: the control reads one.
+    truncation = align(parent, child, layers="relative" if layers == SEVERAL else layers, width="truncate")
     reading = part_of(progress, 0.5, 0.8)
     read: dict[str, list[Sides]] = {"parent": [], "child": []}
     for number, concept in enumerate(concepts):

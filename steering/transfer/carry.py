@@ -150,7 +150,12 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
         model_name=alignment.child_name,
         quality=(),
         projections=None,
-        provenance={**vector.provenance, "parent": vector.model_name, "transfer": asdict(report)},
+        # Sizes are those of the parent's layers.
+        provenance={
+            **{name: value for name, value in vector.provenance.items() if name != "sizes"},
+            "parent": vector.model_name,
+            "transfer": asdict(report),
+        },
     )
 
 

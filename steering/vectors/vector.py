@@ -84,8 +84,11 @@ class SteeringVector:
 
         Directions of length 1 do not tell how much of a concept each layer holds; these lengths do.
         """
-        sizes = self.provenance.get("sizes")
-        return None if sizes is None else tuple(map(float, sizes))
+        sizes = self.provenance.get("sizes")  # A file may hold anything.
+        if not isinstance(sizes, list | tuple) or len(sizes) != len(self.directions):
+            return None
+        known = all(isinstance(size, int | float) and math.isfinite(size) and size >= 0 for size in sizes)
+        return tuple(map(float, sizes)) if known else None
 
     @property
     def report(self) -> Mapping[str, Any] | None:

@@ -99,7 +99,7 @@ def provenance(vector: SteeringVector) -> dict[str, str]:
         if name in report:
             message[{"layers": "layer map", "width": "width map"}.get(name, name)] = str(report[name])
     for name, value in vector.provenance.items():
-        if name not in ("transfer", "parent", "pairs") and value != "":
+        if name not in ("transfer", "parent", "pairs", "sizes") and value != "":
             message[name.replace("_", " ")] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return message
 
