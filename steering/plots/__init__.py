@@ -1,6 +1,17 @@
 """Figures: pure functions from a record to a Plotly figure."""
 
-from steering.plots.figures import AWAY, INK, SYMBOLS, THIRD, TOWARD, dress, plot_pair, plot_report, plot_similarity
+from steering.plots.figures import (
+    AWAY,
+    INK,
+    SYMBOLS,
+    THIRD,
+    TOWARD,
+    dress,
+    error_bars,
+    plot_pair,
+    plot_report,
+    plot_similarity,
+)
 from steering.plots.gains import plot_arms
 from steering.plots.pairs import LETTERS, QUALITIES, plot_cosines, plot_quality
 from steering.plots.tasks import SHOWN_QUESTIONS, plot_accuracy, plot_gain, plot_tally, plot_votes
@@ -15,6 +26,7 @@ __all__ = [
     "THIRD",
     "TOWARD",
     "dress",
+    "error_bars",
     "plot_accuracy",
     "plot_arms",
     "plot_cosines",

@@ -4,7 +4,7 @@ Backgrounds are transparent and nothing is named inside a figure that the page d
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from textwrap import shorten
 from typing import Any
@@ -167,6 +167,18 @@ def plot_report(report: Mapping[str, Any]) -> go.Figure | None:
     figure.update_xaxes(showgrid=False, zeroline=False, dtick=_tick(layers), range=[-0.5, layers - 0.5])
     figure.update_yaxes(gridcolor="rgba(128,128,128,0.25)", zeroline=True, zerolinecolor="rgba(128,128,128,0.6)")
     return figure
+
+
+def error_bars(shares: Sequence[float], ends: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Plotly's error bars of shares, from both ends of each one's interval."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - share for share, (_, high) in zip(shares, ends, strict=True)],
+        "arrayminus": [share - low for share, (low, _) in zip(shares, ends, strict=True)],
+        "thickness": 1.5,
+        "width": 4,
+    }
 
 
 def dress(figure: go.Figure, x: str, y: str, height: int) -> None:

@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from steering.evaluation import Gain
-from steering.plots.figures import AWAY, THIRD, TOWARD, dress
+from steering.plots.figures import AWAY, THIRD, TOWARD, dress, error_bars
 from steering.stats import wilson
 
 _COLOURS = {"carried": TOWARD, "own": THIRD, "few-shot": THIRD}
@@ -21,14 +21,7 @@ def plot_arms(gain: Gain) -> go.Figure:
         y=[arm.name for arm in arms],
         x=shares,
         orientation="h",
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [high - share for share, (_, high) in zip(shares, ends, strict=True)],
-            "arrayminus": [share - low for share, (low, _) in zip(shares, ends, strict=True)],
-            "thickness": 1.5,
-            "width": 4,
-        },
+        error_x=error_bars(shares, ends),
         customdata=[[low, high, adjusted[arm.name]] for arm, (low, high) in zip(arms, ends, strict=True)],
         marker={"color": [_COLOURS.get(arm.name, AWAY) for arm in arms]},
         text=[f"{share:.0%}" for share in shares],

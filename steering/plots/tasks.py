@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from steering.evaluation import Evaluation, Vote
 from steering.formatting import strength
-from steering.plots.figures import AWAY, THIRD, TOWARD, dress
+from steering.plots.figures import AWAY, THIRD, TOWARD, dress, error_bars
 
 _GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
 
@@ -40,14 +40,7 @@ def plot_accuracy(evaluation: Evaluation, tuned: float | None = None) -> go.Figu
     figure.add_scatter(
         x=lams,
         y=shares,
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [high - share for share, (_, high) in zip(shares, ends, strict=True)],
-            "arrayminus": [share - low for share, (low, _) in zip(shares, ends, strict=True)],
-            "thickness": 1.5,
-            "width": 4,
-        },
+        error_y=error_bars(shares, ends),
         customdata=[[low, high, evaluation.n] for low, high in ends],
         name="right answers, 95 % interval",
         mode="lines+markers",

@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from steering.plots import AWAY, INK, THIRD, TOWARD, dress
+from steering.plots import AWAY, INK, THIRD, TOWARD, dress, error_bars
 from steering.stats import rank_correlation, wilson
 from steering.studies.cells import Cell, varied
 from steering.studies.results import SUCCESS, CellResult
@@ -78,7 +78,7 @@ def _against_lambda(results: Rows, accuracies: Any, names: tuple[str, ...]) -> P
         figure.add_scatter(
             x=rows["metadata_lam"].tolist(),
             y=shares,
-            error_y=_bars(shares, ends),
+            error_y=error_bars(shares, ends),
             name=result.cell.described(names),
             mode="lines+markers",
             line={"color": _COLOURS[number % len(_COLOURS)]},
@@ -106,7 +106,7 @@ def _arms(results: Rows, names: tuple[str, ...]) -> Picture | None:
         figure.add_scatter(
             x=shares,
             y=[label for label, _ in chosen],
-            error_x=_bars(shares, ends),
+            error_x=error_bars(shares, ends),
             name=arm,
             mode="markers",
             orientation="h",
@@ -292,14 +292,3 @@ def _measures(cells: Rows) -> str:
 
 def _figure(result: CellResult, name: str) -> float | None:
     return result.figures.get(name)
-
-
-def _bars(shares: Sequence[float], ends: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [high - share for share, (_, high) in zip(shares, ends, strict=True)],
-        "arrayminus": [share - low for share, (low, _) in zip(shares, ends, strict=True)],
-        "thickness": 1.5,
-        "width": 4,
-    }
