@@ -268,7 +268,7 @@ def _endless(_desk: Desk) -> str:
 def _third_run(_desk: Desk) -> str:
     shared = Workspace(shared=True)
     pages = [shared.session(f"page {number}", "aa") for number in range(3)]
-    return shown([steer.LONG_TASK.begin(page, shared) for page in pages][-1]["status"])
+    return shown([steer.LONG_TASK.begin(page) for page in pages][-1]["status"])
 
 
 def _data_dir_is_a_file(desk: Desk) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.questions.form import Uploads
 from steering.ui.state.settings import FIELDS
-from steering.ui.state.workspace import Session, Workspace
+from steering.ui.state.workspace import Session
 
 
 def fields(parent: str = "a", child: str = "b", **changes: Any) -> list[Any]:
@@ -38,7 +38,7 @@ def press(
     task: LongTask, handler: Callable[..., Iterator[Changes]], session: Session, values: list[Any], *more: Any
 ) -> Iterator[Changes]:
     """The changes after a press of a start button of a long task."""
-    yield task.begin(session, Workspace())
+    yield task.begin(session)
     yield from task.work(session, handler, values, *more)
 
 

@@ -171,7 +171,7 @@ def test_a_visitor_has_so_many_runs_and_keeps_nobody_else_from_running() -> None
     shared = visitors()
     pages = [shared.session(f"a{number}", "aaaa") for number in range(SHARED.runs + 1)]
     other = shared.session("b", "bbbb")
-    begun = [TASK.begin(page, shared)["status"] for page in (*pages, other)]
+    begun = [TASK.begin(page)["status"] for page in (*pages, other)]
     words = text.TOO_MANY_RUNS.format(runs=SHARED.runs)
     assert [words in status for status in begun] == [*[False] * SHARED.runs, True, False]
     worked: list[Job] = []
@@ -184,7 +184,7 @@ def test_a_visitor_has_so_many_runs_and_keeps_nobody_else_from_running() -> None
     assert words in last["status"]
     assert worked == []
     assert len(list(TASK.work(pages[0], handler, fields()))) == 2
-    assert words not in TASK.begin(pages[-1], shared)["status"], "a run has ended, so there is room again"
+    assert words not in TASK.begin(pages[-1])["status"], "a run has ended, so there is room again"
 
 
 def test_a_run_that_asks_for_too_much_is_refused_in_words() -> None:
@@ -207,7 +207,7 @@ def test_an_ending_app_lets_runs_end_and_begins_none(monkeypatch: pytest.MonkeyP
     assert Workspace().stop(60.0), "nothing is under way, so nothing is waited for"
     workspace = Workspace()
     session = workspace.session("a")
-    TASK.begin(session, workspace)
+    TASK.begin(session)
     assert not workspace.stop(0.0), "a run is still under way"
     assert session.jobs["steer"].stop.is_set()
-    assert text.ENDING in TASK.begin(workspace.session("b"), workspace)["status"]
+    assert text.ENDING in TASK.begin(workspace.session("b"))["status"]

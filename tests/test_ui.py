@@ -212,7 +212,7 @@ def _run(generator: Any) -> tuple[list[Any], Any]:
 def test_closing_a_page_removes_its_session() -> None:
     workspace, task = Workspace(), LongTask("steer", ("generate",), "stop", "status")
     session = workspace.session("page")
-    task.begin(session, workspace)
+    task.begin(session)
     session.draft("sentiment")
     job = session.jobs["steer"]
     workspace.close("page")
@@ -223,7 +223,7 @@ def test_closing_a_page_removes_its_session() -> None:
 def test_the_last_message_of_a_task_is_not_overtaken_by_the_answer_to_stop() -> None:
     workspace, task = Workspace(), LongTask("steer", ("generate",), "stop", "status")
     session = workspace.session("page")
-    task.begin(session, workspace)
+    task.begin(session)
     assert "status" not in task.request_stop(session)
     assert session.jobs["steer"].stop.is_set()
     stops = [function for function in build_app().fns.values() if text.STOPPING in str(function.js)]

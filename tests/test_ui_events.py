@@ -207,7 +207,7 @@ def test_a_late_request_does_not_bring_a_closed_page_back(toasts: list[str]) -> 
     workspace.session("page")
     workspace.close("page")
     late = workspace.session("page")
-    assert text.CLOSED in LONG_TASK.begin(late, workspace)["status"]
+    assert text.CLOSED in LONG_TASK.begin(late)["status"]
     assert not workspace.busy()
     assert workspace.session("page") == Session(closed=True)
     done: list[str] = []
@@ -256,10 +256,10 @@ def test_a_second_start_stops_the_first_and_stop_reaches_the_second() -> None:
         yield {}
         job.raise_if_stopped()
 
-    LONG_TASK.begin(session, workspace)
+    LONG_TASK.begin(session)
     first = LONG_TASK.work(session, handler, fields(), "first")
     next(first)
-    LONG_TASK.begin(session, workspace)
+    LONG_TASK.begin(session)
     (ended,) = first
     assert ended == LONG_TASK.buttons(running=True), "Stop stays, and the words belong to the second"
     second = LONG_TASK.work(session, handler, fields(), "second")
@@ -273,12 +273,12 @@ def test_a_second_start_stops_the_first_and_stop_reaches_the_second() -> None:
 
 
 def test_two_starts_at_once_leave_no_run_without_a_stop() -> None:
-    session, workspace = Session(), Workspace()
+    session = Session()
     start = threading.Barrier(8)
 
     def begin() -> None:
         start.wait()
-        LONG_TASK.begin(session, workspace)
+        LONG_TASK.begin(session)
 
     threads = [threading.Thread(target=begin) for _ in range(8)]
     for thread in threads:

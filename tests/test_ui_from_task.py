@@ -74,7 +74,7 @@ def test_a_wrong_input_gets_a_sentence_and_changes_nothing(making: MakingPairs) 
 
 def test_stop_leaves_the_table_as_it_is(making: MakingPairs) -> None:
     session = Session()
-    LONG_TASK.begin(session, Workspace())
+    LONG_TASK.begin(session)
     LONG_TASK.request_stop(session)
     changes = list(LONG_TASK.work(session, making.make, fields(), PLURAL, "shots"))
     assert STOPPED in last(changes, "task_status")

@@ -112,7 +112,7 @@ def test_a_stopped_or_failed_run_leaves_the_earlier_result(
     measure(measuring, session, values, task, "shots", SIX)
     before = session.record(GainState).measured
 
-    LONG_TASK.begin(session, Workspace())
+    LONG_TASK.begin(session)
     stopped = []
     for change in LONG_TASK.work(session, measuring.measure, values, task, "right-wrong", 2):
         stopped.append(change)

@@ -125,9 +125,9 @@ def test_an_edit_of_the_bars_changes_the_profile_and_previews_only_what_is_ready
 
     assert preview_of.bars_edited(session, edit, 0.3, *values)["preview_asked"] == "1"
     assert preview_of.lam_changed(session, -0.2, *values)["preview_asked"] == "2"
-    LONG_TASK.begin(session, layers.workspace)
+    LONG_TASK.begin(session)
     busy = layers.workspace.session("another page")
-    LONG_TASK.begin(busy, layers.workspace)
+    LONG_TASK.begin(busy)
     assert "preview_asked" not in preview_of.bars_edited(session, edit, 0.3, *values), "a long task uses the models"
 
 

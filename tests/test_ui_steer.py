@@ -344,13 +344,13 @@ def test_loading_in_the_background_does_not_replace_the_status_of_another_task(
 ) -> None:
     workspace, session = Workspace(), Session()
     steering = Steering(workspace)
-    LONG_TASK.begin(session, workspace)
+    LONG_TASK.begin(session)
     session.jobs.pop(LONG_TASK.name)  # It ended, and said how.
     assert list(steering.load(session, *folders)) == []
     late, load = Session(), workspace.models
 
     def asked_meanwhile(settings: Settings, progress: Progress) -> tuple[LanguageModel, LanguageModel]:
-        LONG_TASK.begin(late, workspace)
+        LONG_TASK.begin(late)
         return load(settings, progress)
 
     monkeypatch.setattr(workspace, "models", asked_meanwhile)

@@ -210,6 +210,8 @@ def test_a_reload_brings_back_what_was_set(browser: Browser, home: str) -> None:
     page.fill("#prompt textarea", "Tell me about the harbour.")
     page.locator("#viewer .chip").first.click()
     page.wait_for_function("(sessionStorage.getItem('steering-lab') || '').includes('harbour')")
+    # Leaving a page in the middle of a request makes the browser complain of the request.
+    expect(page.locator("#status")).to_contain_text("are loaded")
     page.reload()
     page.locator("#relation .lab-card").wait_for()
     expect(page.locator("#prompt textarea")).to_have_value("Tell me about the harbour.")

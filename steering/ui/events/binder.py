@@ -166,7 +166,7 @@ class EventBinder:
                     check(session, settings, *values[len(FIELDS) :])
             except Exception as error:
                 return task.refuse(session, error)
-            return task.begin(session, self.workspace)
+            return task.begin(session)
 
         def work(session: Session, *values: Any) -> Iterator[Changes]:
             yield from task.work(session, queued, values[: len(FIELDS)], *values[len(FIELDS) :])

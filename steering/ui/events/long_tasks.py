@@ -15,7 +15,7 @@ from steering.ui import render, text
 from steering.ui.background.jobs import Job, ProgressReport, Stopped, work_with_progress
 from steering.ui.background.line import Line, Ticket
 from steering.ui.state.settings import Settings
-from steering.ui.state.workspace import Session, Workspace
+from steering.ui.state.workspace import Session
 
 Changes = dict[str, Any]
 """Changes of the page: the name of a component and its new value."""
@@ -67,13 +67,12 @@ class LongTask:
             self.stop: gr.update(interactive=running, variant="stop" if running else "secondary"),
         }
 
-    def begin(self, session: Session, workspace: Workspace) -> Changes:
+    def begin(self, session: Session) -> Changes:
         """Create the job, so that Stop works even while the task waits in the queue.
 
         An unfinished job of the same kind is stopped: a second start, with Enter in the prompt for instance, replaces the
         first. In a closed session the new job is stopped at once, as is one that the visitor may not begin.
         """
-        del workspace
         job = session.begin_job(self.name)
         if session.closed:
             return self.buttons(running=False) | self.message(text.CLOSED, "error")
