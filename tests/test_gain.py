@@ -9,7 +9,7 @@ from conftest import loaded
 
 from steering.errors import SteeringError
 from steering.evaluation import Gain, Scorer, Setup, Store, forced, gain, gain_table, power_sentence, task_parts
-from steering.evaluation.arms import FIRST_DEPTH, LEAD_INS, STRENGTHS
+from steering.evaluation.arms import FIRST_DEPTH, FIRST_STRENGTHS, LEAD_INS, STRENGTHS
 from steering.evaluation.forced import Trial, run_trials
 from steering.models.language_model import LanguageModel
 from steering.stats import mcnemar_power
@@ -113,7 +113,7 @@ def test_every_arm_answers_the_same_questions(task: Path) -> None:
     assert all(arm["p_adjusted"] >= arm["p"] for arm in data["arms"])
     carried = result.arm("carried").chosen
     assert carried["layer"] >= int(FIRST_DEPTH * loaded("llama").n_layers)
-    assert carried["lam"] in (0.5, *STRENGTHS)
+    assert carried["lam"] in (*FIRST_STRENGTHS, *STRENGTHS)
     assert result.arm("first-token").chosen["positions"] == "first"
     assert result.arm("format-only").chosen["prompt"] in LEAD_INS
     assert result.verdict

@@ -9,7 +9,7 @@ from tiny import byte_tokenizer, tiny_model
 
 from steering.errors import SteeringError
 from steering.models.language_model import LanguageModel
-from steering.tasks.sources import generated
+from steering.tasks.sources import GENERATED_SIZES, generated
 from steering.tasks.task import load_task
 
 CHOOSE = {"question": "Which is a metal?", "choices": ["copper", "wood", "wool"], "answer": 0}
@@ -125,8 +125,8 @@ def test_generated_parts_have_their_sizes_and_share_no_question(name: str) -> No
     parts = {split: load_task(f"reasoning-gym:{name}", split) for split in ("validation", "test")}
     train = parts["test"].pool
     questions = [item.question for item in (*train, *parts["validation"].items, *parts["test"].items)]
-    assert (len(train), len(parts["validation"].items), len(parts["test"].items)) == (20, 200, 500)
-    assert len(set(questions)) == 720
+    assert (len(train), len(parts["validation"].items), len(parts["test"].items)) == tuple(GENERATED_SIZES.values())
+    assert len(set(questions)) == sum(GENERATED_SIZES.values())
     assert parts["validation"].pool == train
     generated.cache_clear()
     assert parts == {split: load_task(f"reasoning-gym:{name}", split) for split in parts}
@@ -157,7 +157,7 @@ def test_an_exhausted_generator_says_so_and_fills_every_part(monkeypatch: pytest
     parts = {split: load_task("reasoning-gym:chain_sum", split) for split in ("validation", "test")}
     generated.cache_clear()
     sizes = {split: len(part.items) for split, part in parts.items()}
-    assert (len(parts["test"].pool), sizes) == (2, {"validation": 20, "test": 50})
+    assert (len(parts["test"].pool), sizes) == (9, {"validation": 18, "test": 45})
     assert "only 72 different questions" in parts["test"].about
 
 

@@ -23,10 +23,10 @@ from steering.vectors import SteeringVector, Training, train
 FIRST_DEPTH = 0.6
 """Layers from this share of the depth on are tried: a vector of a task acts where the answer is being formed."""
 
-FIRST_STRENGTH = 0.5
-"""In residual norms; every layer is tried at this strength, which is about the length of a task's own difference."""
+FIRST_STRENGTHS = (0.2, 0.5)
+"""In residual norms; every layer is tried at these. Models differ in how much they bear: Gemma 3 270M half of SmolLM2 135M."""
 
-STRENGTHS = (0.3, 0.4, 0.65, 0.8)
+STRENGTHS = (0.1, 0.15, 0.3, 0.4, 0.65, 0.8)
 """In residual norms; the best layers are tried at these too."""
 
 BEST_LAYERS = 3
@@ -158,8 +158,11 @@ def steered(
     def run(cells: Sequence[tuple[int, float]]) -> None:
         tried.update(zip(cells, parts.trials([Trial(plans[layer], lam) for layer, lam in cells]), strict=True))
 
-    run([(layer, FIRST_STRENGTH) for layer in candidates])
-    best = sorted(candidates, key=lambda layer: tried[layer, FIRST_STRENGTH].score, reverse=True)[:BEST_LAYERS]
+    def best_score(layer: int) -> tuple[int, float]:
+        return max(tried[layer, lam].score for lam in FIRST_STRENGTHS)
+
+    run([(layer, lam) for layer in candidates for lam in FIRST_STRENGTHS])
+    best = sorted(candidates, key=best_score, reverse=True)[:BEST_LAYERS]
     run([(layer, lam) for layer in best for lam in STRENGTHS])
     layer, lam = max(tried, key=lambda cell: tried[cell].score)
     chosen = {"layer": layer, "lam": lam, "positions": positions, "validation_right": tried[layer, lam].right}

@@ -32,7 +32,7 @@ from steering.models import LanguageModel
 from steering.stats import Comparison, compare, derived_seed, holm, mcnemar_power, wilson
 from steering.steer import SteeringSettings
 from steering.tasks import SHOTS, Style, Task, concept_from_task, load_task, right_text
-from steering.transfer import SEVERAL, pair_name, transfer
+from steering.transfer import CANONICAL, SEVERAL, pair_name, transfer
 from steering.vectors import SteeringVector, extract, random_like
 
 VALIDATION_QUESTIONS = 30
@@ -212,6 +212,7 @@ def gain(
         parent,
         child,
         layers=SEVERAL,
+        width=CANONICAL,
         first_layer=first_layer(child),
         anchors=anchors,
         progress=part_of(progress, 0.05, 0.3),
@@ -227,8 +228,10 @@ def gain(
         layer = next(arm for arm in arms if arm.name == "own").chosen["layer"]
         source = layer if model is child else round(layer * (parent.n_layers - 1) / max(child.n_layers - 1, 1))
         vector = trained_vector(model, test, style, source, seed, part_of(each.progress, 0.0, 0.7))
+        if model is child:
+            return vector
         pair = pair_name(source, layer)
-        return vector if model is child else transfer(vector, parent, child, layers=pair, anchors=anchors)
+        return transfer(vector, parent, child, layers=pair, width=CANONICAL, anchors=anchors)
 
     def steer_trained(name: str, model: LanguageModel) -> Callable[[Parts], Arm]:
         return lambda each: steered(

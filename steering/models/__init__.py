@@ -14,6 +14,8 @@ from steering.models.anchors import (
     anchor_questions,
     anchor_texts,
     read_anchors,
+    unread_lists,
+    unread_questions,
 )
 from steering.models.blocks import editing
 from steering.models.kv_cache import can_skip_positions, keep_rows, logits_with_cache, new_cache, next_logits
@@ -59,5 +61,7 @@ __all__ = [
     "residual_norms",
     "scoring_batches",
     "token_log_probabilities",
+    "unread_lists",
+    "unread_questions",
     "wrap_model",
 ]

@@ -8,6 +8,7 @@ written.
 import json
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,9 +22,8 @@ uses as a sink, so that a direction read or added there does nothing."""
 LIST_SIGN = " →"
 """Between a question and its answer in a list."""
 
-_PAIRS_A_LIST = 8
-_QUESTIONS_A_TEXT = 5
 _TEXTS_A_RELATION = 6
+_PROMPTS_A_RELATION = 4
 
 HELD_OUT_STEP = 6
 """Every sixth anchor text is held out of a fit. Every second of these chooses the penalty; R² is measured on the others."""
@@ -48,25 +48,68 @@ def anchor_lists() -> tuple[str, ...]:
 
     No bundled task of word forms asks for any of their pairs, in either direction.
     """
-    return _of_relations(LIST_HEAD, lambda _, question, answer: f"{question}{LIST_SIGN} {answer}\n", _PAIRS_A_LIST)
+    return _anchors(_LISTS)
 
 
 @cache
 def anchor_questions() -> tuple[str, ...]:
     """The pairs of the anchor lists as short questions with their answers, for tasks that are put as questions."""
-    return _of_relations(
-        "", lambda name, question, answer: f"Question: {name}: {question}\nAnswer: {answer}\n\n", _QUESTIONS_A_TEXT
-    )
+    return _anchors(_QUESTIONS)
 
 
-def _of_relations(head: str, line: Callable[[str, str, str], str], pairs: int) -> tuple[str, ...]:
+@cache
+def unread_lists() -> tuple[tuple[tuple[str, str], ...], ...]:
+    """For each relation that no map on `anchor_lists` is fitted on, some words behind solved lists, and each word alone."""
+    return _unread(_LISTS)
+
+
+@cache
+def unread_questions() -> tuple[tuple[tuple[str, str], ...], ...]:
+    """The same for `anchor_questions`: questions behind solved ones, and each question alone."""
+    return _unread(_QUESTIONS)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How the pairs of a relation are put as a text.
+
+    Attributes:
+        head: before the first pair.
+        line: of a relation's name, a question and its answer.
+        sign: what a line has between question and answer; a prompt ends behind it.
+        pairs: pairs in a text.
+    """
+
+    head: str
+    line: Callable[[str, str, str], str]
+    sign: str
+    pairs: int
+
+    def prompt(self, line: str) -> str:
+        """A line up to where its answer begins."""
+        return line[: line.rindex(self.sign) + len(self.sign)]
+
+
+_LISTS = _Layout(LIST_HEAD, lambda _, question, answer: f"{question}{LIST_SIGN} {answer}\n", LIST_SIGN, 8)
+_QUESTIONS = _Layout(
+    "", lambda name, question, answer: f"Question: {name}: {question}\nAnswer: {answer}\n\n", "\nAnswer:", 5
+)
+
+
+def _relations(layout: _Layout, generator: random.Random) -> list[list[str]]:
+    """The lines of every relation, in random order; the first `HELD_OUT_TEXTS` relations are held out of fits."""
     rows = map(json.loads, (files("steering.models") / "anchor_lists.jsonl").read_text("utf-8").splitlines())
-    generator = random.Random(0)
-    relations = [[line(row["relation"], *pair) for pair in row["pairs"]] for row in rows]
+    relations = [[layout.line(row["relation"], *pair) for pair in row["pairs"]] for row in rows]
     generator.shuffle(relations)
+    return relations
+
+
+def _anchors(layout: _Layout) -> tuple[str, ...]:
+    generator = random.Random(0)
+    relations = _relations(layout, generator)
 
     def a_text(lines: list[str]) -> str:
-        return head + "".join(generator.sample(lines, min(pairs, len(lines))))
+        return layout.head + "".join(generator.sample(lines, min(layout.pairs, len(lines))))
 
     held_out = [a_text(lines) for lines in relations[:HELD_OUT_TEXTS]]
     texts = [a_text(lines) for lines in relations[HELD_OUT_TEXTS:] for _ in range(_TEXTS_A_RELATION)]
@@ -74,6 +117,18 @@ def _of_relations(head: str, line: Callable[[str, str, str], str], pairs: int) -
     for place, text in enumerate(held_out):
         texts.insert(place * HELD_OUT_STEP, text)
     return tuple(texts)
+
+
+def _unread(layout: _Layout) -> tuple[tuple[tuple[str, str], ...], ...]:
+    relations = _relations(layout, random.Random(0))[:HELD_OUT_TEXTS]
+    generator = random.Random(1)
+
+    def a_pair(lines: list[str]) -> tuple[str, str]:
+        *solved, last = generator.sample(lines, min(layout.pairs, len(lines)))
+        prompt = layout.prompt(last)
+        return layout.head + "".join(solved) + prompt, layout.head + prompt
+
+    return tuple(tuple(a_pair(lines) for _ in range(_PROMPTS_A_RELATION)) for lines in relations)
 
 
 def read_anchors(path: str | Path) -> tuple[str, ...]:

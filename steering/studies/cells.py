@@ -10,9 +10,9 @@ from steering.storage import key
 from steering.studies.identity import concept_content, model_content, task_content, text_content
 from steering.studies.settings import AXES, FROM_TASK, ONE_LAYER, USES, Parents, StudySettings, short
 from steering.tasks import SHOTS
-from steering.transfer import BUNDLED_ANCHORS, SEVERAL
+from steering.transfer import BUNDLED_ANCHORS, CANONICAL, SEVERAL
 
-_FORMAT = 1
+_FORMAT = 2
 """Part of every key; raised when a measure begins to mean something else."""
 
 
@@ -30,7 +30,7 @@ class Cell:
     concept: str = FROM_TASK
     method: str = "mean"
     layers: str = SEVERAL
-    width: str = "ridge"
+    width: str = CANONICAL
     profile: str = ONE_LAYER
     operator: str = "add"
     scale: str = "residual"

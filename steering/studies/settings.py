@@ -16,7 +16,7 @@ from steering.stats import check_seed
 from steering.steer import OPERATORS, POSITIONS, PROFILES, SCALES, check_strengths
 from steering.storage import atomic
 from steering.tasks import DESIGNS, SHOTS
-from steering.transfer import LAYER_MAPS, SEVERAL, WIDTH_MAPS, named_pair
+from steering.transfer import CANONICAL, LAYER_MAPS, SEVERAL, WIDTH_MAPS, named_pair
 from steering.vectors import METHODS
 
 FROM_TASK = "from-task"
@@ -92,7 +92,7 @@ class StudySettings:
     concepts: tuple[str, ...] = (FROM_TASK,)
     methods: tuple[str, ...] = ("mean",)
     layers: tuple[str, ...] = (SEVERAL,)
-    widths: tuple[str, ...] = ("ridge",)
+    widths: tuple[str, ...] = (CANONICAL,)
     profiles: tuple[str, ...] = (ONE_LAYER,)
     operators: tuple[str, ...] = ("add",)
     scales: tuple[str, ...] = ("residual",)

@@ -21,7 +21,7 @@ WORD_FORMS = (
 )  # fmt: skip
 """Bundled tasks of word pairs, such as walk and walked; each is a file in `word_forms`."""
 
-GENERATED_SIZES = {"train": 20, "validation": 200, "test": 500}
+GENERATED_SIZES = {"train": 100, "validation": 200, "test": 500}
 """Questions that are generated for each part."""
 
 _BLOCK = sum(GENERATED_SIZES.values())

@@ -6,10 +6,11 @@ from steering.transfer.anchors import BUNDLED_ANCHORS, ROWS_PER_DIMENSION
 from steering.transfer.carry import carry, combine, describe, transfer
 from steering.transfer.layer_maps import LAYER_MAPS, SEVERAL, best_path, named_pair, pair_name
 from steering.transfer.paired_rows import FIRST_POSITION
-from steering.transfer.width_maps import WIDTH_MAPS
+from steering.transfer.width_maps import CANONICAL, WIDTH_MAPS
 
 __all__ = [
     "BUNDLED_ANCHORS",
+    "CANONICAL",
     "FIRST_POSITION",
     "LAYER_MAPS",
     "ROWS_PER_DIMENSION",

@@ -5,7 +5,7 @@ pairs. A direction is carried by the linear part of a map only; the means are us
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,11 +14,12 @@ from steering.errors import MismatchError, Progress, SteeringError, part_of, sil
 from steering.models import HELD_OUT_STEP, HELD_OUT_TEXTS, LanguageModel
 from steering.storage import cached, key
 from steering.transfer.all_pairs import layer_r2_mask, measured_r2
-from steering.transfer.anchors import ROWS_PER_DIMENSION, chosen_anchors
+from steering.transfer.anchors import ROWS_PER_DIMENSION, chosen_anchors, unread_prompts
 from steering.transfer.covariance import CovarianceSums, HeldOut, SampledRows
 from steering.transfer.layer_maps import SEVERAL, LayerMap, best_path, layer_map
 from steering.transfer.paired_rows import FIRST_POSITION, visit_pairs
 from steering.transfer.stacked import Stack, stack_of
+from steering.transfer.stretch import Stretch, fit_stretch, relation_differences
 from steering.transfer.width_maps import SAMPLE_ROWS, WIDTH_MAPS, LayerRows
 
 _FORMAT = 4
@@ -49,6 +50,7 @@ class Alignment:
         cut: anchor texts that were read only as far as both models' contexts reach.
         stack: the parent layers that every map reads side by side; `d_parent` is then the width of the stack. None where each
             map reads one layer.
+        stretch: undoes how much the maps shrink what tells tasks apart; None for anchors other than solved ones.
     """
 
     parent: str
@@ -69,6 +71,7 @@ class Alignment:
     penalties: tuple[float, ...]
     cut: int = 0
     stack: Stack | None = None
+    stretch: Stretch | None = None
 
     def source_rows(self, directions: torch.Tensor) -> torch.Tensor:
         """What the map of each child layer reads, `[n_child_layers, d_parent]`; zero where it reads nothing.
@@ -85,7 +88,8 @@ class Alignment:
 
     def map_directions(self, directions: torch.Tensor) -> torch.Tensor:
         """Carry directions by the linear part alone, one a parent layer, to `[n_child_layers, d_child]`."""
-        return (self.source_rows(directions)[:, None].float() @ self.maps)[:, 0]
+        carried = (self.source_rows(directions)[:, None].float() @ self.maps)[:, 0]
+        return carried if self.stretch is None else self.stretch.of(carried)
 
     def map_points(self, points: torch.Tensor, child_layer: int) -> torch.Tensor:
         """Predict the child's activations at one layer, `[n, d_parent]` to `[n, d_child]`."""
@@ -166,7 +170,7 @@ def align(
         return {**tensors, "maps": tensors["maps"][_mapped_layers(chosen)]}, header
 
     tensors, header = cached("alignments", digest, make)
-    return Alignment(
+    alignment = Alignment(
         parent=parent.fingerprint,
         child=child.fingerprint,
         parent_name=parent.name,
@@ -186,6 +190,21 @@ def align(
         cut=int(header.get("cut", 0)),
         stack=stack,
     )
+    relations = unread_prompts(anchors) if fitted else ()
+    return _stretched(alignment, parent, child, relations, progress) if relations else alignment
+
+
+def _stretched(
+    alignment: Alignment,
+    parent: LanguageModel,
+    child: LanguageModel,
+    relations: Sequence[Sequence[tuple[str, str]]],
+    progress: Progress,
+) -> Alignment:
+    """The alignment with the stretch that its maps need, measured on relations that they were not fitted on."""
+    read = [relation_differences(model, relations, progress=progress) for model in (parent, child)]
+    carried = torch.stack([alignment.map_directions(differences) for differences in read[0]])
+    return replace(alignment, stretch=fit_stretch(carried, read[1]))
 
 
 def _mapped_layers(chosen: LayerMap) -> list[int]:

@@ -11,6 +11,8 @@ from steering.models import (
     anchor_questions,
     anchor_texts,
     read_anchors,
+    unread_lists,
+    unread_questions,
 )
 from steering.transfer.paired_rows import token_ends
 
@@ -23,7 +25,7 @@ MIN_TEXTS = 2 * HELD_OUT_STEP
 BUNDLED_ANCHORS = ("texts", "lists", "questions")
 """Bundled anchors by name: prose for concepts of prose, solved lists and solved questions for what those show."""
 
-_SOLVED = {"lists": anchor_lists, "questions": anchor_questions}
+_SOLVED = {"lists": (anchor_lists, unread_lists), "questions": (anchor_questions, unread_questions)}
 
 
 def chosen_anchors(
@@ -35,7 +37,8 @@ def chosen_anchors(
         SteeringError: anchors that cannot be read, or too few.
     """
     if isinstance(anchors, str) and anchors in _SOLVED:
-        return _SOLVED[anchors]()
+        solved, _ = _SOLVED[anchors]
+        return solved()
     if anchors is not None and anchors != "texts":
         texts = read_anchors(anchors) if isinstance(anchors, str | Path) else tuple(anchors)
         if len(texts) < MIN_TEXTS:
@@ -51,3 +54,14 @@ def chosen_anchors(
         chosen.append(text)
         n_rows += len(token_ends(child, text)[0])
     return tuple(chosen)
+
+
+def unread_prompts(anchors: str | Path | Sequence[str] | None) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """For each relation that no map on these anchors is fitted on, prompts behind solved lines and alone.
+
+    There are none but for the bundled lists and questions.
+    """
+    if isinstance(anchors, str) and anchors in _SOLVED:
+        _, unread = _SOLVED[anchors]
+        return unread()
+    return ()

@@ -154,17 +154,20 @@ def autoencoder(rows: LayerRows) -> Fit:
     return Fit(linear, start.penalty, held_out_r2(linear, covariance, rows.reporting))
 
 
+CANONICAL = "canonical"
+"""The width map for a task's vector: the others shrink most what tells tasks apart."""
+
 WIDTH_MAPS: dict[str, Callable[[LayerRows], Fit] | None] = {
     "ridge": ridge,
     "procrustes": procrustes,
-    "canonical": canonical,
+    CANONICAL: canonical,
     "anchors": anchors,
     "autoencoder": autoencoder,
     "truncate": None,
     "none": None,
 }
 
-SAMPLE_ROWS = {"canonical": 4096, "anchors": 2048, "autoencoder": 4096}
+SAMPLE_ROWS = {CANONICAL: 4096, "anchors": 2048, "autoencoder": 4096}
 """How many of the fitted rows a width map reads besides their covariances; the others read none."""
 
 
