@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # Python compiles what it imports; compiling everything takes as long as installing it.
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TOOLS  := .venv-interop
-INTEROP := llama-cpp lm-eval directions inspect
+INTEROP := llama-cpp lm-eval directions inspect trackio
 
 # Tests run in so many processes; see tests/conftest.py.
 WORKERS ?= 2

@@ -1,6 +1,7 @@
 """The command `study`: many cells from one file, planned, run, gone on with, and reported."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,10 +11,12 @@ from steering.errors import SteeringError
 from steering.studies import (
     LOCAL,
     failures,
+    log_to_trackio,
     plan_study,
     presets,
     read_study,
     rerun,
+    results_at,
     run_on_ray,
     run_study,
     write_inspect_logs,
@@ -26,15 +29,18 @@ _PRESETS = "\b\nPresets: " + ", ".join(presets())
 @click.command(name="study", epilog=_PRESETS)
 @click.argument("file", metavar="FILE|PRESET")
 @click.argument("changes", nargs=-1, metavar="[key=value]...")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the results; made when missing.")
+@click.option(
+    "--out", required=True, help="Folder of the results, made when missing, or an fsspec address: s3://bucket/a."
+)
 @click.option("--dry-run", is_flag=True, help="Say what it will take, and run nothing: no model, no network.")
 @click.option("--inspect", "inspect", is_flag=True, help="Also write a log a cell that `inspect view` opens.")
+@click.option("--trackio", is_flag=True, help="Also log a run a cell to trackio.")
 @click.option(
     "--ray",
     is_flag=False,
     flag_value=LOCAL,
     metavar="[ADDRESS]",
-    help="Run on Ray: on a cluster that is started here, or the one at ADDRESS; --out is a folder that all its machines see.",
+    help="Run on Ray: on a cluster that is started here, or the one at ADDRESS.",
 )
 @click.option("--workers", type=int, default=2, help="How many workers of Ray hold models.")
 @click.option("--gpus", type=float, default=0.0, help="GPUs of every worker, such as 0.5.")
@@ -43,9 +49,10 @@ _PRESETS = "\b\nPresets: " + ", ".join(presets())
 def study_command(
     file: str,
     changes: tuple[str, ...],
-    out: Path,
+    out: str,
     dry_run: bool,
     inspect: bool,
+    trackio: bool,
     ray: str | None,
     workers: int,
     gpus: float,
@@ -55,27 +62,27 @@ def study_command(
     """Run every cell of a study that is missing in the folder, and write its tables and its report."""
     _refuse_a_type()
     settings = read_study(file, changes)
-    plan = plan_study(settings, out)
-    if dry_run:
-        show(plan.as_json(), plan.text(), as_json)
-        return
-    click.echo(plan.text(), err=True)
-    if ray is None:
-        results = run_study(settings, out, progress=progress)
-    else:
-        size = memory and memory * 1e9
-        results = run_on_ray(settings, out, address=ray, workers=workers, gpus=gpus, memory=size, progress=progress)
-    report = write_study_report(settings, results, out)
-    if inspect:
-        write_inspect_logs(out, results)
+    with results_at(out) as place:
+        plan = plan_study(settings, place.folder)
+        if dry_run:
+            show(plan.as_json(), plan.text(), as_json)
+            return
+        click.echo(plan.text(), err=True)
+        if ray is None:
+            results = run_study(settings, place.folder, kept=place.send, progress=progress)
+        else:
+            size = memory and memory * 1e9
+            shares: dict[str, Any] = {"address": ray, "workers": workers, "gpus": gpus, "memory": size}
+            results = run_on_ray(settings, place.folder, **shares, kept=place.send, progress=progress)
+        report = write_study_report(settings, results, place.folder)
+        if inspect:
+            write_inspect_logs(place.folder, results)
+    if trackio:
+        log_to_trackio(settings.name, results)
     failed = failures(results)
-    data = {
-        "study": settings.name,
-        "out": str(out),
-        "report": str(report),
-        "cells": [each.as_json() for each in results],
-    }
-    lines = [f"{settings.name}: {len(results)} cells, {len(failed)} of them failed. Report: {report}"]
+    report_at = f"{out.rstrip('/')}/{report.name}"
+    data = {"study": settings.name, "out": out, "report": report_at, "cells": [each.as_json() for each in results]}
+    lines = [f"{settings.name}: {len(results)} cells, {len(failed)} of them failed. Report: {report_at}"]
     lines += [f"{each.cell.described(('measure', 'task'))}: {each.reason}" for each in failed]
     show(data, "\n".join(lines), as_json)
 

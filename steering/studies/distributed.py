@@ -1,20 +1,32 @@
 """Running a study on Ray: actors hold the models, cells go where their models are, and results are kept as they finish.
 
-All workers write rows and samples into the study's folder, so on several machines it must lie on a file system that they share.
+A worker measures in a temporary folder of its own and sends what it wrote with the result, so machines need no shared folder.
 """
 
 import os
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from steering.errors import Progress, SteeringError, check_whole, silent
 from steering.evaluation import Store
 from steering.formatting import duration
+from steering.storage import atomic
 from steering.studies.cells import Cell, keyed
-from steering.studies.results import ERROR, CellResult, now, packages
-from steering.studies.running import ROWS, STUDY, Models, kept_results, load_here, missing, run_cell, write_tables
+from steering.studies.results import ERROR, CellResult, now, packages, samples_part
+from steering.studies.running import (
+    ROWS,
+    STUDY,
+    Models,
+    kept_results,
+    load_here,
+    missing,
+    run_cell,
+    vector_of,
+    write_tables,
+)
 from steering.studies.settings import StudySettings, write_settings
 
 LOCAL = "local"
@@ -29,15 +41,19 @@ _WAIT_S = 0.5
 class Worker:
     """Holds the models of its newest cell; an actor of Ray."""
 
-    def __init__(self, folder: str, threads: int) -> None:
+    def __init__(self, threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
-        self._models, self._folder = Models(load_here), Path(folder)
+        self._models = Models(load_here)
+        self._temporary = tempfile.TemporaryDirectory(prefix="study-")
 
-    def run(self, key: str, cell: Mapping[str, Any]) -> dict[str, Any]:
-        """Run one cell; what goes wrong is its reason."""
-        return run_cell(key, Cell.from_json(cell), self._models, self._folder).as_json()
+    def run(self, key: str, cell: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """Run one cell; what goes wrong is its reason. Beside the result stand the files that are its own, by their places."""
+        folder = Path(self._temporary.name)
+        result = run_cell(key, Cell.from_json(cell), self._models, folder)
+        files = [path for path in (samples_part(folder, key), vector_of(folder, key)) if path.is_file()]
+        return result.as_json(), {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def run_on_ray(
@@ -48,6 +64,7 @@ def run_on_ray(
     workers: int = 2,
     gpus: float = 0.0,
     memory: float | None = None,
+    kept: Callable[[], None] = lambda: None,
     progress: Progress = silent,
 ) -> tuple[CellResult, ...]:
     """Run the cells of a study that are missing in a folder on workers, and write its tables; see `running.run_study`.
@@ -59,6 +76,7 @@ def run_on_ray(
         workers: how many actors hold models, a set each.
         gpus: of every worker, such as 0.5.
         memory: of every worker in bytes, which Ray schedules by; None leaves it open.
+        kept: called after every cell whose result was kept.
         progress: told how many cells are done.
 
     Raises:
@@ -82,15 +100,14 @@ def run_on_ray(
         shares: dict[str, Any] = {"num_cpus": 1, "num_gpus": gpus} | ({"memory": memory} if memory else {})
         actor = ray.remote(Worker).options(max_restarts=-1, max_task_retries=RETRIES, **shares)
         threads = max(1, (os.cpu_count() or 1) // workers)
-        return _run(
-            ray, [actor.remote(str(folder.resolve()), threads) for _ in range(workers)], settings, folder, progress
-        )
+        actors = [actor.remote(threads) for _ in range(workers)]
+        return _run(ray, actors, settings, folder, kept, progress)
     finally:
         ray.shutdown()
 
 
 def _run(
-    ray: Any, actors: list[Any], settings: StudySettings, folder: Path, progress: Progress
+    ray: Any, actors: list[Any], settings: StudySettings, folder: Path, kept: Callable[[], None], progress: Progress
 ) -> tuple[CellResult, ...]:
     keys = keyed(settings)
     store, todo = Store.open(folder / ROWS, resume=True), missing(keys, kept_results(folder))
@@ -112,11 +129,16 @@ def _run(
                 number, key, cell = running.pop(reference)
                 idle.append(number)
                 try:
-                    result = CellResult.from_json(ray.get(reference))
+                    data, files = ray.get(reference)
+                    result = CellResult.from_json(data)
+                    for name, content in files.items():
+                        with atomic(folder / name) as temporary:
+                            temporary.write_bytes(content)
                 except ray.exceptions.RayError as error:
                     reason = f"Its worker was lost {RETRIES + 1} times: {str(error).splitlines()[0]}"
                     result = CellResult(key, cell, ERROR, reason, created=now(), packages=packages())
                 store.keep_result(key, result.as_json())
+                kept()
                 done += 1
             left = (time.monotonic() - started) * (total - done) / done if done else None
             rest = "" if left is None else f", about {duration(left)} left"

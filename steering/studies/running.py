@@ -75,7 +75,12 @@ def missing(keys: Mapping[str, Cell], kept: Mapping[str, CellResult]) -> dict[st
 
 
 def run_study(
-    settings: StudySettings, folder: Path, *, load: Load = load_here, progress: Progress = silent
+    settings: StudySettings,
+    folder: Path,
+    *,
+    load: Load = load_here,
+    kept: Callable[[], None] = lambda: None,
+    progress: Progress = silent,
 ) -> tuple[CellResult, ...]:
     """Run the cells of a study that are missing in a folder, and write its tables.
 
@@ -83,6 +88,7 @@ def run_study(
         settings: the study.
         folder: where everything is kept.
         load: brings a model by its name.
+        kept: called after every cell whose result was kept.
         progress: told how many cells are done, and how long the others will take.
 
     Returns:
@@ -105,6 +111,7 @@ def run_study(
             stage = part_of(progress, low, high)
             result = run_cell(key, cell, models, folder, _headed(stage, heading))
             store.keep_result(key, result.as_json())
+            kept()
     finally:
         results = write_tables(settings, folder, keys)
     return results
