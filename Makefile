@@ -78,13 +78,14 @@ results: $(VENV)/.models
 	done; done; done
 	@$(BIN)/python -m steering overview $(RESULTS)/*.json
 
-# The table "Does a parent help?" of docs/results.md, made again: all tasks of word forms, both ways; an hour or two.
+# The tables "Does a parent help?" of docs/results.md, made again: all tasks of word forms, both ways; an hour.
 FORMS := $(notdir $(basename $(wildcard steering/tasks/word_forms/*.jsonl)))
+GAIN   = --method mean $(FORMS:%=--task word-forms:%) --store $(RESULTS)/rows.sqlite --resume
 
 gains: $(VENV)/.models
 	@mkdir -p $(RESULTS)
-	$(BIN)/python -m steering gain --parent gemma-3-270m --child smollm2-135m-instruct --both-ways --method mean \
-	  $(FORMS:%=--task word-forms:%) --store $(RESULTS)/rows.sqlite --resume --table $(RESULTS)/gains.md
+	$(BIN)/python -m steering gain --parent gemma-3-270m --child smollm2-135m-instruct $(GAIN) --table $(RESULTS)/gains.md
+	$(BIN)/python -m steering gain --parent smollm2-135m-instruct --child gemma-3-270m $(GAIN) --table $(RESULTS)/gains-back.md
 
 # The finished grids that the page opens with, the choice of the strongest texts, and the ability, made again with the bundled models.
 presets: $(VENV)/.models

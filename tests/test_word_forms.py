@@ -119,10 +119,21 @@ def test_answers_follow_the_rule_but_for_the_irregular_ones(name: str) -> None:
         ("capital", "France", "Paris"),
         ("nationality", "France", "French"),
         ("english-spanish", "dog", "perro"),
+        ("present-tense", "went", "go"),
+        ("base-form", "swimming", "swim"),
+        ("singular", "children", "child"),
     ],
 )
 def test_known_answers(name: str, question: str, answer: str) -> None:
     assert {row["question"]: row["answer"] for row in ROWS[name]}[question] == answer
+
+
+@pytest.mark.parametrize(
+    ("name", "inverse"), [("past-tense", "present-tense"), ("ing-form", "base-form"), ("plural", "singular")]
+)
+def test_an_inverse_task_has_the_same_pairs_in_the_same_parts(name: str, inverse: str) -> None:
+    pairs = {(row["question"], row["answer"], row["split"]) for row in ROWS[name]}
+    assert {(row["answer"], row["question"], row["split"]) for row in ROWS[inverse]} == pairs
 
 
 def test_every_list_is_a_task_with_a_name() -> None:

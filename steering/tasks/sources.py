@@ -16,8 +16,9 @@ from steering.errors import SteeringError
 from steering.tasks.files import jsonl
 
 WORD_FORMS = (
-    "adverb", "agent-noun", "antonym", "capital", "comparative", "english-spanish", "ing-form", "nationality", "noun-form",
-    "past-participle", "past-tense", "plural", "prefix-opposite", "superlative", "third-person",
+    "adverb", "agent-noun", "antonym", "base-form", "capital", "comparative", "english-spanish", "ing-form", "nationality",
+    "noun-form", "past-participle", "past-tense", "plural", "prefix-opposite", "present-tense", "singular", "superlative",
+    "third-person",
 )  # fmt: skip
 """Bundled tasks of word pairs, such as walk and walked; each is a file in `word_forms`."""
 
