@@ -48,16 +48,25 @@ def pictures(results: Rows, accuracies: Any) -> tuple[Picture, ...]:
     good = [result for result in results if result.status == SUCCESS]
     names = varied(tuple(result.cell for result in good))
     drawn: list[Picture | None] = [
-        _against_lambda(good, accuracies, names),
-        _arms(good, names),
         _parents_children(good),
         _cross_task(good),
+        _against_lambda(good, accuracies, names),
+        _arms(good, names),
         *_compatibility(good),
         *_correlations(good),
         _profiles(good, names),
         _effects(good, names),
     ]
     return tuple(picture for picture in drawn if picture is not None)
+
+
+def _labels(results: Rows, names: tuple[str, ...]) -> list[str]:
+    """The cells in a line each, without what all lines begin with."""
+    parts = [result.cell.described(names).split(", ") for result in results]
+    shared = 0
+    while all(len(each) > shared + 1 and each[shared] == parts[0][shared] for each in parts):
+        shared += 1
+    return [", ".join(each[shared:]) for each in parts]
 
 
 def _of(results: Rows, *measures: str) -> list[CellResult]:
@@ -69,7 +78,7 @@ def _against_lambda(results: Rows, accuracies: Any, names: tuple[str, ...]) -> P
     if not cells:
         return None
     figure = go.Figure()
-    for number, result in enumerate(cells):
+    for number, (label, result) in enumerate(zip(_labels(cells, names), cells, strict=True)):
         rows = accuracies[
             (accuracies["eval_id"] == result.key) & (accuracies["metadata_arm"] == "carried")
         ].sort_values("metadata_lam")
@@ -79,7 +88,7 @@ def _against_lambda(results: Rows, accuracies: Any, names: tuple[str, ...]) -> P
             x=rows["metadata_lam"].tolist(),
             y=shares,
             error_y=error_bars(shares, ends),
-            name=result.cell.described(names),
+            name=label,
             mode="lines+markers",
             line={"color": _COLOURS[number % len(_COLOURS)]},
             marker={"symbol": _MARKS[number % len(_MARKS)], "size": 8},
@@ -97,7 +106,7 @@ def _arms(results: Rows, names: tuple[str, ...]) -> Picture | None:
     if not cells:
         return None
     figure = go.Figure()
-    labels = [result.cell.described(names) for result in cells]
+    labels = _labels(cells, names)
     arms = list(dict.fromkeys(arm for result in cells for arm in result.details["arms"]))
     for number, arm in enumerate(arms):
         chosen = [(label, result) for label, result in zip(labels, cells, strict=True) if arm in result.figures]
@@ -114,12 +123,12 @@ def _arms(results: Rows, names: tuple[str, ...]) -> Picture | None:
             hovertemplate="%{y}<br>%{fullData.name}: %{x:.1%}<extra></extra>",
         )
     dress(figure, "right answers", "", height=220 + 60 * len(cells))
-    figure.update_xaxes(tickformat=".0%", **_GRID)
+    # The marker of a share of 0 is not cut in two.
+    figure.update_xaxes(tickformat=".0%", autorangeoptions={"include": [-0.02]}, **_GRID)
     figure.update_yaxes(autorange="reversed", automargin=True, **_GRID)
     figure.update_layout(legend={"y": -90 / (100 + 60 * len(cells))}, scattermode="group", scattergap=0.3)
     about = "Share of right answers of every arm, with Wilson's 95 % interval. Each chose its setting on the validation part."
-    measures = ",".join(dict.fromkeys(result.cell.measure for result in cells))
-    return Picture("Every arm", about, figure, (f"measures={measures}",))
+    return Picture("Every arm", about, figure, (f"measures={_measures(cells)}",))
 
 
 def _parents_children(results: Rows) -> Picture | None:
@@ -250,7 +259,7 @@ def _profiles(results: Rows, names: tuple[str, ...]) -> Picture | None:
     profiles = [name for name in cells[0].figures if name != cells[0].headline]
     for number, name in enumerate(profiles):
         figure.add_bar(
-            y=[result.cell.described((*names, "concept")) for result in cells],
+            y=_labels(cells, (*names, "concept")),
             x=[_figure(result, name) for result in cells],
             name=name,
             orientation="h",
@@ -271,7 +280,7 @@ def _effects(results: Rows, names: tuple[str, ...]) -> Picture | None:
         return None
     figure = go.Figure()
     figure.add_scatter(
-        y=[result.cell.described((*names, "concept")) for result in cells],
+        y=_labels(cells, (*names, "concept")),
         x=[_figure(result, "kept_at_matched_kl") for result in cells],
         mode="markers",
         marker={"size": 10, "color": [TOWARD if _figure(result, "measurable") else INK for result in cells]},

@@ -40,7 +40,7 @@ def trackio_run(result: CellResult) -> dict[str, Any]:
     cell = result.cell
     figures = {name: value for name, value in result.figures.items() if value is not None and math.isfinite(value)}
     return {
-        "name": f"{cell.described(('measure', 'layers', 'widths', 'profiles'))} {result.key[:8]}",
+        "name": f"{cell.described(('measure', 'concept', 'layers', 'width', 'profile'))} {result.key[:8]}",
         "config": {"measure": cell.measure, "n": result.n, **cell.as_json()},
         "figures": figures,
     }
