@@ -93,7 +93,7 @@ class Cell:
         if name == "concept":
             source = self.concept_task
             own = source is not None and source == self.task
-            return "its own vector" if own else f"vector of {short(source or self.concept)}"
+            return "vector of the task itself" if own else f"vector of {short(source or self.concept)}"
         if name == "budget":
             return "λ chosen" if value is None else f"{value:g} nats"
         return f"{name} {value}" if isinstance(value, int | float) else str(value)

@@ -47,8 +47,8 @@ _SAMPLE_BYTES = 160
 
 _CHARACTERS_A_TOKEN = 4
 
-_TRIED = 24
-"""Settings that an arm tries on the validation part: a dozen layers at one strength, and three layers at four."""
+_TRIED = 42
+"""Settings that an arm tries on the validation part: a dozen layers at two strengths, and three layers at six."""
 
 _VALIDATION = 30
 
