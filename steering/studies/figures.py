@@ -62,7 +62,8 @@ def pictures(results: Rows, accuracies: Any) -> tuple[Picture, ...]:
 
 def _labels(results: Rows, names: tuple[str, ...]) -> list[str]:
     """The cells in a line each, without what all lines begin with."""
-    parts = [result.cell.described(names).split(", ") for result in results]
+    wanted = tuple(name for name in dict.fromkeys(names) if name != "measure")
+    parts = [result.cell.described(wanted).split(", ") for result in results]
     shared = 0
     while all(len(each) > shared + 1 and each[shared] == parts[0][shared] for each in parts):
         shared += 1
