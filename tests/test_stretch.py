@@ -1,9 +1,12 @@
 """Laws of the stretch: what tells relations apart comes back to its length, and what they share stays as it is."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny import byte_tokenizer, tiny_model
 
+from steering.concepts.files import load_concept
 from steering.models.anchors import (
     HELD_OUT_TEXTS,
     LIST_HEAD,
@@ -14,7 +17,9 @@ from steering.models.anchors import (
 )
 from steering.models.language_model import LanguageModel
 from steering.transfer.alignment import align
+from steering.transfer.carry import carry, describe
 from steering.transfer.stretch import MOST, Stretch, fit_stretch, relation_differences
+from steering.vectors.extraction import extract
 
 LAYERS, WIDTH, RELATIONS = 3, 12, 400
 
@@ -98,3 +103,22 @@ def test_differences_are_means_over_the_prompts_of_a_relation() -> None:
     each = relation_differences(model, [prompts[:1], prompts[1:]])
     assert both.shape == (1, 2, 32)
     assert torch.allclose(both[0], each.mean(dim=0), atol=1e-6)
+
+
+def test_a_stretch_turns_a_carried_vector_and_adds_nothing_to_the_share_that_the_map_keeps() -> None:
+    parent, child = (
+        LanguageModel(tiny_model(kind, layers=3, width=32, seed=seed), byte_tokenizer(), kind)
+        for seed, kind in enumerate(("llama", "gpt2"))
+    )
+    alignment = align(parent, child, anchors="lists")
+    vector = extract(parent, load_concept("sentiment"), "mean")
+    stretched, plain = carry(vector, alignment), carry(vector, replace(alignment, stretch=None))
+    assert alignment.stretch is not None
+    assert (alignment.stretch.factors > 1.01).any()
+    assert not torch.allclose(stretched.directions, plain.directions, atol=1e-3)
+    assert torch.allclose(stretched.directions.norm(dim=-1), plain.directions.norm(dim=-1), atol=1e-5)
+    assert stretched.report is not None
+    assert plain.report is not None
+    assert stretched.report["share_kept"] == plain.report["share_kept"]
+    assert any("was stretched by up to" in line for line in describe(stretched.report))
+    assert not any("stretched" in line for line in describe(plain.report))

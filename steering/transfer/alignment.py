@@ -86,9 +86,13 @@ class Alignment:
                 rows[layer] = directions[source] if whole is None else whole
         return rows
 
-    def map_directions(self, directions: torch.Tensor) -> torch.Tensor:
+    def linear(self, directions: torch.Tensor) -> torch.Tensor:
         """Carry directions by the linear part alone, one a parent layer, to `[n_child_layers, d_child]`."""
-        carried = (self.source_rows(directions)[:, None].float() @ self.maps)[:, 0]
+        return (self.source_rows(directions)[:, None].float() @ self.maps)[:, 0]
+
+    def map_directions(self, directions: torch.Tensor) -> torch.Tensor:
+        """The same, and stretched where the anchors give a stretch."""
+        carried = self.linear(directions)
         return carried if self.stretch is None else self.stretch.of(carried)
 
     def map_points(self, points: torch.Tensor, child_layer: int) -> torch.Tensor:

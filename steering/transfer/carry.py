@@ -42,6 +42,7 @@ class TransferReport:
         texts: anchor texts behind the map.
         cut: how many of them were read only as far as both models' contexts reach.
         stacked: the parent layers that every map reads at once, instead of `sources`; none where each reads its own.
+        stretch: per child layer, the factor by which what tells tasks apart was stretched, see `stretch`; none without one.
         verdict: one plain sentence.
         effect_kept: share of the effect of the child's own vector at the same λ, see `retention.measure`; None until measured.
         effect_kept_at_matched_kl: the same, both at λ with the same KL divergence: the fairer number.
@@ -60,6 +61,7 @@ class TransferReport:
     verdict: str
     cut: int = 0
     stacked: tuple[int, ...] = ()
+    stretch: tuple[float, ...] = ()
     effect_kept: float | None = None
     effect_kept_at_matched_kl: float | None = None
 
@@ -118,7 +120,8 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
         # Each stacked layer counts as much as it holds of the concept.
         directions = directions * torch.tensor(vector.sizes)[:, None]
     carried = alignment.map_directions(directions)
-    lengths, read = carried.norm(dim=-1), alignment.source_rows(directions).norm(dim=-1)
+    # The share is that of the map: what a stretch adds is not kept of the parent's direction.
+    lengths, read = alignment.linear(directions).norm(dim=-1), alignment.source_rows(directions).norm(dim=-1)
     parent_lengths = vector.lengths
     source_lengths = torch.stack(
         [parent_lengths.new_zeros(()) if source is None else parent_lengths[source] for source in alignment.layer_map]
@@ -142,6 +145,7 @@ def carry(vector: SteeringVector, alignment: Alignment) -> SteeringVector:
         verdict=verdict(alignment),
         cut=alignment.cut,
         stacked=() if alignment.stack is None else alignment.stack.layers,
+        stretch=() if alignment.stretch is None else tuple(alignment.stretch.factors.tolist()),
     )
     return replace(
         vector,
@@ -238,6 +242,10 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         )
         if report.get("stacked"):
             lines.append(f"Every map reads the parent's layers {ranges(report['stacked'])} at once.")
+        if report.get("stretch"):
+            lines.append(
+                f"What tells tasks apart was stretched by up to {max(report['stretch']):.1f}, since maps shrink it."
+            )
         if report.get("cut"):
             lines.append(f"{report['cut']} of the anchor texts were longer than both models read, and were cut there.")
         lines.append(f"The maps keep {shares[len(shares) // 2]:.0%} of the vector's length (median over layers).")
