@@ -43,6 +43,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "paired_rows",
         "anchors",
         "stacked",
+        "stretch",
         "all_pairs",
         "alignment",
         "carry",
@@ -127,6 +128,8 @@ ORDER: dict[str, tuple[str, ...]] = {
         "report",
         "rerunning",
         "inspect_logs",
+        "trackio_runs",
+        "remote",
         "distributed",
     ),
     "ui": (
