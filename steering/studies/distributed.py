@@ -90,6 +90,8 @@ def run_on_ray(
         ) from error
     check_whole("The number of workers", workers, 1)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # By default workers give way to all else on the machine (niceness 15), and nearly stand still where anything runs.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     # A cluster of this machine listens on it alone.
     local: dict[str, Any] = {"num_cpus": workers, "_node_ip_address": "127.0.0.1"} if address == LOCAL else {}
     try:
