@@ -78,7 +78,7 @@ results: $(VENV)/.models
 	done; done; done
 	@$(BIN)/python -m steering overview $(RESULTS)/*.json
 
-# The tables "Does a parent help?" of docs/results.md, made again: all tasks of word forms, both ways; an hour.
+# The tables "Does a parent help?" of docs/results.md, made again: all tasks of word forms, both ways; an hour or two.
 FORMS := $(notdir $(basename $(wildcard steering/tasks/word_forms/*.jsonl)))
 GAIN   = --method mean $(FORMS:%=--task word-forms:%) --store $(RESULTS)/rows.sqlite --resume
 

@@ -334,6 +334,24 @@ def test_the_tiny_study_of_the_paper_runs_on_its_families(
     assert (tmp_path / "out" / SAMPLES).is_file()
 
 
+@pytest.mark.parametrize(("option", "package"), [("--inspect", "inspect_ai.log"), ("--trackio", "trackio")])
+def test_a_package_that_is_missing_is_named_before_anything_is_run(
+    option: str,
+    package: str,
+    settings: StudySettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    write_settings(settings, tmp_path / "study.yaml")
+    with pytest.raises(SystemExit) as ended:
+        main(["study", str(tmp_path / "study.yaml"), "--out", str(tmp_path / "out"), option])
+    assert ended.value.code == 2
+    assert "pip install -r requirements-interop-" in capsys.readouterr().err
+    assert not kept_results(tmp_path / "out")
+
+
 def test_without_inspect_a_sentence_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "inspect_ai.log", None)
     with pytest.raises(SteeringError, match=r"pip install -r requirements-interop-inspect\.txt"):

@@ -1,5 +1,6 @@
 """Results at an address: what is there is gone on with, and what is finished is there whatever happens after."""
 
+import shutil
 from pathlib import Path
 
 import fsspec
@@ -76,3 +77,21 @@ def test_an_address_that_cannot_be_used_gets_a_sentence(out: str) -> None:
             pytest.skip("s3fs is installed")
     with pytest.raises(SteeringError, match="The results cannot be kept at"), results_at(out):
         pytest.fail("nothing can be written there")
+
+
+def test_results_that_cannot_be_copied_stay_where_the_message_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = fsspec.filesystem("memory")
+
+    def full(*_: object) -> None:
+        raise OSError("No space left")
+
+    def run() -> None:
+        with results_at(ADDRESS) as place:
+            (place.folder / EVALS).write_bytes(b"hours of work")
+            monkeypatch.setattr(type(files), "put_file", full)
+
+    with pytest.raises(SteeringError, match=r"stay in .*No space left") as caught:
+        run()
+    folder = Path(str(caught.value).split("stay in ")[1].split(": ")[0])
+    assert (folder / EVALS).read_bytes() == b"hours of work"
+    shutil.rmtree(folder)

@@ -9,7 +9,7 @@ from tiny import byte_tokenizer, tiny_model
 
 from steering.errors import SteeringError
 from steering.models.language_model import LanguageModel
-from steering.tasks.sources import GENERATED_SIZES, generated
+from steering.tasks.sources import generated
 from steering.tasks.task import load_task
 
 CHOOSE = {"question": "Which is a metal?", "choices": ["copper", "wood", "wool"], "answer": 0}
@@ -125,8 +125,8 @@ def test_generated_parts_have_their_sizes_and_share_no_question(name: str) -> No
     parts = {split: load_task(f"reasoning-gym:{name}", split) for split in ("validation", "test")}
     train = parts["test"].pool
     questions = [item.question for item in (*train, *parts["validation"].items, *parts["test"].items)]
-    assert (len(train), len(parts["validation"].items), len(parts["test"].items)) == tuple(GENERATED_SIZES.values())
-    assert len(set(questions)) == sum(GENERATED_SIZES.values())
+    assert (len(train), len(parts["validation"].items), len(parts["test"].items)) == (100, 200, 500)
+    assert len(set(questions)) == 800
     assert parts["validation"].pool == train
     generated.cache_clear()
     assert parts == {split: load_task(f"reasoning-gym:{name}", split) for split in parts}

@@ -67,6 +67,11 @@ def study_command(
         if dry_run:
             show(plan.as_json(), plan.text(), as_json)
             return
+        # Logs of no cell: a package that is not installed is named before hours of work, not after them.
+        if inspect:
+            write_inspect_logs(place.folder, [])
+        if trackio:
+            log_to_trackio(settings.name, [])
         click.echo(plan.text(), err=True)
         if ray is None:
             results = run_study(settings, place.folder, kept=place.send, progress=progress)

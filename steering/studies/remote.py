@@ -1,5 +1,6 @@
 """Results at an address of fsspec, such as `s3://bucket/folder`: a folder of this machine, copied there after every cell."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,7 +55,8 @@ def results_at(out: str) -> Iterator[Results]:
             first, and changes are copied back by `Results.send` and at the end, also after an error.
 
     Raises:
-        SteeringError: an address that cannot be used, or whose file system is not installed.
+        SteeringError: an address that cannot be used, or whose file system is not installed; or what was computed could not be
+            copied there: it then stays in the folder that the message names.
     """
     protocol, sign, _ = out.partition("://")
     if not sign or protocol in _LOCAL:
@@ -62,20 +64,23 @@ def results_at(out: str) -> Iterator[Results]:
         return
     import fsspec
 
-    with tempfile.TemporaryDirectory(prefix="study-") as folder:
+    folder = Path(tempfile.mkdtemp(prefix="study-"))
+    results = Results(folder)
+    try:
+        files, root = fsspec.core.url_to_fs(out)
+        results = Results(folder, files, root.rstrip("/"))
+        results.fetch()
+    except Exception as error:  # Every file system has errors of its own.
+        shutil.rmtree(folder)
+        raise SteeringError(f"The results cannot be kept at {out}: {error}") from error
+    try:
+        yield results
+    finally:
         try:
-            files, root = fsspec.core.url_to_fs(out)
-            results = Results(Path(folder), files, root.rstrip("/"))
-            results.fetch()
-        except Exception as error:  # Every file system has errors of its own.
-            raise SteeringError(f"The results cannot be kept at {out}: {error}") from error
-        try:
-            yield results
-        finally:
-            try:
-                results.send()
-            except Exception as error:
-                raise SteeringError(f"The results could not be copied to {out}: {error}") from error
+            results.send()
+        except Exception as error:
+            raise SteeringError(f"The results could not be copied to {out}, and stay in {folder}: {error}") from error
+        shutil.rmtree(folder)
 
 
 def _state(path: Path) -> tuple[int, int]:

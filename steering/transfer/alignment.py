@@ -22,6 +22,9 @@ from steering.transfer.stacked import Stack, stack_of
 from steering.transfer.stretch import Stretch, fit_stretch, relation_differences
 from steering.transfer.width_maps import SAMPLE_ROWS, WIDTH_MAPS, LayerRows
 
+_FITTED = 0.95
+"""Of the progress bar, where a stretch is measured after the fit."""
+
 _FORMAT = 4
 """Part of the cache key; raised when the cached numbers change their meaning."""
 
@@ -152,6 +155,9 @@ def align(
     if stack and not fitted:
         raise SteeringError(f"Width {width!r} cannot read several parent layers at once. Choose 'ridge'.")
     texts = chosen_anchors(parent, child, anchors, rows) if fitted else ()
+    relations = unread_prompts(anchors) if fitted else ()
+    if relations:
+        reading = part_of(reading, 0.0, _FITTED)
     digest = key(
         "alignment",
         _FORMAT,
@@ -194,8 +200,9 @@ def align(
         cut=int(header.get("cut", 0)),
         stack=stack,
     )
-    relations = unread_prompts(anchors) if fitted else ()
-    return _stretched(alignment, parent, child, relations, progress) if relations else alignment
+    if not relations:
+        return alignment
+    return _stretched(alignment, parent, child, relations, part_of(progress, _FITTED, 1.0))
 
 
 def _stretched(
@@ -206,9 +213,10 @@ def _stretched(
     progress: Progress,
 ) -> Alignment:
     """The alignment with the stretch that its maps need, measured on relations that they were not fitted on."""
-    read = [relation_differences(model, relations, progress=progress) for model in (parent, child)]
-    carried = torch.stack([alignment.map_directions(differences) for differences in read[0]])
-    return replace(alignment, stretch=fit_stretch(carried, read[1]))
+    source = relation_differences(parent, relations, progress=part_of(progress, 0.0, 0.5))
+    own = relation_differences(child, relations, progress=part_of(progress, 0.5, 1.0))
+    carried = torch.stack([alignment.linear(differences) for differences in source])
+    return replace(alignment, stretch=fit_stretch(carried, own))
 
 
 def _mapped_layers(chosen: LayerMap) -> list[int]:
