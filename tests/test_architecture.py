@@ -28,6 +28,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "int8",
         "chat",
         "language_model",
+        "step_graph",
         "loading",
         "likelihood",
         "anchors",

@@ -3,12 +3,25 @@
 from pathlib import Path
 
 import pytest
-from tiny import save_tiny
+import torch
+from tiny import FAMILIES, save_tiny
+from transformers import AutoModelForCausalLM
 
-from steering.cli.bench import generation
+from steering.cli.bench import generation, gpu
 from steering.cli.bench.precision import precision_lines
-from steering.cli.bench.timing import Line, bytes_read, line, matrix_product, memory_reader, products_done, ratio, timed
+from steering.cli.bench.timing import (
+    Line,
+    bytes_read,
+    line,
+    linear_weights,
+    matrix_product,
+    memory_reader,
+    products_done,
+    ratio,
+    timed,
+)
 from steering.concepts import load_concept
+from steering.errors import SteeringError
 from steering.models import load_model
 
 
@@ -60,7 +73,7 @@ def test_the_weights_that_a_token_meets_are_the_same_in_every_type(folder: Path)
     attention = 2 * exact.d_model * (config.num_attention_heads + config.num_key_value_heads) * config.head_dim
     per_layer = attention + 3 * exact.d_model * config.intermediate_size
     expected = exact.n_layers * per_layer + exact.vocabulary * exact.d_model
-    assert generation._linear_weights(exact) == generation._linear_weights(small) == expected
+    assert linear_weights(exact) == linear_weights(small) == expected
 
 
 def test_the_table_names_the_machine_and_every_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,3 +90,33 @@ def test_the_table_names_the_machine_and_every_line(folder: Path, monkeypatch: p
     assert data["grid_over_one"] == data["grid_of_13_s"] / data["one_generation_s"]
     written = generation.table(data)
     assert all(name in written for name in (*names, *(key for key in data if key != "lines")))
+
+
+def test_the_lines_of_a_gpu_are_worked_out_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"_TOKENS": 3, "_MANY_TOKENS": 4, "_MANY_ROWS": 5, "_COPIED": 64, "_SIDE": 8}.items():
+        monkeypatch.setattr(gpu, name, value)
+    shapes = {"llama": lambda: FAMILIES["llama"](2, 32, 300), "gemma": lambda: FAMILIES["gemma2"](2, 32, 300)}
+    data = gpu.bench_gpu("cpu", shapes=shapes, repeats=1)
+    names = [each["what"] for each in data["lines"]]
+    assert len(names) == len(set(names)) == 14
+    assert all(0 < each["low"] <= each["median"] <= each["high"] for each in data["lines"])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="There is a GPU here.")
+def test_without_a_gpu_the_command_says_so() -> None:
+    with pytest.raises(SteeringError, match="no GPU"):
+        gpu.bench_gpu()
+
+
+def test_the_shapes_are_those_of_the_models() -> None:
+    # As their files count them, the output layer with the embeddings it shares counted once.
+    with torch.device("meta"):
+        sizes = {
+            name: AutoModelForCausalLM.from_config(config()).num_parameters() / 1e9
+            for name, config in gpu.SHAPES.items()
+        }
+    assert sizes == {
+        "Qwen3-0.6B": pytest.approx(0.596, abs=0.001),
+        "Llama-3.2-1B": pytest.approx(1.236, abs=0.001),
+        "gemma-2-2b": pytest.approx(2.614, abs=0.001),
+    }

@@ -201,12 +201,17 @@ def similarity_command(parent: str, child: str, concept: Concept, metric: str, o
 @click.option("--parent", default="gemma-3-270m", help="Bundled name, Hub id, folder or .gguf file.")
 @click.option("--child", default="smollm2-135m-instruct", help="Bundled name, Hub id, folder or .gguf file.")
 @click.option("--repeats", type=click.IntRange(1), default=5, help="How often each arm is timed.")
+@click.option("--gpu", is_flag=True, help="Time a GPU instead, at the shapes of three models with random weights.")
 @json_option
-def bench_command(parent: str, child: str, repeats: int, as_json: bool) -> None:
+def bench_command(parent: str, child: str, repeats: int, gpu: bool, as_json: bool) -> None:
     """Time decoding and alignment on this machine, as ratios; let nothing else run meanwhile."""
-    from steering.cli.bench import bench, table
+    from steering.cli.bench import bench, bench_gpu, table
 
-    data = bench(parent, child, repeats=repeats, progress=progress)
+    data = (
+        bench_gpu(repeats=repeats, progress=progress)
+        if gpu
+        else bench(parent, child, repeats=repeats, progress=progress)
+    )
     show(data, table(data), as_json)
 
 

@@ -17,7 +17,7 @@ from steering.models.anchors import (
     unread_lists,
     unread_questions,
 )
-from steering.models.blocks import editing
+from steering.models.blocks import Edit, editing
 from steering.models.kv_cache import can_skip_positions, keep_rows, logits_with_cache, new_cache, next_logits
 from steering.models.language_model import LanguageModel, pad
 from steering.models.likelihood import (
@@ -29,6 +29,7 @@ from steering.models.likelihood import (
 )
 from steering.models.loading import DTYPES, load_model, wrap_model
 from steering.models.sources import check_name
+from steering.models.step_graph import StepGraph, record_step
 
 __all__ = [
     "BATCH_LOGITS",
@@ -38,7 +39,9 @@ __all__ = [
     "HELD_OUT_TEXTS",
     "LIST_HEAD",
     "LIST_SIGN",
+    "Edit",
     "LanguageModel",
+    "StepGraph",
     "anchor_lists",
     "anchor_questions",
     "anchor_texts",
@@ -58,6 +61,7 @@ __all__ = [
     "read_anchors",
     "read_into",
     "record",
+    "record_step",
     "residual_norms",
     "scoring_batches",
     "token_log_probabilities",

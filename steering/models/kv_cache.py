@@ -91,7 +91,7 @@ def logits_with_cache(
 ) -> torch.Tensor:
     """Logits `[rows, keep, vocabulary]` of the last `keep` positions that are read; other arguments as for `next_logits`."""
     arguments = reading_arguments(model, inputs, mask, past, padded=padded)
-    if "logits_to_keep" in _parameters(type(model).forward):
+    if "logits_to_keep" in forward_parameters(model):
         arguments["logits_to_keep"] = keep
     logits: torch.Tensor = model(**arguments).logits[:, -keep:]
     return logits
@@ -101,7 +101,7 @@ def reading_arguments(
     model: nn.Module, inputs: torch.Tensor, mask: torch.Tensor, past: DynamicCache, *, padded: bool
 ) -> dict[str, Any]:
     """What a model is called with to read on behind a cache; arguments as for `next_logits`."""
-    parameters = _parameters(type(model).forward)
+    parameters = forward_parameters(model)
     arguments: dict[str, Any] = {"input_ids": inputs, "use_cache": True}
     if padded:
         arguments["attention_mask"] = mask
@@ -153,6 +153,11 @@ def check_cache(model: Any, probe: torch.Tensor) -> None:
             f"what it computes for a whole text ({problem}). Transformers with attention can be steered, and hybrids with "
             "state-space layers such as Jamba or Mamba 2; most purely recurrent models cannot."
         )
+
+
+def forward_parameters(model: nn.Module) -> frozenset[str]:
+    """The names of what a model can be called with."""
+    return _parameters(type(model).forward)
 
 
 @cache

@@ -6,6 +6,7 @@ are removed before anything is yielded, so a caller may stop iterating at any st
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from transformers import (
@@ -17,7 +18,7 @@ from transformers import (
 )
 
 from steering.errors import SteeringError, check_whole
-from steering.models import LanguageModel, keep_rows, next_logits
+from steering.models import LanguageModel, StepGraph, keep_rows, next_logits, record_step
 from steering.stats import check_seed
 from steering.steer.intervention import Intervention
 from steering.steer.prompts import Steering, padded_left, read_shared
@@ -27,6 +28,10 @@ _REPLACEMENT = "\ufffd"
 
 _MAX_INCOMPLETE_TOKENS = 3
 """Largest number of tokens with the bytes of an incomplete character: a character has up to four bytes."""
+
+
+LEAST_RECORDED = 12
+"""Steps are recorded where so many may follow: a recording takes as long as a few of them."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,8 @@ def decode(
     lambdas: Sequence[float],
     sampling: Sampling,
     seeds: Sequence[int] | None = None,
+    *,
+    record: bool = True,
 ) -> Iterator[Step]:
     """Continue every prompt under its own strength.
 
@@ -97,20 +104,23 @@ def decode(
         sampling: how tokens are chosen.
         seeds: one a row, of its random numbers; the sampling's for all rows where it is None. Rows of different questions
             need different ones, so that their samples are independent.
+        record: on a GPU, record a step and replay it; what is written is the same, up to the rounding of other kernels.
 
     Yields:
         The rows after every step. The last step has no running row.
     """
-    steering = Steering(intervention, lambdas)
-    rows = _Rows(model, prompts, sampling, steering, seeds)
-    while rows.running:
+    rows = _Rows(model, prompts, sampling, Steering(intervention, lambdas), seeds)
+    for number in count():
+        if not rows.running:
+            return
         # inference_mode is entered per step: left open across the yield, it would leak into the caller's thread.
         with torch.inference_mode():
-            with steering.context(model, rows.running, rows.width):
-                logits = rows.forward()
-            rows.append(logits)
-        if steering.positions == "first":
-            steering = Steering(None, lambdas)
+            # The first step reads prompts; those behind it are alike.
+            if record and number == 1:
+                rows.record()
+            rows.append(rows.forward())
+        if rows.steering.positions == "first":
+            rows.steering = Steering(None, lambdas)
         yield Step(tuple(map(tuple, rows.tokens)), tuple(rows.ended))
 
 
@@ -145,6 +155,7 @@ class _Rows:
     ) -> None:
         self.model = model
         self.sampling = sampling
+        self.steering = steering
         self.running = list(range(len(prompts)))
         self.tokens: list[list[int]] = [[] for _ in prompts]
         self.ended = [""] * len(prompts)
@@ -159,12 +170,26 @@ class _Rows:
         self.width = self.inputs.shape[1]
         self.padded = not bool(self.mask.all())
         own = seeds or [sampling.seed] * len(prompts)
+        self.graph: StepGraph | None = None
+        self.places = torch.arange(len(prompts), device=model.device)
         self.generators = [torch.Generator().manual_seed(seed) for seed in own]
         self.processors = _processors(sampling)
 
     def forward(self) -> torch.Tensor:
         """Next-token logits of the running rows, float32 `[rows, vocabulary]`."""
-        return next_logits(self.model.model, self.inputs, self.mask, self.cache, padded=self.padded)
+        if self.graph is not None:
+            return self.graph(self.inputs, self.places)
+        with self.steering.context(self.model, self.running, self.width):
+            return next_logits(self.model.model, self.inputs, self.mask, self.cache, padded=self.padded)
+
+    def record(self) -> None:
+        """Record the coming steps, where that makes them faster; the running rows then keep their places in the batch."""
+        left = self.sampling.max_new_tokens - 1
+        if left < LEAST_RECORDED:
+            return
+        layers, edit = self.steering.step_edit(self.model, self.running)
+        self.graph = record_step(self.model, self.cache, self.mask, left, edit, layers)
+        self.places = torch.arange(len(self.running), device=self.model.device)
 
     def append(self, logits: torch.Tensor) -> None:
         """Choose every running row's next token, and remove rows that end from the batch."""
@@ -199,7 +224,8 @@ class _Rows:
         self.running = [self.running[place] for place in places]
         index = torch.tensor(places, dtype=torch.long, device=self.mask.device)
         self.inputs, self.history, self.mask = self.inputs[index], self.history[index], self.mask[index]
-        if places:
+        self.places = self.places[index]
+        if places and self.graph is None:
             keep_rows(self.cache, index)
 
 

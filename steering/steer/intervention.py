@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 
 from steering.errors import MismatchError, SteeringError
-from steering.models import LanguageModel, editing, residual_norms
+from steering.models import Edit, LanguageModel, editing, residual_norms
 from steering.steer.operators import STEPS
 from steering.steer.settings import DEFAULT_SETTINGS, PROFILES, Profile, SteeringSettings
 from steering.vectors import EPSILON, SteeringVector, units
@@ -120,6 +120,19 @@ def steer(
         SteeringError: not one strength and one intervention for every row of the batch, or interventions of different
             positions or operators.
     """
+    active, edit = edit_of(model, intervention, lambdas, prompt_length=prompt_length)
+    with model.lock, editing(model.blocks, edit, active):
+        yield
+
+
+def edit_of(
+    model: LanguageModel,
+    intervention: Intervention | Sequence[Intervention],
+    lambdas: Sequence[float],
+    *,
+    prompt_length: int = 1,
+) -> tuple[list[int], Edit]:
+    """The layers at which something is done, and what `editing` does there; arguments and errors as of `steer`."""
     interventions = [intervention] if isinstance(intervention, Intervention) else list(intervention)
     if any(each.model != model.fingerprint for each in interventions):
         raise MismatchError(f"This intervention was planned for another model than {model.name}.")
@@ -145,8 +158,7 @@ def steer(
             )
         return moved(layer, hidden, step, start, end)
 
-    with model.lock, editing(model.blocks, add, active):
-        yield
+    return active, add
 
 
 Step = Callable[[int, torch.Tensor], torch.Tensor]

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from steering.models import LanguageModel, can_skip_positions, keep_rows, logits_with_cache, new_cache, read_into
-from steering.steer.intervention import Intervention, steer
+from steering.models import Edit, LanguageModel, can_skip_positions, keep_rows, logits_with_cache, new_cache, read_into
+from steering.steer.intervention import Intervention, edit_of, steer
 
 LEAST_SHARED = 16
 """A pass over what rows share is made where it spares at least so many tokens; it reads all weights once more."""
@@ -43,10 +43,18 @@ class Steering:
         """Steers one forward pass over some of the rows, see `steer`; holds the model's lock in any case."""
         if self.intervention is None:
             return model.lock
+        return steer(model, self._of(rows), [self.lambdas[row] for row in rows], prompt_length=prompt_length)
+
+    def step_edit(self, model: LanguageModel, rows: Sequence[int]) -> tuple[list[int], Edit]:
+        """What is done to some of the rows while each reads one new token: layers, and the edit of their states."""
+        if self.intervention is None:
+            return [], lambda _layer, _hidden: None
+        return edit_of(model, self._of(rows), [self.lambdas[row] for row in rows])
+
+    def _of(self, rows: Sequence[int]) -> Intervention | list[Intervention]:
         what = self.intervention
-        if not isinstance(what, Intervention):
-            what = [what[row] for row in rows]
-        return steer(model, what, [self.lambdas[row] for row in rows], prompt_length=prompt_length)
+        assert what is not None
+        return what if isinstance(what, Intervention) else [what[row] for row in rows]
 
     def in_prompts(self, row: int) -> Hashable:
         """Equal for rows that are steered alike before the last token of their prompts."""

@@ -171,21 +171,13 @@ def _limits(exact: LanguageModel, small: LanguageModel, rounds: Rounds) -> list[
     """How near one row's decoding is to reading the weights once a token, and reading a prompt to one matrix product."""
     lines = []
     for name, model, bytes_each in (("float32", exact, 4), ("int8", small, 1)):
-        weights = _linear_weights(model)
+        weights = timing.linear_weights(model)
         limits = [_TOKENS * weights * bytes_each / timing.bytes_read() * seconds for seconds in rounds["memory"]]
         lines.append(ratio(f"reading the weights once a token over one row, {name}", limits, rounds[f"{name} 1"]))
         products = (weights - model.vocabulary * model.d_model) * _READ  # The output layer reads one position.
         limits = [products / timing.products_done() * seconds for seconds in rounds["matrix"]]
         lines.append(ratio(f"matrix products of a prompt over reading it, {name}", limits, rounds[f"read {name}"]))
     return lines
-
-
-def _linear_weights(model: LanguageModel) -> int:
-    """Weights that a token is multiplied with."""
-    sizes = (
-        (getattr(module, "in_features", 0), getattr(module, "out_features", 0)) for module in model.model.modules()
-    )
-    return sum(n_in * n_out for n_in, n_out in sizes)
 
 
 def _run_cka(parent: LanguageModel, child: LanguageModel) -> None:

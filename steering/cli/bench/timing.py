@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
+from steering.models import LanguageModel
+
 _BUFFER = 64 * 2**20
 """Numbers of a buffer whose reading measures the memory: 256 MB, far more than any cache of a processor."""
 
@@ -92,6 +94,14 @@ def matrix_product() -> Callable[[], None]:
 def products_done() -> int:
     """Multiplications with an addition that `matrix_product` does."""
     return _SIDE**3
+
+
+def linear_weights(model: LanguageModel) -> int:
+    """Weights that a token is multiplied with."""
+    sizes = (
+        (getattr(module, "in_features", 0), getattr(module, "out_features", 0)) for module in model.model.modules()
+    )
+    return sum(n_in * n_out for n_in, n_out in sizes)
 
 
 def _use(_result: torch.Tensor) -> None:
