@@ -88,6 +88,26 @@ def test_at_zero_the_tokens_are_those_of_transformers(model: LanguageModel, vect
         assert last(model, [prompt]).tokens[0] == expected, "also without hooks"
 
 
+def test_a_row_that_is_complete_leaves_the_batch(vector_for: Make) -> None:
+    model = loaded("llama")
+    prompts, lambdas = prompts_of(model), [0.2, 0.0, -0.2]
+    what = plan(model, vector_for(model))
+    sampling = Sampling(max_new_tokens=N, stop=False)
+    *_, whole = decode(model, prompts, what, lambdas, sampling)
+    lengths = [N, 2, 4]
+    sizes: list[int] = []
+    watch = model.blocks[0].register_forward_hook(lambda _module, _inputs, output: sizes.append(len(output)))
+    try:
+        *_, cut = decode(
+            model, prompts, what, lambdas, sampling, complete=lambda row, tokens: len(tokens) == lengths[row]
+        )
+    finally:
+        watch.remove()
+    assert cut.tokens == tuple(tokens[:length] for tokens, length in zip(whole.tokens, lengths, strict=True))
+    assert cut.ended == ("length", "stop", "stop")
+    assert sizes[-N:] == [3, 3, 2, 2, 1, 1]
+
+
 @pytest.mark.parametrize("positions", ["all", "response"])
 def test_the_cache_changes_nothing(model: LanguageModel, vector_for: Make, positions: str) -> None:
     what = plan(model, vector_for(model), SteeringSettings(positions=positions))

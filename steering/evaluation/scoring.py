@@ -6,6 +6,7 @@ is judged in `evaluation`.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -22,7 +23,10 @@ WRITTEN_ROWS = 64
 """Most rows of a batch that writes; more would hardly be faster, and a killed run would lose more."""
 
 _LOOK_EVERY = 8
-"""Steps of writing between two looks: for a text that ends an answer, and for a caller who wants to stop."""
+"""Steps of writing after which a caller can stop."""
+
+_LAST_TOKENS = 16
+"""Of a row, among which a text that ends an answer is looked for: it has fewer characters than that, so fewer tokens."""
 
 Job = tuple[int, float]
 """A row to compute: the place of its request, and its λ."""
@@ -104,20 +108,20 @@ def _write(
         asked = [requests[place] for place, _ in batch]
         prompts, lambdas = [request.ids for request in asked], [lam for _, lam in batch]
         seeds = [question_seed(sampling.seed, request.item) for request in asked]
-        steps = decode(child, prompts, intervention, lambdas, sampling, seeds)
-        for number, last in enumerate(steps, start=1):
-            if number % _LOOK_EVERY:
-                continue
-            yield []
-            if asked[0].stop:
-                texts = (_text(child, tokens) for tokens in last.tokens)
-                if all(ended or asked[0].stop in text for ended, text in zip(last.ended, texts, strict=True)):
-                    break
-        steps.close()  # type: ignore[attr-defined]  # a generator, which must not run on
+        complete = partial(_stopped, child, asked) if asked[0].stop else None
+        steps = decode(child, prompts, intervention, lambdas, sampling, seeds, complete=complete)
+        for number, step in enumerate(steps, start=1):
+            last = step
+            if number % _LOOK_EVERY == 0:
+                yield []
         yield [
             (job, outcome(child, request, tokens, ended))
             for job, request, tokens, ended in zip(batch, asked, last.tokens, last.ended, strict=True)
         ]
+
+
+def _stopped(child: LanguageModel, asked: Sequence[Request], row: int, tokens: Sequence[int]) -> bool:
+    return asked[row].stop in _text(child, tokens[-_LAST_TOKENS:])
 
 
 def outcome(child: LanguageModel, request: Request, tokens: tuple[int, ...], ended: str) -> Outcome:

@@ -195,16 +195,14 @@ class SteeringLM(HFLM):  # type: ignore[misc]
         Every context has a seed, which its λ share.
         """
         prompts = [prompt for prompt in ids for _ in lambdas]
-        texts = [""] * len(prompts)
-        open_rows = set(range(len(prompts)))
         own = [seed for seed in seeds for _ in lambdas]
-        for step in decode(self.child, prompts, self.intervention, lambdas * len(ids), sampling, own):
-            for row in list(open_rows):
-                texts[row] = self.tok_decode(list(step.tokens[row]))
-                if step.ended[row] or any(stop in texts[row] for stop in stops):
-                    open_rows.discard(row)
-            if not open_rows:
-                break
+
+        def complete(_row: int, tokens: Sequence[int]) -> bool:
+            text = self.tok_decode(list(tokens))
+            return any(stop in text for stop in stops)
+
+        *_, last = decode(self.child, prompts, self.intervention, lambdas * len(ids), sampling, own, complete=complete)
+        texts = [self.tok_decode(list(tokens)) for tokens in last.tokens]
         whole = [postprocess_generated_text(text, stops, self.think_end_token) for text in texts]
         return [whole[start : start + len(lambdas)] for start in range(0, len(whole), len(lambdas))]
 

@@ -4,7 +4,7 @@ Rows share one batch and one key-value cache; a row that has ended leaves both. 
 are removed before anything is yielded, so a caller may stop iterating at any step.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -77,7 +77,7 @@ class Step:
 
     Attributes:
         tokens: new token ids of every row so far, without the end-of-text token.
-        ended: for every row "" while it runs, "end of text", or "length".
+        ended: for every row "" while it runs, "end of text", "length", or "stop".
     """
 
     tokens: tuple[tuple[int, ...], ...]
@@ -92,6 +92,7 @@ def decode(
     sampling: Sampling,
     seeds: Sequence[int] | None = None,
     *,
+    complete: Callable[[int, Sequence[int]], bool] | None = None,
     record: bool = True,
 ) -> Iterator[Step]:
     """Continue every prompt under its own strength.
@@ -104,12 +105,14 @@ def decode(
         sampling: how tokens are chosen.
         seeds: one a row, of its random numbers; the sampling's for all rows where it is None. Rows of different questions
             need different ones, so that their samples are independent.
+        complete: given a row's number and its new tokens, whether it needs no more; asked after every token. A row that is
+            complete has ended with "stop".
         record: on a GPU, record a step and replay it; what is written is the same, up to the rounding of other kernels.
 
     Yields:
         The rows after every step. The last step has no running row.
     """
-    rows = _Rows(model, prompts, sampling, Steering(intervention, lambdas), seeds)
+    rows = _Rows(model, prompts, sampling, Steering(intervention, lambdas), seeds, complete)
     for number in count():
         if not rows.running:
             return
@@ -152,8 +155,10 @@ class _Rows:
         sampling: Sampling,
         steering: Steering,
         seeds: Sequence[int] | None = None,
+        complete: Callable[[int, Sequence[int]], bool] | None = None,
     ) -> None:
         self.model = model
+        self.complete = complete
         self.sampling = sampling
         self.steering = steering
         self.running = list(range(len(prompts)))
@@ -203,6 +208,9 @@ class _Rows:
             self.tokens[row].append(token)
             if len(self.tokens[row]) == self.sampling.max_new_tokens:
                 self.ended[row] = "length"
+                continue
+            if self.complete is not None and self.complete(row, self.tokens[row]):
+                self.ended[row] = "stop"
                 continue
             stay.append(place)
         self.width = 1

@@ -104,8 +104,8 @@ class Plan:
         ]
         if self.gpu_hours is not None:
             lines.append(
-                f"On a GPU ({self.gpu}): about {self.gpu_hours:.0f} hours, if it reaches {GPU_SHARE:.1%} of its matrix speed, as "
-                "an H200 did at the shape of Qwen3-0.6B; larger children reach more."
+                f"On a GPU ({self.gpu}): about {self.gpu_hours:.0f} hours, if it reaches {GPU_SHARE:.1%} of its matrix speed, "
+                "as an H200 did at the shape of Qwen3-0.6B; larger children reach more."
             )
         lines += [f"Not known: {what}." for what in self.unknown]
         names = varied(tuple(self.cells.values()))
