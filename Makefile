@@ -56,9 +56,10 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Speed figures of docs/results.md, made again. Nothing else should run meanwhile.
-bench: setup
+# Speed figures of docs/results.md, made again. Nothing else should run meanwhile. Those of a GPU: `python -m steering bench --gpu`.
+bench: setup $(TOOLS)/directions/.installed
 	$(BIN)/python -m steering bench
+	PYTHONPATH=.:tests $(BIN)/python -m interop.speeds
 	PYTHONPATH=.:tests $(BIN)/python -m browser.speeds
 
 # The table "Do concepts of prose help at a task?" of docs/results.md, made again; takes an hour or two. A stopped run goes on where it was.
@@ -78,14 +79,20 @@ results: $(VENV)/.models
 	done; done; done
 	@$(BIN)/python -m steering overview $(RESULTS)/*.json
 
-# The tables "Does a parent help?" of docs/results.md, made again: all tasks of word forms, both ways; an hour or two.
+# The tables "Does a parent help?" of docs/results.md, made again: all tasks of word forms, both ways side by side, each on one core.
 FORMS := $(notdir $(basename $(wildcard steering/tasks/word_forms/*.jsonl)))
-GAIN   = --method mean $(FORMS:%=--task word-forms:%) --store $(RESULTS)/rows.sqlite --resume
+GAIN   = OMP_NUM_THREADS=1 $(BIN)/python -m steering gain --method mean $(FORMS:%=--task word-forms:%) --resume
 
 gains: $(VENV)/.models
 	@mkdir -p $(RESULTS)
-	$(BIN)/python -m steering gain --parent gemma-3-270m --child smollm2-135m-instruct $(GAIN) --table $(RESULTS)/gains.md
-	$(BIN)/python -m steering gain --parent smollm2-135m-instruct --child gemma-3-270m $(GAIN) --table $(RESULTS)/gains-back.md
+	@$(MAKE) --no-print-directory -j2 $(RESULTS)/gains.md $(RESULTS)/gains-back.md
+
+.PHONY: $(RESULTS)/gains.md $(RESULTS)/gains-back.md
+$(RESULTS)/gains.md:
+	$(GAIN) --parent gemma-3-270m --child smollm2-135m-instruct --store $(RESULTS)/gains.sqlite --table $@
+
+$(RESULTS)/gains-back.md:
+	$(GAIN) --parent smollm2-135m-instruct --child gemma-3-270m --store $(RESULTS)/gains-back.sqlite --table $@
 
 # The finished grids that the page opens with, the choice of the strongest texts, and the ability, made again with the bundled models.
 presets: $(VENV)/.models
