@@ -45,10 +45,10 @@ def _report_when_asked() -> None:
         (workspace,) = [each for each in gc.get_objects() if isinstance(each, Workspace)]
         process = psutil.Process()
         report = {
-            "hooks": _hooks(workspace),
             "pages": workspace.pages,
             "states": sum(len(each.session_data) for each in gc.get_objects() if isinstance(each, StateHolder)),
             "runs": workspace.jobs,
+            "hooks": _hooks(workspace),  # After the runs: once none is under way, no hook may be there.
             "file_vectors": len(workspace._file_vectors),
             "vectors": len(workspace._vectors),
             "models": list(workspace.loaded()),

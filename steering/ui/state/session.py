@@ -84,6 +84,7 @@ class Session:
     records: dict[type, Any] = field(default_factory=dict)
     closed: bool = False
     _waiting: dict[str, deque[Job]] = field(default_factory=dict, repr=False, compare=False)
+    _working: dict[str, Job] = field(default_factory=dict, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
@@ -122,7 +123,10 @@ class Session:
         with self._lock:
             waiting = self._waiting.get(name)
             if waiting:
-                return waiting.popleft()
+                job = waiting.popleft()
+                if not job.skipped:
+                    self._working[job.id] = job
+                return job
         self.begin_job(name)
         return self.next_job(name)
 
@@ -134,15 +138,24 @@ class Session:
         """
         job.ended = True
         with self._lock:
+            self._working.pop(job.id, None)
             if self.jobs.get(name) is not job:
                 return False
             del self.jobs[name]
             return True
 
+    @property
+    def unfinished(self) -> int:
+        """Number of jobs that work, or wait for their turn; none of a closed page begins any more."""
+        with self._lock:
+            waiting = [] if self.closed else self.jobs.values()
+            return len({job.id for job in (*self._working.values(), *waiting)})
+
     def stop_jobs(self) -> None:
         """Stop every job that is under way or waits."""
         with self._lock:
-            jobs = [*self.jobs.values(), *(job for waiting in self._waiting.values() for job in waiting)]
+            waiting = (job for each in self._waiting.values() for job in each)
+            jobs = [*self.jobs.values(), *self._working.values(), *waiting]
         for job in jobs:
             job.stop.set()
 

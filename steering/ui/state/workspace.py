@@ -15,6 +15,7 @@ from steering.errors import Progress, SteeringError, part_of, silent
 from steering.models import LanguageModel, bundled
 from steering.transfer import transfer
 from steering.ui import text
+from steering.ui.background import worker
 from steering.ui.background.line import Line
 from steering.ui.state.limits import OWN, SHARED
 from steering.ui.state.loaded_models import LoadedModels
@@ -79,6 +80,7 @@ class Workspace:
         self._file_vectors: WeakValueDictionary[tuple[object, ...], SteeringVector] = WeakValueDictionary()
         self._visitors: WeakValueDictionary[str, Visitor] = WeakValueDictionary()
         self._sessions: dict[str, Session] = {}
+        self._closing: WeakValueDictionary[str, Session] = WeakValueDictionary()
         self._closed: OrderedDict[str, None] = OrderedDict()
 
     def visitor_name(self, session: str, account: str | None, cookies: Mapping[str, str]) -> str:
@@ -125,6 +127,8 @@ class Workspace:
             self._closed[name] = None
             while len(self._closed) > _MAX_CLOSED:
                 self._closed.popitem(last=False)
+            if session is not None:
+                self._closing[name] = session  # As long as one of its jobs works, which refers to it.
         if session is not None:
             session.close()
 
@@ -136,9 +140,11 @@ class Workspace:
 
     @property
     def jobs(self) -> int:
-        """Number of jobs that are under way or wait for their turn."""
+        """Number of jobs that are under way or wait for their turn, those of closed pages until they have ended."""
         with self._lock:
-            return sum(len(session.jobs) for session in self._sessions.values())
+            sessions = [*self._sessions.values(), *self._closing.values()]
+        # The step of a run that nobody waits for any more is in the worker's thread, with its hooks.
+        return max(sum(session.unfinished for session in sessions), worker.unfinished())
 
     def busy(self) -> bool:
         """Whether any session has an unfinished job."""
