@@ -1,7 +1,7 @@
 """One session per open page, and the visitors that pages belong to. Safe to call from several threads."""
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -68,6 +68,7 @@ class Session:
         jobs: the newest job of each long task, by the name of the task, until it ends.
         requested: names of the long tasks that were started at least once.
         vector_key: key of the newest vector; see `Settings.vector_key`.
+        vectors: those of concepts that were written or changed on this page, see `StoredVectors`.
         file_vectors: vectors that were read from files, by `Settings.vector_key`.
         files: the files that were written for download.
         records: the state of each tab, by the class of its record.
@@ -79,6 +80,7 @@ class Session:
     jobs: dict[str, Job] = field(default_factory=dict)
     requested: set[str] = field(default_factory=set)
     vector_key: tuple[object, ...] | None = None
+    vectors: OrderedDict[tuple[object, ...], Any] = field(default_factory=OrderedDict, repr=False, compare=False)
     file_vectors: dict[tuple[object, ...], SteeringVector] = field(default_factory=dict, repr=False, compare=False)
     files: DownloadFiles = field(default_factory=DownloadFiles, repr=False, compare=False)
     records: dict[type, Any] = field(default_factory=dict)
@@ -163,6 +165,7 @@ class Session:
         """Stop every job, including later ones, and free the files and vectors of the session."""
         self.closed = True  # First, so that a job that is created meanwhile is stopped here or in `begin_job`.
         self.stop_jobs()
+        self.vectors.clear()
         self.file_vectors.clear()
         self.files.remove()
 
