@@ -11,9 +11,10 @@ import httpx
 import pytest
 from conftest import loaded
 from soak.app import App, served
-from soak.faults import STAGES, Place, fill_disk, kill_often
+from soak.faults import fill_disk, kill_often
 from soak.fuzz import fuzz, readers
 from soak.load import Alone, Wish, check_texts, fill_in, load, settled
+from soak.stages import STAGES, Place
 from soak.visitor import Lost, Visitor
 from test_bundled import write_gguf
 
@@ -130,6 +131,7 @@ def test_what_is_killed_at_any_moment_starts_again_and_loses_nothing(place: Plac
         ("conversion", "cannot be written: the disk is full. Free some space and try again"),
         ("alignment", ""),  # Its result is used all the same, and only not kept.
         ("scoring", "Rows cannot be kept in .*Free some space"),
+        ("study", "cannot be written: the disk is full. Free some space|cannot be kept"),
         ("saving", "The vector 'mine' cannot be saved: the disk is full. Free some space and try again."),
     ],
 )

@@ -26,7 +26,7 @@ from steering.ui.tabs.steer import gallery
 from steering.ui.viewer.texts import precomputed
 
 _GRADIO_BOUNDS = {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9)}
-"""Gradio would keep ten thousand events for its monitoring page, which is closed, and summarise all of them after each event."""
+"""Gradio would keep ten thousand events for its closed monitoring page, and summarise all of them after each one."""
 
 
 class Lab(gr.Blocks):  # type: ignore[misc]

@@ -19,9 +19,10 @@ from test_bundled import write_gguf
 from tiny import save_tiny
 
 from soak.app import App, served
-from soak.faults import STAGES, Place, Survived, fill_disk, kill_often
+from soak.faults import Survived, fill_disk, kill_often
 from soak.fuzz import Fuzzed, fuzz, readers
 from soak.load import Alone, Tally, load, settled
+from soak.stages import STAGES, Place
 from steering.concepts import load_concept
 from steering.vectors import extract
 
