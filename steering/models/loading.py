@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from steering.errors import ModelError, ModelMemoryError, Progress, SteeringError, silent
+from steering.errors import ModelError, ModelMemoryError, Progress, SteeringError, check_interrupt, silent
 from steering.models.bundled import hidden_progress_bars, read_tokenizer
 from steering.models.fingerprint import weights_hash
 from steering.models.int8 import in_8_bits
@@ -91,6 +91,7 @@ def load_model(
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise ModelMemoryError(_memory_advice(name, target)) from error
     except Exception as error:  # A damaged file can make transformers raise any exception.
+        check_interrupt()
         if "not enough memory" in str(error) or "can't allocate memory" in str(error):
             raise ModelMemoryError(_memory_advice(name, target)) from error
         raise ModelError(explain(name, error)) from error
