@@ -11,6 +11,7 @@ import httpx
 import pytest
 from conftest import loaded
 from soak.app import App, served
+from soak.cancelled import PATIENT_S, cancel_often
 from soak.faults import fill_disk, kill_often
 from soak.fuzz import fuzz, readers
 from soak.load import Alone, Wish, check_texts, fill_in, load, settled
@@ -56,6 +57,12 @@ def test_a_closed_tab_in_the_middle_of_a_text_leaves_no_hook_and_lets_the_next_p
         fill_in(after, wish)
         after.do("generate")
     assert check_texts(after, wish, alone) == []
+
+
+def test_what_is_cancelled_in_the_middle_of_a_text_ends(app: App) -> None:
+    assert max(cancel_often(app, 4)) < PATIENT_S
+    report = settled(app)
+    assert (report["hooks"], report["pages"], report["runs"], report["states"]) == (0, 0, 0, 0)
 
 
 def test_a_mistake_and_a_model_that_is_not_there_leave_the_page_working(app: App, alone: Alone) -> None:
