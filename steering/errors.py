@@ -73,7 +73,9 @@ _interrupt: ContextVar[Callable[[], None]] = ContextVar("interrupt", default=lam
 
 @contextmanager
 def interruptible(check: Callable[[], None]) -> Iterator[None]:
-    """Stop work in the middle of a forward pass too, which may take seconds: `check` is called behind every hooked block.
+    """Let work stop between two reports of its progress too, which may lie seconds apart.
+
+    Inside, `check` is called behind every hooked block of a forward pass, and at other points of long computations.
 
     Args:
         check: raises an exception once the work is to stop.
