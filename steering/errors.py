@@ -3,7 +3,9 @@
 Every message says what is wrong, with the value, and what to do about it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from numbers import Integral
 
 
@@ -64,3 +66,27 @@ def part_of(progress: Progress, low: float, high: float) -> Progress:
         A callback for the stage, whose own 0 to 1 becomes `low` to `high`.
     """
     return lambda what, fraction: progress(what, low + (high - low) * fraction)
+
+
+_interrupt: ContextVar[Callable[[], None]] = ContextVar("interrupt", default=lambda: None)
+
+
+@contextmanager
+def interruptible(check: Callable[[], None]) -> Iterator[None]:
+    """Let work stop between two reports of its progress too, which may lie seconds apart.
+
+    Inside, `check` is called behind every hooked block of a forward pass, and at other points of long computations.
+
+    Args:
+        check: raises an exception once the work is to stop.
+    """
+    token = _interrupt.set(check)
+    try:
+        yield
+    finally:
+        _interrupt.reset(token)
+
+
+def check_interrupt() -> None:
+    """Raise the exception of the `interruptible` work around, if it is to stop."""
+    _interrupt.get()()

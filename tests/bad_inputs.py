@@ -130,7 +130,7 @@ class Desk:
     def own(self) -> Path:
         """A vector file of the child."""
         settings = Settings.read(*self.fields())
-        vector = self.workspace.vector(settings, self.session.draft("sentiment").concept)
+        vector = self.workspace.vector(self.session, settings, self.session.draft("sentiment").concept)
         save_vector(vector, self.folder / "own.safetensors")
         return self.folder / "own.safetensors"
 

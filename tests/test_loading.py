@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -258,6 +260,24 @@ def test_running_out_of_memory_is_said(good: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(models.AutoModelForCausalLM, "from_pretrained", fail)
     refused(good, "does not fit into the memory", device="cpu")
+
+
+def test_texts_of_ever_new_lengths_do_not_fill_the_memory(good: Path) -> None:
+    """In bfloat16 a matrix product is compiled for every length of a text, and kept; 400 lengths took 270 MB."""
+    script = f"""
+import resource, torch
+from steering.models import load_model
+load_model({str(good)!r})
+weights = torch.zeros(64, 64, dtype=torch.bfloat16)
+def peak(lengths):
+    for length in lengths:
+        torch.nn.functional.linear(torch.zeros(3, length, 64, dtype=torch.bfloat16), weights)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak(range(1, 100))
+print(peak(range(100, 500)) - before)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 100_000, f"{run.stdout.strip()} KB more"
 
 
 @pytest.mark.parametrize("dtype", ["float12", "int4", "nn", "float8_e5m2", ""])

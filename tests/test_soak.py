@@ -11,9 +11,11 @@ import httpx
 import pytest
 from conftest import loaded
 from soak.app import App, served
-from soak.faults import STAGES, Place, fill_disk, kill_often
+from soak.cancelled import PATIENT_S, cancel_often
+from soak.faults import fill_disk, kill_often
 from soak.fuzz import fuzz, readers
 from soak.load import Alone, Wish, check_texts, fill_in, load, settled
+from soak.stages import STAGES, Place
 from soak.visitor import Lost, Visitor
 from test_bundled import write_gguf
 
@@ -55,6 +57,12 @@ def test_a_closed_tab_in_the_middle_of_a_text_leaves_no_hook_and_lets_the_next_p
         fill_in(after, wish)
         after.do("generate")
     assert check_texts(after, wish, alone) == []
+
+
+def test_what_is_cancelled_in_the_middle_of_a_text_ends(app: App) -> None:
+    assert max(cancel_often(app, 4)) < PATIENT_S
+    report = settled(app)
+    assert (report["hooks"], report["pages"], report["runs"], report["states"]) == (0, 0, 0, 0)
 
 
 def test_a_mistake_and_a_model_that_is_not_there_leave_the_page_working(app: App, alone: Alone) -> None:
@@ -130,6 +138,7 @@ def test_what_is_killed_at_any_moment_starts_again_and_loses_nothing(place: Plac
         ("conversion", "cannot be written: the disk is full. Free some space and try again"),
         ("alignment", ""),  # Its result is used all the same, and only not kept.
         ("scoring", "Rows cannot be kept in .*Free some space"),
+        ("study", "cannot be written: the disk is full. Free some space|cannot be kept"),
         ("saving", "The vector 'mine' cannot be saved: the disk is full. Free some space and try again."),
     ],
 )

@@ -4,7 +4,7 @@ import inspect
 import itertools
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +17,10 @@ from pages import fields
 from steering import ui
 from steering.concepts.files import load_concept
 from steering.errors import Progress, SteeringError
+from steering.models.activations import record
+from steering.models.language_model import LanguageModel
 from steering.steer.decoding import Sampling
+from steering.steer.grid import Grid, stream
 from steering.transfer import LAYER_MAPS, WIDTH_MAPS
 from steering.ui import build_app, render, text
 from steering.ui.background import worker as worker
@@ -29,6 +32,7 @@ from steering.ui.state.drafts import Draft
 from steering.ui.state.settings import Settings
 from steering.ui.state.shapes import Shape
 from steering.ui.state.workspace import Session, Workspace
+from steering.vectors.vector import SteeringVector
 
 EVIL = '<img src=x onerror="document.title=1">'
 
@@ -126,6 +130,45 @@ def test_stop_ends_the_work_at_its_next_report() -> None:
     with pytest.raises(Stopped):
         list(reports)
     assert taken == [0]
+
+
+@pytest.mark.usefixtures("fresh_cache")
+def test_stop_ends_the_work_in_the_middle_of_a_forward_pass(
+    llama: LanguageModel, hooks: Callable[[LanguageModel], int]
+) -> None:
+    """A pass over many texts takes seconds, for which the next page would wait."""
+    job, passed = Job(), list[int]()
+
+    def stop(layer: int) -> Callable[..., None]:
+        return lambda *_: (passed.append(layer), job.stop.set())[0]
+
+    handles = [block.register_forward_pre_hook(stop(layer)) for layer, block in enumerate(llama.blocks)]
+    try:
+        with pytest.raises(Stopped):
+            list(work_with_progress(lambda progress: record(llama, ["a text"], progress=progress), job, str))
+    finally:
+        for handle in handles:
+            handle.remove()
+    assert passed == [0]
+    assert hooks(llama) == 0
+    assert llama.lock.acquire(blocking=False), "the model is free for the next page"
+    llama.lock.release()
+
+
+@pytest.mark.usefixtures("fresh_cache")
+def test_a_stopped_step_of_writing_leaves_no_hook(
+    llama: LanguageModel, hooks: Callable[[LanguageModel], int], vector_for: Callable[..., SteeringVector]
+) -> None:
+    job, taken = Job(), list[Grid]()
+    texts = stream(llama, "The weather", vector_for(llama), [0.0, 0.5], max_new_tokens=8)
+    handle = llama.blocks[1].register_forward_pre_hook(lambda *_: job.stop.set() if taken else None)
+    try:
+        with pytest.raises(Stopped):
+            taken.extend(throttled((taken.append(grid) or grid for grid in texts), job))  # type: ignore[func-returns-value]
+    finally:
+        handle.remove()
+    assert len(taken) == 1
+    assert hooks(llama) == 0
 
 
 def test_closing_the_page_stops_the_work() -> None:

@@ -10,8 +10,9 @@ import gradio as gr
 import pytest
 from pages import fields, form, last, press
 
-from steering.errors import SteeringError
+from steering.errors import Progress, SteeringError
 from steering.ui import build_app, text
+from steering.ui.background import worker
 from steering.ui.background.jobs import Job
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
@@ -220,6 +221,53 @@ def test_a_late_request_does_not_bring_a_closed_page_back(toasts: list[str]) -> 
     assert text.CLOSED in ended["status"]
     assert not ended["stop"]["interactive"]
     assert done == toasts == []
+
+
+def test_a_run_of_a_closed_page_is_under_way_until_its_step_has_ended() -> None:
+    """Also where nobody asks for the run's changes any more: its hooks are there as long as its step is."""
+    workspace, end = Workspace(), threading.Event()
+    session = workspace.session("page")
+
+    def step(progress: Progress) -> None:
+        progress("A step", 0.1)
+        assert end.wait(60)
+
+    def handler(_session: Session, job: Job, _settings: Settings) -> Iterator[Changes]:
+        yield from LONG_TASK.step(job, step)
+
+    LONG_TASK.begin(session)
+    run = LONG_TASK.work(session, handler, fields())
+    assert "A step" in next(run)["status"]
+    workspace.close("page")
+    assert workspace.pages == 0
+    assert workspace.busy(), "the run has not ended"
+    run.close()
+    assert workspace.busy(), "its step has not ended"
+    end.set()
+    worker.submit(lambda: None).result()
+    assert not workspace.busy()
+
+
+def test_what_a_newer_run_has_replaced_is_under_way_until_it_has_ended() -> None:
+    workspace = Workspace()
+    session = workspace.session("page")
+    LONG_TASK.begin(session)
+    first = session.next_job("steer")
+    LONG_TASK.begin(session)
+    assert workspace.jobs == 2
+    second = session.next_job("steer")
+    session.finish("steer", second)
+    assert workspace.jobs == 1
+    session.finish("steer", first)
+    assert workspace.jobs == 0
+
+
+def test_a_closed_page_waits_for_no_run_that_never_began() -> None:
+    workspace = Workspace()
+    LONG_TASK.begin(workspace.session("page"))
+    assert workspace.jobs == 1
+    workspace.close("page")
+    assert workspace.jobs == 0
 
 
 def test_a_run_that_begins_while_its_page_is_closed_is_stopped() -> None:

@@ -170,7 +170,7 @@ def test_steering_with_the_vector_writes_what_the_core_writes_with_the_chosen_se
     assert arm.steering is not None
     assert settings.steering == replace(arm.steering, profile=tuple(arm.steering.profile))
     assert not settings.chat
-    vector = workspace.vector(settings, concept)
+    vector = workspace.vector(session, settings, concept)
     assert torch.equal(vector.directions, result.vector.directions)
 
     validation, _ = task_parts(task, SIX, 0)

@@ -81,7 +81,7 @@ def test_the_ability_opens_with_its_vector_and_what_was_measured_beside_it() -> 
     assert ability is not None
     workspace, session, changes, settings = opened(cards.ABILITY)
     assert settings.concept.startswith(FILE_PREFIX)
-    vector = workspace.stored_vector(settings, session.draft(settings.concept).concept)
+    vector = workspace.vectors.get(settings, session.draft(settings.concept).concept)
     assert vector is not None
     assert vector.digest == ability.vector.digest
     notice = Steering(workspace).notices(session, settings, changes["prompt"], changes["reach"])

@@ -37,7 +37,7 @@ def test_the_effect_is_measured_on_demand_and_stays_in_the_report(layers: Layers
     session, values = Session(), fields(*folders)
     all_changes = list(press(EFFECT_TASK, layers.measure, session, values))
     assert last(all_changes, "measure_effect")["interactive"]
-    vector = layers.workspace.stored_vector(Settings.read(*values), load_concept("sentiment"))
+    vector = layers.workspace.vectors.get(Settings.read(*values), load_concept("sentiment"))
     assert vector is not None
     assert vector.report is not None
     assert vector.report["effect_kept"] is not None

@@ -88,14 +88,14 @@ def test_a_vector_is_saved_checked_and_used_instead_of_one_made_from_pairs(
     assert used["concept"]["value"] == f"{FILE_PREFIX}mine-first"
     current = Settings.read(*fields(*folders, concept=used["concept"]["value"]))
     concept = session.draft(current.concept).concept
-    vector = saved.workspace.vector(current, concept)
+    vector = saved.workspace.vector(session, current, concept)
     kept_vector = Shelf.own().entry("mine-first").vector
     assert kept_vector is not None
     assert (vector.directions == kept_vector.directions).all()
     assert text_of_card(saved, session, current).count("Read from a file") == 1
     mean_settings = Settings.read(*fields(*folders, concept=current.concept, method="mean"))
-    assert saved.workspace.stored_vector(mean_settings, concept) is None
-    assert saved.workspace.vector(mean_settings, concept).method == "mean", (
+    assert saved.workspace.vectors.get(mean_settings, concept) is None
+    assert saved.workspace.vector(session, mean_settings, concept).method == "mean", (
         "another method is made from the file's pairs"
     )
 

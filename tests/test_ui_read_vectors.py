@@ -42,7 +42,7 @@ class Page:
     @property
     def vector(self) -> SteeringVector | None:
         """The vector in use."""
-        return self.saved.workspace.stored_vector(self.settings, self.concept)
+        return self.saved.workspace.vectors.get(self.settings, self.concept)
 
     def close(self) -> None:
         """Close the page."""
@@ -104,7 +104,7 @@ def test_each_page_steers_with_the_vector_that_it_read(pages: tuple[Page, Page])
     assert first_page.settings.grid_key(first_page.concept, "p") != second_page.settings.grid_key(
         second_page.concept, "p"
     )
-    assert same(first_page.saved.workspace.vector(first_page.settings, first_page.concept), first)
+    assert same(first_page.saved.workspace.vector(first_page.session, first_page.settings, first_page.concept), first)
 
 
 def test_a_page_that_reads_a_replaced_file_again_takes_the_new_one(pages: tuple[Page, Page]) -> None:
@@ -138,5 +138,5 @@ def test_a_vector_stays_until_the_last_page_that_read_it_is_closed(pages: tuple[
     first_page.close()
     assert second_page.vector is not None
     second_page.close()
-    assert not workspace.from_file(settings, concept)
-    assert len(workspace._file_vectors) == 0
+    assert not workspace.vectors.from_file(settings, concept)
+    assert workspace.vectors.of_pages == 0

@@ -162,5 +162,5 @@ def test_a_ready_vector_is_saved_without_a_turn() -> None:
     saving = SavedVectors(workspace)
     assert not saving.has_vector(session, chosen)
     assert not saving.has_child(session, chosen)
-    workspace.keep_vector(chosen, load_concept("sentiment"), "a vector")  # type: ignore[arg-type]
+    workspace.vectors.keep(session, chosen, load_concept("sentiment"), "a vector")  # type: ignore[arg-type]
     assert saving.has_vector(session, chosen)

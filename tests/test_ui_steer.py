@@ -285,7 +285,7 @@ def test_a_kl_budget_selects_its_strength(steering: Steering, session: Session, 
     values = fields(*folders, scale="unit", positions="response")
     all_changes = list(press(LONG_TASK, steering.set_by_kl, session, values, 0.5))
     settings = Settings.read(*values)
-    vector = steering.workspace.vector(settings, load_concept("sentiment"))
+    vector = steering.workspace.vector(session, settings, load_concept("sentiment"))
     child = steering.workspace.models(settings)[1]
     expected = strength_at(child, vector, 0.5, settings.steering).lam
     selected = [change["wanted_lam"] for change in all_changes if "wanted_lam" in change]

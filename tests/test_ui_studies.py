@@ -76,7 +76,7 @@ def test_a_study_is_run_and_shown_and_a_cell_is_steered_with(
     assert list(settings.steering.profile) == pytest.approx(steer["profile"])
     concept = again.draft(settings.concept).concept
     assert again.record(Strengths).chosen[concept.name] == steer["lam"]
-    vector = other.workspace.stored_vector(settings, concept)
+    vector = other.workspace.vectors.get(settings, concept)
     assert vector is not None
     assert vector.digest == load_vector(vector_of(folder, choice[1])).digest
     assert [entry.name for entry in Shelf.own().entries()]

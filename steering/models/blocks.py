@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from steering.errors import ModelError
+from steering.errors import ModelError, check_interrupt
 
 MAX_FUTURE_INFLUENCE = 0.01
 """Share of the logits' standard deviation by which a later token may change the logits at an earlier one. Rounding stays below
@@ -26,7 +26,8 @@ def editing(blocks: Sequence[nn.Module], edit: Edit, layers: Sequence[int] | Non
     """Call `edit` with the output of each block for as long as the context lasts.
 
     A block returns a tensor or a tuple that starts with one; the same kind is given back, and nothing is written in
-    place. All hooks are removed on the way out, also when registering one of them fails.
+    place. All hooks are removed on the way out, also when registering one of them fails, or when the work is interrupted
+    behind a block.
 
     Args:
         blocks: the decoder blocks.
@@ -36,6 +37,7 @@ def editing(blocks: Sequence[nn.Module], edit: Edit, layers: Sequence[int] | Non
 
     def hook_for(layer: int) -> Callable[..., Any]:
         def hook(_module: nn.Module, _inputs: object, output: Any) -> Any:
+            check_interrupt()
             if isinstance(output, torch.Tensor):
                 return edit(layer, output)
             hidden = edit(layer, output[0])

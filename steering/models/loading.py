@@ -13,12 +13,15 @@ import torch
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from steering.errors import ModelError, ModelMemoryError, Progress, SteeringError, silent
+from steering.errors import ModelError, ModelMemoryError, Progress, SteeringError, check_interrupt, silent
 from steering.models.bundled import hidden_progress_bars, read_tokenizer
 from steering.models.fingerprint import weights_hash
 from steering.models.int8 import in_8_bits
 from steering.models.language_model import LanguageModel
 from steering.models.sources import explain, locate
+
+KERNELS = 64
+"""Compiled matrix products that stay in memory, in each of two caches."""
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -46,6 +49,7 @@ def load_model(
         ModelError: unknown name, no network, gated, no causal language model, broken file, or not enough memory.
     """
     _use_fast_kernels()
+    _bound_kernels()
     folder, revision = locate(name, progress)
     target = _device(device)
     if dtype not in DTYPES:
@@ -87,6 +91,7 @@ def load_model(
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise ModelMemoryError(_memory_advice(name, target)) from error
     except Exception as error:  # A damaged file can make transformers raise any exception.
+        check_interrupt()
         if "not enough memory" in str(error) or "can't allocate memory" in str(error):
             raise ModelMemoryError(_memory_advice(name, target)) from error
         raise ModelError(explain(name, error)) from error
@@ -144,6 +149,14 @@ def _use_fast_kernels() -> None:
     capabilities = torch.cpu.get_capabilities()
     if "AMD" in str(capabilities.get("cpu_name")) and capabilities.get("avx2"):
         os.environ.setdefault("MKL_CBWR", "AVX2")
+
+
+def _bound_kernels() -> None:
+    # In bfloat16 a matrix product is compiled for every shape, so for every length of a text, and kept in two caches of 1024
+    # each: hundreds of megabytes, which fill up as long as texts have new lengths. One model needs a dozen products to decode.
+    # PyTorch reads these variables at the first product of the process.
+    for name in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
+        os.environ.setdefault(name, str(KERNELS))
 
 
 def _device(name: str) -> torch.device:

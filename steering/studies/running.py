@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from steering.errors import Progress, SteeringError, part_of, silent
+from steering.errors import Progress, SteeringError, check_interrupt, part_of, silent
 from steering.evaluation import Store
 from steering.formatting import duration
 from steering.models import LanguageModel, load_model
@@ -135,6 +135,7 @@ def run_cell(key: str, cell: Cell, models: Models, folder: Path, progress: Progr
         started = time.monotonic()
         measured = MEASURES[cell.measure](Work(cell, parents, child, folder / ROWS, watched))
     except Exception as error:
+        check_interrupt()
         if error is watched.raised:
             raise  # The user's Stop, not the cell's failure.
         return failed(str(error) if isinstance(error, SteeringError) else f"{type(error).__name__}: {error}")

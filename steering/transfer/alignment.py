@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from steering.errors import MismatchError, Progress, SteeringError, part_of, silent
+from steering.errors import MismatchError, Progress, SteeringError, check_interrupt, part_of, silent
 from steering.models import HELD_OUT_STEP, HELD_OUT_TEXTS, LanguageModel
 from steering.storage import cached, key
 from steering.transfer.all_pairs import layer_r2_mask, measured_r2
@@ -281,6 +281,7 @@ def _fit(
         held_out = [sample.layer(source, layer) for sample in (choosing, reporting)]
         layer_rows = LayerRows(covariance, sampled.layer(layer), *held_out)
         fitted = fit(layer_rows)
+        check_interrupt()
         control = fit(layer_rows.shuffled(generator))
         tensors["maps"][layer] = fitted.linear.float()
         tensors["parent_means"][layer] = covariance.source.mean.float()

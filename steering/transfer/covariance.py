@@ -9,6 +9,7 @@ from functools import cached_property
 
 import torch
 
+from steering.errors import check_interrupt
 from steering.transfer.layer_maps import LayerMap
 
 Rows = Sequence[torch.Tensor]
@@ -208,6 +209,7 @@ def _add(sums: dict[int, torch.Tensor], layer: int, value: torch.Tensor) -> None
 
 def _add_product(sums: dict[int, torch.Tensor], layer: int, left: torch.Tensor, right: torch.Tensor) -> None:
     """Add `left.T @ right` in place, without a temporary product for every batch."""
+    check_interrupt()  # A batch has dozens of products, which together may take longer than its forward passes.
     if layer not in sums:
         sums[layer] = left.new_zeros(left.shape[1], right.shape[1])
     sums[layer].addmm_(left.T, right)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from steering.errors import ModelError, Progress, SteeringError, silent
+from steering.errors import ModelError, Progress, SteeringError, check_interrupt, silent
 from steering.models import LanguageModel, batches, block_outputs, pad
 
 FIRST_POSITION = 4
@@ -76,6 +76,7 @@ def visit_pairs(
     limits = [min(model.context or LONGEST_TEXT, LONGEST_TEXT) for model in (parent, child)]
     cut = 0
     for text in texts:
+        check_interrupt()
         parent_ids, parent_ends = token_ends(parent, text)
         child_ids, child_ends = token_ends(child, text)
         shared = [

@@ -1,5 +1,6 @@
 """The app: builds the page from the sidebar and the tabs, connects their events and starts the server."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -19,13 +20,13 @@ from steering.ui.sidebar import layout as sidebar
 from steering.ui.state.gallery import opening
 from steering.ui.state.presets import PROMPTS
 from steering.ui.state.settings import CHILD, PARENT
-from steering.ui.state.workspace import Workspace
+from steering.ui.state.workspace import MOST_PAGES, Workspace
 from steering.ui.tabs import TABS
 from steering.ui.tabs.steer import gallery
 from steering.ui.viewer.texts import precomputed
 
-_MOST_PAGES = 500
-"""Pages whose changed components Gradio remembers; beyond that the page that was used longest ago is as at first."""
+_GRADIO_BOUNDS = {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9)}
+"""Gradio would keep ten thousand events for its closed monitoring page, and summarise all of them after each one."""
 
 
 class Lab(gr.Blocks):  # type: ignore[misc]
@@ -89,7 +90,7 @@ class Lab(gr.Blocks):  # type: ignore[misc]
             "enable_monitoring": False,
             "max_file_size": f"{self.workspace.limits.upload_mb}mb",
             "footer_links": [],
-            "state_session_capacity": _MOST_PAGES,
+            "state_session_capacity": MOST_PAGES,
         }
         return super().launch(server_name=server_name, share=share, **(defaults | settings))
 
@@ -123,6 +124,8 @@ def build_app(
     """
     if shared and not models:
         models = tuple(dict.fromkeys([*bundled.CATALOGUE, parent, child]))
+    for name, value in _GRADIO_BOUNDS.items():
+        os.environ.setdefault(name, value)
     workspace = Workspace(models, shared=shared, memory=memory, dtype=dtype)
     concept = concept or opening()
     demo = Lab(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))

@@ -19,9 +19,11 @@ from test_bundled import write_gguf
 from tiny import save_tiny
 
 from soak.app import App, served
-from soak.faults import STAGES, Place, Survived, fill_disk, kill_often
+from soak.cancelled import cancel_often
+from soak.faults import Survived, fill_disk, kill_often
 from soak.fuzz import Fuzzed, fuzz, readers
 from soak.load import Alone, Tally, load, settled
+from soak.stages import STAGES, Place
 from steering.concepts import load_concept
 from steering.vectors import extract
 
@@ -30,6 +32,8 @@ KILLS = 50
 MINUTES_OF_ALL_KILLS = 10
 MOST_DRIFT = 0.05
 MOST_WAIT = 3.0
+CANCELLED = 20
+MOST_CANCELLED_S = 1.0
 
 
 @dataclass
@@ -39,6 +43,7 @@ class Soaked:
     Attributes:
         two: two pages at a time.
         many: many pages at a time.
+        cancelled: seconds until nothing of a run works any more that was stopped, or whose page was closed.
         hooks: left on models once no page is open.
         left: pages, runs and vectors of files that the app still holds then.
         drift: growth of memory after warm-up, as a share.
@@ -51,6 +56,7 @@ class Soaked:
 
     two: Tally = field(default_factory=Tally)
     many: Tally = field(default_factory=Tally)
+    cancelled: list[float] = field(default_factory=lambda: [0.0])
     hooks: int = 0
     left: int = 0
     drift: float = 0.0
@@ -83,6 +89,7 @@ class Soaked:
             and self.threads <= 2
             and self.files <= 2
             and worst <= MOST_WAIT * median
+            and max(self.cancelled) <= MOST_CANCELLED_S
             and sentences
         )
 
@@ -103,6 +110,7 @@ class Soaked:
             ("memory drift after warm-up", f"{100 * self.drift:+.1f} %"),
             ("threads, open files more than after warm-up", f"{self.threads:+d}, {self.files:+d}"),
             ("worst wait (median)", f"{worst:.1f} s ({median:.1f} s)"),
+            ("worst end of a cancelled run (of so many)", f"{max(self.cancelled):.2f} s ({len(self.cancelled)})"),
             ("damaged files read or refused (wrong)", f"{self.fuzzed.files} ({len(self.fuzzed.wrong)})"),
             ("kills survived", f"{survived} of {sum(each.faults for each in self.kills.values())}"),
             ("full disks with a sentence or without a loss", f"{len(self.full)} of {len(STAGES)}"),
@@ -143,6 +151,7 @@ def _pages(soaked: Soaked, home: Path, seconds: float, clients: int, seed: int) 
     alone = Alone(parent, child, home / "alone")
     with served(home / "home", "--parent", parent, "--child", child, "--log-json") as app:
         soaked.two = load(app, alone, 2, seconds * 0.1, runs=3, seed=seed)
+        soaked.cancelled = cancel_often(app, CANCELLED, seed)
         load(app, alone, clients, seconds * 0.2, seed=seed + 1)  # Warm-up.
         before = settled(app)
         soaked.many = load(app, alone, clients, seconds * 0.7, runs=2, seed=seed + 2)

@@ -45,12 +45,12 @@ def _report_when_asked() -> None:
         (workspace,) = [each for each in gc.get_objects() if isinstance(each, Workspace)]
         process = psutil.Process()
         report = {
-            "hooks": _hooks(workspace),
             "pages": workspace.pages,
             "states": sum(len(each.session_data) for each in gc.get_objects() if isinstance(each, StateHolder)),
             "runs": workspace.jobs,
-            "file_vectors": len(workspace._file_vectors),
-            "vectors": len(workspace._vectors),
+            "hooks": _hooks(workspace),  # After the runs: once none is under way, no hook may be there.
+            "file_vectors": workspace.vectors.of_pages,
+            "vectors": len(workspace.vectors._shared),
             "models": list(workspace.loaded()),
             "memory": process.memory_info().rss,
             "threads": process.num_threads(),

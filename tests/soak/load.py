@@ -220,10 +220,10 @@ def load(app: App, alone: Alone, clients: int, seconds: float, runs: int = 1, se
 
 
 def settled(app: App, seconds: float = 60.0) -> dict[str, Any]:
-    """What the app says about itself once no page, run or hook is left, or after some seconds."""
+    """What the app says about itself once no page or run is left, or after some seconds."""
     end = time.monotonic() + seconds
     while True:
         report = app.report()
-        if not report["pages"] + report["runs"] + report["states"] + report["hooks"] or time.monotonic() > end:
+        if not report["pages"] + report["runs"] + report["states"] or time.monotonic() > end:
             return report
         time.sleep(0.5)

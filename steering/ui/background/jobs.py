@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import wait
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from steering.errors import Progress
+from steering.errors import Progress, interruptible
 from steering.ui.background import worker
 
 S = TypeVar("S")
@@ -96,7 +96,7 @@ def work_with_progress(
 ) -> Generator[S, None, T]:
     """Do some work in the worker thread, and yield its progress.
 
-    The work gets a `Progress` callback that raises `Stopped` as soon as the job is to stop.
+    The work gets a `Progress` callback that raises `Stopped` as soon as the job is to stop; so does every hooked block.
 
     Args:
         work: called once.
@@ -121,7 +121,8 @@ def work_with_progress(
 
     def checked_work() -> T:
         job.raise_if_stopped()
-        return work(progress)
+        with interruptible(job.raise_if_stopped):
+            return work(progress)
 
     future = worker.submit(checked_work)
     last_state: object = None
@@ -139,6 +140,16 @@ def work_with_progress(
     return future.result()
 
 
+def _interruptible(steps: Iterator[T], job: Job) -> Iterator[T]:
+    end = object()
+    while True:
+        with interruptible(job.raise_if_stopped):
+            step = next(steps, end)
+        if step is end:
+            return
+        yield cast(T, step)
+
+
 def throttled(steps: Iterator[T], job: Job, clock: Callable[[], float] = time.monotonic) -> Iterator[T]:
     """Iterate over steps in the worker thread, and yield only some of them: the first, the last, and about three a second.
 
@@ -154,7 +165,7 @@ def throttled(steps: Iterator[T], job: Job, clock: Callable[[], float] = time.mo
         Stopped: the job was stopped.
     """
     latest, pending, last_yield = None, False, -math.inf
-    for latest in worker.iterate(steps):
+    for latest in worker.iterate(_interruptible(steps, job)):
         job.raise_if_stopped()
         now = clock()
         pending = now - last_yield < _REDRAW_SECONDS

@@ -17,6 +17,7 @@ T = TypeVar("T")
 _WorkItem = tuple[Callable[[], Any], Future[Any]]
 
 _queue_lock = threading.Lock()
+_unfinished: set[Future[Any]] = set()
 _END = object()
 
 
@@ -31,8 +32,14 @@ def submit(work: Callable[[], T]) -> Future[T]:
     """
     future: Future[T] = Future()
     with _queue_lock:
+        _unfinished.add(future)
         _queue().put((work, future))
     return future
+
+
+def unfinished() -> int:
+    """Number of pieces of work that are done now or wait, whether anybody still waits for the result or not."""
+    return len(_unfinished)
 
 
 def iterate(steps: Iterator[T]) -> Iterator[T]:
@@ -52,8 +59,12 @@ def _queue() -> SimpleQueue[_WorkItem]:
 def _process(items: SimpleQueue[_WorkItem]) -> None:
     while True:
         work, future = items.get()
+        tell: Callable[[], None]
         try:
-            future.set_result(work())
+            tell = partial(future.set_result, work())
         except BaseException as error:  # raised again in the thread that waits for the future
-            future.set_exception(error)
-        del work, future  # They refer to models, which must not stay in memory while the thread waits.
+            tell = partial(future.set_exception, error)
+        with _queue_lock:
+            _unfinished.discard(future)
+        tell()
+        del work, future, tell  # They refer to models, which must not stay in memory while the thread waits.

@@ -51,7 +51,7 @@ def prepare(
     limits.check_run(form.max_new_tokens or 0, len(form.strengths(settings)), form.limit)
     task = load_task(form.source, split, limit=form.limit, seed=settings.sampling.seed)
     concept = session.draft(settings.concept).concept
-    vector = workspace.vector(settings, concept, progress)
+    vector = workspace.vector(session, settings, concept, progress)
     session.vector_key = settings.vector_key(concept)
     child = workspace.models(settings)[1]
     return Scorer(child, task, form.setup(settings), Store.open(resume=True)), vector

@@ -18,12 +18,12 @@ def connect(events: EventBinder) -> None:
 def update_cards(workspace: Workspace, session: Session, settings: Settings) -> Changes:
     """Both cards for these settings."""
     draft = session.draft(settings.concept)
-    vector = workspace.stored_vector(settings, draft.concept)
+    vector = workspace.vectors.get(settings, draft.concept)
     shapes = [workspace.shape(name) for name in (settings.parent, settings.child)]
     return {
         "relation": render.relation(settings, *shapes),
         "vector": render.vector_state(
-            draft, vector, session.vector_key is not None, workspace.from_file(settings, draft.concept)
+            draft, vector, session.vector_key is not None, workspace.vectors.from_file(settings, draft.concept)
         ),
     }
 

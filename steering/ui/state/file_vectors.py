@@ -40,7 +40,7 @@ def use_file_vector(
     }
     settings = Settings.read(*(values[field] for field in FIELDS))
     session.drafts[concept.name] = Draft(concept, concept)
-    workspace.keep_file_vector(session, settings, concept, vector)
+    workspace.vectors.keep_from_file(session, settings, concept, vector)
     session.vector_key = settings.vector_key(concept)
     return values
 

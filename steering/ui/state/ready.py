@@ -27,7 +27,7 @@ def check_vector(workspace: Workspace, settings: Settings, concept: Concept) -> 
         SteeringError: models, pairs, layer map or layer profile that cannot be used.
     """
     check_models(workspace, settings)
-    if workspace.stored_vector(settings, concept) is None:
+    if workspace.vectors.get(settings, concept) is None:
         check_pairs(concept)
     parent, child = workspace.shape(settings.parent), workspace.shape(settings.child)
     pair = named_pair(settings.layers)

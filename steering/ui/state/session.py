@@ -1,7 +1,7 @@
 """One session per open page, and the visitors that pages belong to. Safe to call from several threads."""
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -68,6 +68,7 @@ class Session:
         jobs: the newest job of each long task, by the name of the task, until it ends.
         requested: names of the long tasks that were started at least once.
         vector_key: key of the newest vector; see `Settings.vector_key`.
+        vectors: those of concepts that were written or changed on this page, see `StoredVectors`.
         file_vectors: vectors that were read from files, by `Settings.vector_key`.
         files: the files that were written for download.
         records: the state of each tab, by the class of its record.
@@ -79,11 +80,13 @@ class Session:
     jobs: dict[str, Job] = field(default_factory=dict)
     requested: set[str] = field(default_factory=set)
     vector_key: tuple[object, ...] | None = None
+    vectors: OrderedDict[tuple[object, ...], Any] = field(default_factory=OrderedDict, repr=False, compare=False)
     file_vectors: dict[tuple[object, ...], SteeringVector] = field(default_factory=dict, repr=False, compare=False)
     files: DownloadFiles = field(default_factory=DownloadFiles, repr=False, compare=False)
     records: dict[type, Any] = field(default_factory=dict)
     closed: bool = False
     _waiting: dict[str, deque[Job]] = field(default_factory=dict, repr=False, compare=False)
+    _working: dict[str, Job] = field(default_factory=dict, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
@@ -122,7 +125,10 @@ class Session:
         with self._lock:
             waiting = self._waiting.get(name)
             if waiting:
-                return waiting.popleft()
+                job = waiting.popleft()
+                if not job.skipped:
+                    self._working[job.id] = job
+                return job
         self.begin_job(name)
         return self.next_job(name)
 
@@ -134,15 +140,24 @@ class Session:
         """
         job.ended = True
         with self._lock:
+            self._working.pop(job.id, None)
             if self.jobs.get(name) is not job:
                 return False
             del self.jobs[name]
             return True
 
+    @property
+    def unfinished(self) -> int:
+        """Number of jobs that work, or wait for their turn; none of a closed page begins any more."""
+        with self._lock:
+            waiting = [] if self.closed else self.jobs.values()
+            return len({job.id for job in (*self._working.values(), *waiting)})
+
     def stop_jobs(self) -> None:
         """Stop every job that is under way or waits."""
         with self._lock:
-            jobs = [*self.jobs.values(), *(job for waiting in self._waiting.values() for job in waiting)]
+            waiting = (job for each in self._waiting.values() for job in each)
+            jobs = [*self.jobs.values(), *self._working.values(), *waiting]
         for job in jobs:
             job.stop.set()
 
@@ -150,6 +165,7 @@ class Session:
         """Stop every job, including later ones, and free the files and vectors of the session."""
         self.closed = True  # First, so that a job that is created meanwhile is stopped here or in `begin_job`.
         self.stop_jobs()
+        self.vectors.clear()
         self.file_vectors.clear()
         self.files.remove()
 

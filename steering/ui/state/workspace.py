@@ -15,15 +15,18 @@ from steering.errors import Progress, SteeringError, part_of, silent
 from steering.models import LanguageModel, bundled
 from steering.transfer import transfer
 from steering.ui import text
+from steering.ui.background import worker
 from steering.ui.background.line import Line
 from steering.ui.state.limits import OWN, SHARED
 from steering.ui.state.loaded_models import LoadedModels
 from steering.ui.state.session import Session, Visitor
 from steering.ui.state.settings import Settings
 from steering.ui.state.shapes import Shape, shape_from_config
+from steering.ui.state.stored_vectors import StoredVectors
 from steering.vectors import SteeringVector, extract
 
-_MAX_VECTORS = 32
+MOST_PAGES = 500
+"""Pages that are remembered, by Gradio as here: a program may send events without the connection that tells when it leaves."""
 
 _STOP_SECONDS = 30.0
 """Longest time in which a stopped run ends its current step."""
@@ -47,6 +50,7 @@ class Workspace:
         accounts: whether every visitor has a password of their own.
         stopping: whether the app is about to end, so that no run begins any more.
         loaded_models: the models in memory.
+        vectors: of all pages.
         line: in which long tasks wait for the models.
     """
 
@@ -72,13 +76,13 @@ class Workspace:
         self.accounts = False
         self.stopping = False
         self.loaded_models = LoadedModels(memory, dtype)
+        self.vectors = StoredVectors()
         self.line = Line()
         self._lock = threading.RLock()
         self._shapes: dict[str, Shape] = {}
-        self._vectors: OrderedDict[tuple[object, ...], SteeringVector] = OrderedDict()
-        self._file_vectors: WeakValueDictionary[tuple[object, ...], SteeringVector] = WeakValueDictionary()
         self._visitors: WeakValueDictionary[str, Visitor] = WeakValueDictionary()
-        self._sessions: dict[str, Session] = {}
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._closing: WeakValueDictionary[str, Session] = WeakValueDictionary()
         self._closed: OrderedDict[str, None] = OrderedDict()
 
     def visitor_name(self, session: str, account: str | None, cookies: Mapping[str, str]) -> str:
@@ -100,6 +104,8 @@ class Workspace:
     def session(self, name: str, visitor: str = "") -> Session:
         """The session of an open page, created at its first request.
 
+        Beyond `MOST_PAGES` the page that was used longest ago is closed, unless a run of it is under way.
+
         A request that arrives after its page was closed gets a new closed session, which is not stored.
 
         Args:
@@ -114,9 +120,17 @@ class Workspace:
             if name in self._closed:
                 return Session(known, closed=True)
             session = self._sessions.setdefault(name, Session(known))
+            self._sessions.move_to_end(name)
+            surplus = self._surplus(name) if len(self._sessions) > MOST_PAGES else []
+        for each in surplus:
+            self.close(each)
         if session.visitor is not known:
             raise SteeringError(text.OTHER_VISITOR)
         return session
+
+    def _surplus(self, but: str) -> list[str]:
+        idle = [name for name, session in self._sessions.items() if name != but and not session.unfinished]
+        return idle[: len(self._sessions) - MOST_PAGES]
 
     def close(self, name: str) -> None:
         """Stop all jobs of a session and remove the session."""
@@ -125,6 +139,8 @@ class Workspace:
             self._closed[name] = None
             while len(self._closed) > _MAX_CLOSED:
                 self._closed.popitem(last=False)
+            if session is not None:
+                self._closing[name] = session  # As long as one of its jobs works, which refers to it.
         if session is not None:
             session.close()
 
@@ -136,9 +152,11 @@ class Workspace:
 
     @property
     def jobs(self) -> int:
-        """Number of jobs that are under way or wait for their turn."""
+        """Number of jobs that are under way or wait for their turn, those of closed pages until they have ended."""
         with self._lock:
-            return sum(len(session.jobs) for session in self._sessions.values())
+            sessions = [*self._sessions.values(), *self._closing.values()]
+        # The step of a run that nobody waits for any more is in the worker's thread, with its hooks.
+        return max(sum(session.unfinished for session in sessions), worker.unfinished())
 
     def busy(self) -> bool:
         """Whether any session has an unfinished job."""
@@ -205,15 +223,24 @@ class Workspace:
         """A model in memory; None if it is not loaded."""
         return self.loaded_models.loaded(name)
 
-    def vector(self, settings: Settings, concept: Concept, progress: Progress = silent) -> SteeringVector:
+    def vector(
+        self, session: Session, settings: Settings, concept: Concept, progress: Progress = silent
+    ) -> SteeringVector:
         """The concept's vector in the child's space; extracted and transferred if it is not stored.
+
+        Args:
+            session: of the page that asks for it.
+            settings: of the sidebar.
+            concept: whose pairs it is made from.
+            progress: of loading and computing.
 
         Raises:
             SteeringError: models, pairs or maps that cannot be used.
         """
         self.limits.check_pairs(len(concept.pairs))
-        vector = self.stored_vector(settings, concept)
+        vector = self.vectors.get(settings, concept)
         if vector is not None:
+            self.vectors.keep(session, settings, concept, vector)
             self.models(settings, progress)
             return vector
         parent, child = self.models(settings, part_of(progress, 0.0, 0.3))
@@ -226,43 +253,8 @@ class Workspace:
             width=settings.width,
             progress=part_of(progress, 0.5, 1.0),
         )
-        self.keep_vector(settings, concept, transferred)
+        self.vectors.keep(session, settings, concept, transferred)
         return transferred
-
-    def keep_vector(self, settings: Settings, concept: Concept, vector: SteeringVector) -> None:
-        """Store a vector for these settings and pairs. Beyond `_MAX_VECTORS` the least recently used one leaves."""
-        with self._lock:
-            self._vectors[settings.vector_key(concept)] = vector
-            while len(self._vectors) > _MAX_VECTORS:
-                self._vectors.popitem(last=False)
-
-    def keep_file_vector(self, session: Session, settings: Settings, concept: Concept, vector: SteeringVector) -> None:
-        """Store a vector that was read from a file, until the last session that read it is closed.
-
-        Args:
-            session: that read it.
-            settings: that it is used with.
-            concept: from `saved_vectors.as_concept`; its digest distinguishes files of the same name.
-            vector: that was read.
-        """
-        key = settings.vector_key(concept)
-        with self._lock:
-            # Sessions that read the same file share one object, so that it exists until the last of them is closed.
-            session.file_vectors[key] = self._file_vectors.setdefault(key, vector)
-            self._vectors.pop(key, None)
-
-    def from_file(self, settings: Settings, concept: Concept) -> bool:
-        """Whether the stored vector for these settings and pairs was read from a file."""
-        with self._lock:
-            return settings.vector_key(concept) in self._file_vectors
-
-    def stored_vector(self, settings: Settings, concept: Concept) -> SteeringVector | None:
-        """The stored vector for these settings and pairs; None if there is none."""
-        key = settings.vector_key(concept)
-        with self._lock:
-            if key in self._vectors:
-                self._vectors.move_to_end(key)
-            return self._vectors.get(key) or self._file_vectors.get(key)
 
     def shape(self, name: str) -> Shape | None:
         """Layers and width of a model that was loaded before, or whose config is on this machine; else None.

@@ -89,7 +89,7 @@ class Chat:
         concept = session.draft(settings.concept).concept
 
         def prepare(progress: Progress) -> tuple[Iterator[Turn], bool]:
-            vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.97))
+            vector = self.workspace.vector(session, settings, concept, part_of(progress, 0.0, 0.97))
             session.vector_key = settings.vector_key(concept)
             child = self.workspace.models(settings)[1]
             steps = converse(

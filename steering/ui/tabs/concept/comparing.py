@@ -139,7 +139,7 @@ class Comparing:
         designs = dict(session.record(DesignState).designs)
         concepts = [designs[letter] for letter in LETTERS]
         comparison, grids = yield from LONG_TASK.step(
-            job, lambda progress: self._prepare(settings, concepts, prompt, lam, progress)
+            job, lambda progress: self._prepare(session, settings, concepts, prompt, lam, progress)
         )
         state = session.record(DesignState)
         state.comparison, state.key = comparison, _key(settings, designs, prompt, lam)
@@ -155,7 +155,13 @@ class Comparing:
         yield from self._write(job, grids, concepts, lam, settings.sampling.max_new_tokens)
 
     def _prepare(
-        self, settings: Settings, concepts: list[Concept], prompt: str, lam: float, progress: Progress
+        self,
+        session: Session,
+        settings: Settings,
+        concepts: list[Concept],
+        prompt: str,
+        lam: float,
+        progress: Progress,
     ) -> tuple[DesignComparison, Iterator[Grid]]:
         parent, child = self.workspace.models(settings, part_of(progress, 0.0, 0.3))
         parent_vectors: list[SteeringVector] = []
@@ -163,7 +169,7 @@ class Comparing:
         for index, concept in enumerate(concepts):
             stage = part_of(progress, 0.3 + 0.3 * index, 0.6 + 0.3 * index)
             parent_vectors.append(extract(parent, concept, settings.method, progress=part_of(stage, 0.0, 0.5)))
-            child_vectors.append(self.workspace.vector(settings, concept, part_of(stage, 0.5, 1.0)))
+            child_vectors.append(self.workspace.vector(session, settings, concept, part_of(stage, 0.5, 1.0)))
         progress(text.PREPARING_DESIGNS, 0.9)
         comparison = compare_designs(*parent_vectors)
         grids = stream(

@@ -180,8 +180,8 @@ def validated_fields(fields: Mapping[str, Any], choices: Mapping[str, Sequence[s
 
 def _vector_file(workspace: Workspace, session: Session, settings: Settings, concept: Concept) -> Path | None:
     """The file of the vector in use; None if the vector is extracted from pairs."""
-    vector = workspace.stored_vector(settings, concept)
-    if vector is None or not workspace.from_file(settings, concept):
+    vector = workspace.vectors.get(settings, concept)
+    if vector is None or not workspace.vectors.from_file(settings, concept):
         return None
     entry = session.shelf.entry(settings.concept.removeprefix(FILE_PREFIX))
     if entry.vector is None or entry.vector.digest != vector.digest:

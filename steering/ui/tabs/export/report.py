@@ -57,7 +57,7 @@ def page_report(session: Session, workspace: Workspace, settings: Settings, prom
     concept = session.draft(settings.concept).concept
     written = session.record(PageTexts).for_concept(concept)
     stale = written is not None and not written.current(settings, concept, prompt)
-    vector = workspace.stored_vector(settings, concept)
+    vector = workspace.vectors.get(settings, concept)
     transfer_report = (
         vector.report if vector else (written.grid.provenance.get("vector", {}).get("transfer") if written else None)
     )

@@ -81,7 +81,7 @@ class Layers:
         else:
             stale = state.map_key not in (None, key)
             changes = {"plot_stale": render.message(text.STALE_PLOT if stale else "", "warning")}
-        vector = self.workspace.stored_vector(settings, concept)
+        vector = self.workspace.vectors.get(settings, concept)
         if vector is None or vector is state.report_vector:
             return changes
         state.report_vector = vector
@@ -122,10 +122,12 @@ class Layers:
         concept = session.draft(settings.concept).concept
 
         def work(progress: Progress) -> None:
-            vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.4))
+            vector = self.workspace.vector(session, settings, concept, part_of(progress, 0.0, 0.4))
             child = self.workspace.models(settings)[1]
             effect = measure(child, concept, vector, method=settings.method, progress=part_of(progress, 0.4, 1.0))
-            self.workspace.keep_vector(settings, concept, with_effect(vector, effect) if vector.report else vector)
+            self.workspace.vectors.keep(
+                session, settings, concept, with_effect(vector, effect) if vector.report else vector
+            )
             session.vector_key = settings.vector_key(concept)
 
         yield from EFFECT_TASK.step(job, work)

@@ -76,7 +76,7 @@ class Preview:
         concept, state = session.draft(settings.concept).concept, session.record(PreviewState)
         stale = state.key not in (None, _key(settings, concept, prompt, lam)) and LONG_TASK.name not in session.jobs
         changes: Changes = {"preview_stale": page_render.message(text.PREVIEW_STALE if stale else "", "warning")}
-        shape, vector = self.workspace.shape(settings.child), self.workspace.stored_vector(settings, concept)
+        shape, vector = self.workspace.shape(settings.child), self.workspace.vectors.get(settings, concept)
         bars_data = bars.show(shape.layers if shape else None, settings.profile, vector.signal if vector else None)
         if bars_data != state.bars:
             state.bars = bars_data
@@ -149,7 +149,7 @@ class Preview:
     def _prepare(
         self, session: Session, settings: Settings, concept: Concept, prompt: str, lam: float, progress: Progress
     ) -> Iterator[Grid]:
-        vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.97))
+        vector = self.workspace.vector(session, settings, concept, part_of(progress, 0.0, 0.97))
         session.vector_key = settings.vector_key(concept)
         return stream(
             self.workspace.models(settings)[1],
@@ -171,7 +171,7 @@ class Preview:
         concept = session.draft(settings.concept).concept
         loaded = {settings.parent, settings.child} <= set(self.workspace.loaded())
         models_free = LONG_TASK.name in session.jobs or not self.workspace.busy()
-        if not (loaded and models_free and self.workspace.stored_vector(settings, concept)):
+        if not (loaded and models_free and self.workspace.vectors.get(settings, concept)):
             return {}
         state.requests, state.profile, state.lam = state.requests + 1, settings.profile, lam
         return {"preview_asked": str(state.requests)}

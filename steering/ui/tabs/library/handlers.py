@@ -146,7 +146,7 @@ class SavedVectors:
 
     def has_vector(self, session: Session, settings: Settings, *_values: Any) -> bool:
         """Whether the vector of the sidebar's settings is ready, so that no model is needed."""
-        return self.workspace.stored_vector(settings, session.draft(settings.concept).concept) is not None
+        return self.workspace.vectors.get(settings, session.draft(settings.concept).concept) is not None
 
     def has_child(self, _session: Session, settings: Settings, *_values: Any) -> bool:
         """Whether the child is loaded; a file is compared with it without a forward pass."""
@@ -170,9 +170,9 @@ class SavedVectors:
         concept = session.draft(settings.concept).concept
 
         def work(progress: Progress) -> SteeringVector:
-            return self.workspace.vector(settings, concept, progress)
+            return self.workspace.vector(session, settings, concept, progress)
 
-        vector = self.workspace.stored_vector(settings, concept)
+        vector = self.workspace.vectors.get(settings, concept)
         if vector is None:
             vector = yield from LONG_TASK.step(job, work)
         session.vector_key = settings.vector_key(concept)
@@ -263,7 +263,7 @@ class SavedVectors:
         yield {"lib_file": None, "lib_notes": ""}
 
         def work(progress: Progress) -> Any:
-            vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.95))
+            vector = self.workspace.vector(session, settings, concept, part_of(progress, 0.0, 0.95))
             progress(text.WRITING, 0.95)
             path = session.files.path(library.proposed_name(vector), text.ENDINGS[format])
             child = self.workspace.models(settings)[1]

@@ -156,7 +156,7 @@ def update_cards(workspace: Workspace, session: Session, settings: Settings) -> 
     """Mark the card of the concept in the sidebar, and show what was measured beside the ability."""
     ability = bundled_ability()
     concept = session.draft(settings.concept).concept
-    vector = workspace.stored_vector(settings, concept) if concept.name.startswith(FILE_PREFIX) else None
+    vector = workspace.vectors.get(settings, concept) if concept.name.startswith(FILE_PREFIX) else None
     is_ability = ability is not None and vector is not None and vector.digest == ability.vector.digest
     chosen = ABILITY if is_ability else settings.concept
     state = session.record(CardState)

@@ -110,7 +110,7 @@ class Steering:
         if written is not None and not stale and not set(strengths.grid(concept.name)) <= written.lambdas:
             changes["stale"] = render.message(text.NEW_RANGE.format(reach=strengths.reach), "info")
         if written is None:
-            ready = self.workspace.stored_vector(settings, concept) is not None
+            ready = self.workspace.vectors.get(settings, concept) is not None
             words = text.first_run(settings.parent, settings.child, concept.name, len(concept.pairs))
             lambdas = strengths.grid(concept.name)
             changes["viewer"] = viewer.empty(labels(concept), text.FIRST_TEXTS if ready else words, lambdas)
@@ -186,7 +186,7 @@ class Steering:
         assert written is not None, "checked"
 
         def work(progress: Progress) -> tuple[SteeringVector, Grid]:
-            vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.9))
+            vector = self.workspace.vector(session, settings, concept, part_of(progress, 0.0, 0.9))
             progress(text.WRITING_ONE, 0.9)
             return vector, generate(
                 self.workspace.models(settings)[1], prompt, vector, [exact_lam], **_generation(settings)
@@ -208,7 +208,7 @@ class Steering:
         concept = session.draft(settings.concept).concept
 
         def work(progress: Progress) -> Strength:
-            vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.5))
+            vector = self.workspace.vector(session, settings, concept, part_of(progress, 0.0, 0.5))
             session.vector_key = settings.vector_key(concept)
             child = self.workspace.models(settings)[1]
             return strength_at(child, vector, budget, settings.steering, progress=part_of(progress, 0.5, 1.0))
@@ -221,7 +221,7 @@ class Steering:
     def _prepare(
         self, session: Session, settings: Settings, concept: Concept, prompt: str, progress: Progress
     ) -> tuple[SteeringVector, Iterator[Grid]]:
-        vector = self.workspace.vector(settings, concept, part_of(progress, 0.0, 0.97))
+        vector = self.workspace.vector(session, settings, concept, part_of(progress, 0.0, 0.97))
         session.vector_key = settings.vector_key(concept)
         progress(text.PREPARING, 0.97)
         lambdas = session.record(Strengths).grid(concept.name)

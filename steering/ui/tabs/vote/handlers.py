@@ -124,7 +124,7 @@ class Voting:
             setup = replace(setup, style=replace(setup.style, shots=0))
 
         def prepare_scorer(progress: Progress) -> tuple[Scorer, SteeringVector]:
-            vector = self.workspace.vector(settings, concept, progress)
+            vector = self.workspace.vector(session, settings, concept, progress)
             child = self.workspace.models(settings)[1]
             return Scorer(child, task, setup, Store.open(resume=True)), vector
 
