@@ -9,7 +9,7 @@ import torch
 from steering.models import LanguageModel, scoring_batches, token_log_probabilities
 from steering.steer.decoding import written_text
 from steering.steer.grid import Grid
-from steering.steer.intervention import plan, steer
+from steering.steer.intervention import joined, plan, steer
 from steering.steer.settings import DEFAULT_SETTINGS, SteeringSettings
 from steering.vectors import SteeringVector
 
@@ -30,7 +30,12 @@ class TokenShift:
 
 
 def token_shifts(
-    child: LanguageModel, grid: Grid, vector: SteeringVector, settings: SteeringSettings = DEFAULT_SETTINGS
+    child: LanguageModel,
+    grid: Grid,
+    vector: SteeringVector,
+    settings: SteeringSettings = DEFAULT_SETTINGS,
+    *,
+    also: SteeringVector | None = None,
 ) -> tuple[tuple[TokenShift, ...], ...]:
     """Measure every token of every text of a grid, with and without steering.
 
@@ -39,11 +44,13 @@ def token_shifts(
         grid: finished or not.
         vector: that its texts were steered with.
         settings: scale, layer profile, positions and operator of the texts.
+        also: the second vector of its texts, see `stream`.
 
     Returns:
         For every row of the grid one shift a token.
     """
     intervention, start = plan(child, vector, settings), len(grid.prompt_token_ids)
+    fixed = None if also is None else plan(child, also, settings)
     rows = [[*grid.prompt_token_ids, *row.token_ids] for row in grid.rows]
     before, after = [torch.empty(0)] * len(rows), [torch.empty(0)] * len(rows)
     written = [place for place, row in enumerate(grid.rows) if row.token_ids]
@@ -51,9 +58,11 @@ def token_shifts(
         members = [written[place] for place in part]
         batch, starts = [rows[member] for member in members], [start] * len(members)
         strengths = [grid.rows[member].lam for member in members]
+        pushed = intervention if fixed is None else joined(intervention, strengths, fixed)
+        amounts = strengths if fixed is None else [1.0] * len(strengths)
         with child.lock, torch.inference_mode():
             plain = token_log_probabilities(child, batch, starts)
-        with torch.inference_mode(), steer(child, intervention, strengths, prompt_length=start):
+        with torch.inference_mode(), steer(child, pushed, amounts, prompt_length=start):
             steered = token_log_probabilities(child, batch, starts)
         for member, unsteered_row, steered_row in zip(members, plain, steered, strict=True):
             before[member], after[member] = unsteered_row, steered_row
