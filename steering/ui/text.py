@@ -68,6 +68,13 @@ SYSTEM_INFO = (
     "For texts; the questions of Tune λ and Vote have none. In the first turn where the child has no system role"
 )
 
+SECOND = "Second concept"
+SECOND_LAM = "λ of the second concept"
+SECOND_IS_ADDED = (
+    "A second concept is added, and the operator {operator} does not add. Choose the operator add in the method settings, or "
+    "set the λ of the second concept to 0."
+)
+
 REACH = "Range of λ (±)"
 BAD_REACH = "The range of λ is {value}, but it must be above 0. Type how far λ goes to both sides, such as 0.6."
 

@@ -219,3 +219,20 @@ def test_a_reload_brings_back_what_was_set(browser: Browser, home: str) -> None:
     expect(page.locator("#address-note .lab-status")).to_have_count(0)
     watch.check()
     page.context.close()
+
+
+def test_an_address_opens_the_second_concept(visitor: BrowserContext, home: str) -> None:
+    page = visitor.new_page()
+    watch = Watch(page, home)
+    page.goto(f"{home}?second=formality&second_lam=0.25")
+    expect(page.locator("#second input")).to_have_value("formality")
+    expect(page.locator("#second-note")).to_contain_text("Press Generate")
+    expect(page.locator("#stale")).to_contain_text("made with other settings")
+    page.click("#second input")
+    expect(page.get_by_role("option", name="none", exact=True)).to_be_visible()
+    page.get_by_role("option", name="courage").click()
+    page.click("#copy-link")
+    page.wait_for_function("location.search.includes('courage')")
+    assert parse_qs(urlsplit(page.url).query)["second_lam"] == ["0.25"]
+    watch.check()
+    page.close()

@@ -27,7 +27,8 @@ function commonStart(first, second) {
 }
 
 const percent = (share) => (share < 0.1 ? (100 * share).toFixed(1) : Math.round(100 * share)) + " %";
-const coloured = (row) => find(".colour").checked && row.lam !== 0 && (row.tokens || []).length > 0
+const unsteered = () => props.value.baseline || rows.find(({ lam }) => lam === 0);
+const coloured = (row) => find(".colour").checked && row !== unsteered() && (row.tokens || []).length > 0
   && row.tokens.map(([piece]) => piece).join("") === row.text;
 
 // One element a token, tinted by the logarithm of how many times λ multiplied its probability.
@@ -75,7 +76,7 @@ function paintCard(card, row, note, shared) {
 }
 
 function paintChoice() {
-  const chosenIndex = nearest(chosen), row = rows[chosenIndex], zero = rows.find(({ lam }) => lam === 0);
+  const chosenIndex = nearest(chosen), row = rows[chosenIndex], zero = unsteered();
   const low = Number(slider.min), high = Number(slider.max), span = high - low || 1;
   const position = (lam) => (Math.min(Math.max(lam, low), high) - low) / span;
   const track = find(".track");
@@ -96,7 +97,9 @@ function paintChoice() {
     chip.setAttribute("aria-checked", String(index === chosenIndex));
     chip.tabIndex = index === chosenIndex ? 0 : -1;
   });
-  setText(cards.steered.querySelector(".lam"), "λ = " + format(row.lam));
+  const { also } = props.value;
+  setText(cards.steered.querySelector(".lam"), "λ = " + format(row.lam) + (also ? " and " + also : ""));
+  setText(find(".zero-is"), also ? "0 leaves the second concept alone." : "0 is the unsteered child.");
   const { note } = props.value;
   paintCard(cards.baseline, zero, note, 0);
   paintCard(cards.steered, row, note && "The same prompt, steered by λ = " + format(row.lam) + ", appears here.",
@@ -111,7 +114,7 @@ function paintMoves(row) {
   if (!allMoves.length) return;
   const points = (move) => 100 * (move.after - move.before);
   const largest = Math.max(...allMoves.map((move) => Math.abs(points(move))), 1e-9);
-  find(".moves").classList.toggle("unchanged", row.lam === 0);
+  find(".moves").classList.toggle("unchanged", row === unsteered());
   find(".moves tbody").replaceChildren(...moves.map((move) => {
     const line = document.createElement("tr"), change = points(move);
     const [token, bar, share] = ["th", "td", "td"].map((kind) => line.appendChild(document.createElement(kind)));
