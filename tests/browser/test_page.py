@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from browser.visits import (
     EVIL,
     PATIENT,
+    SLOW,
     Watch,
     dress,
     opened,
@@ -26,6 +27,7 @@ from steering.ui.app import TABS, Lab
 from steering.ui.state.gallery import gallery, opening
 from steering.ui.state.presets import PROMPTS, preset
 from steering.ui.viewer import component as viewer
+from steering.ui.viewer.texts import LIVE
 
 pytestmark = pytest.mark.browser
 
@@ -236,3 +238,24 @@ def test_an_address_opens_the_second_concept(visitor: BrowserContext, home: str)
     assert parse_qs(urlsplit(page.url).query)["second_lam"] == ["0.25"]
     watch.check()
     page.close()
+
+
+def test_a_reload_in_the_middle_of_a_run_offers_its_texts(browser: Browser, home: str) -> None:
+    page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
+    page.set_default_timeout(PATIENT)
+    page.goto(home)
+    page.locator("#relation .lab-card").wait_for()
+    expect(page.locator("#kept")).to_have_count(0)
+    page.fill("#prompt textarea", "Write a long story about the harbour.")
+    page.click("#generate")
+    page.locator('#viewer .viewer[data-phase="running"]').wait_for(timeout=SLOW)
+    page.reload()
+    expect(page.locator("#kept-note")).to_contain_text("The reload stopped a run of “formality”")
+    take(page, "reload-1366-light")
+    page.click("#kept-show")
+    expect(page.locator("#viewer .source")).to_have_text(LIVE)
+    expect(page.locator("#viewer .card.baseline .badges")).to_contain_text("stopped at")
+    assert text_of(page, "baseline").strip()
+    expect(page.locator("#kept")).to_have_count(0)
+    expect(page.locator("#stale .lab-status")).to_have_count(0)
+    page.context.close()

@@ -16,6 +16,7 @@ from steering.models import LanguageModel, bundled
 from steering.transfer import transfer
 from steering.ui import text
 from steering.ui.background.line import Line
+from steering.ui.state.kept import KeptRuns
 from steering.ui.state.limits import OWN, SHARED
 from steering.ui.state.loaded_models import LoadedModels
 from steering.ui.state.session import Session, Visitor
@@ -48,6 +49,7 @@ class Workspace:
         stopping: whether the app is about to end, so that no run begins any more.
         loaded_models: the models in memory.
         line: in which long tasks wait for the models.
+        kept_runs: texts that outlive their page for a while.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Workspace:
         self.stopping = False
         self.loaded_models = LoadedModels(memory, dtype)
         self.line = Line()
+        self.kept_runs = KeptRuns()
         self._lock = threading.RLock()
         self._shapes: dict[str, Shape] = {}
         self._vectors: OrderedDict[tuple[object, ...], SteeringVector] = OrderedDict()

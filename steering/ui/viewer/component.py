@@ -166,7 +166,7 @@ def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[
     elif row.ended:
         result.append(_badge(f"ended after {length} tokens", "plain", "The child ended the text itself."))
     elif phase == "stopped":
-        result.append(_badge(f"stopped at {length}/{max_tokens}", "plain", "Stop was pressed."))
+        result.append(_badge(f"stopped at {length}/{max_tokens}", "plain", "Its run was stopped."))
     elif length:
         result.append(_badge(f"{length}/{max_tokens} tokens", "plain", "Still being written."))
     return result

@@ -19,7 +19,7 @@ from steering.ui.state.second import both_vectors, check_second, second_of, text
 from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings, required_number
 from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
-from steering.ui.tabs.steer import gallery, second, text
+from steering.ui.tabs.steer import gallery, kept, second, text
 from steering.ui.viewer import component as viewer
 from steering.ui.viewer.texts import ConceptTexts, Moves, PageTexts, Shifts, labels, show
 from steering.vectors import SteeringVector
@@ -51,6 +51,7 @@ def connect(events: EventBinder) -> None:
     events.stop(LONG_TASK)
     gallery.connect(events)
     second.connect(events)
+    kept.connect(events)
     events.notice(steering.notices, ["prompt", "reach"], ["stale", "viewer"])
     events.on(
         page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=LONG_TASK.status, latest=True
@@ -168,6 +169,7 @@ class Steering:
             for grid in throttled(grids, job):
                 written = ConceptTexts(grid, key, phase="running", lead=base)
                 texts.written[concept.name], texts.shown = written, concept.name
+                kept.keep(self.workspace, session, settings, prompt, written)
                 share = max(len(row.token_ids) for row in grid.rows) / written.max_tokens
                 report = ProgressReport(text.WRITING, share, time.monotonic() - started)
                 yield {"viewer": show(written, concept)} | LONG_TASK.progress(report)

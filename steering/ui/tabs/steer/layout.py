@@ -23,6 +23,9 @@ def build() -> Page:
         with gr.Column(scale=1, min_width=130):
             page["generate"] = gr.Button(text.GENERATE, variant="primary", elem_id="generate")
             page["stop"] = gr.Button(STOP, interactive=False, elem_id="stop")
+    with gr.Row(visible=False, elem_id="kept", elem_classes="lab-tools") as page["kept_offer"]:
+        page["kept_note"] = gr.HTML(apply_default_css=False, elem_id="kept-note")
+        page["kept_show"] = gr.Button(text.SHOW_KEPT, size="sm", scale=0, min_width=150, elem_id="kept-show")
     page["address_note"] = gr.HTML(apply_default_css=False, elem_id="address-note", elem_classes="lab-message")
     page["status"] = gr.HTML(render.message(text.READY), apply_default_css=False, elem_id="status")
     page["stale"] = gr.HTML(apply_default_css=False, elem_id="stale")
@@ -63,7 +66,8 @@ def build() -> Page:
                 -1, 1, 0, step=0.05, label=SECOND_LAM, info=text.SECOND_LAM_INFO, min_width=220, elem_id="second-lam"
             )
         page["second_note"] = gr.HTML(apply_default_css=False, elem_id="second-note", elem_classes="lab-hide-empty")
-    # Hidden fields: a λ that another tab selects in the viewer, and the λ of one more text.
+    # Hidden fields: the name of the browser's tab, a λ that another tab selects in the viewer, and the λ of one more text.
+    page["tab"] = gr.Textbox(visible="hidden")
     page["wanted_lam"] = gr.Number(visible="hidden")
     page["exact_lam"] = gr.Number(visible="hidden")
     return page

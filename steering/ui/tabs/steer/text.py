@@ -44,6 +44,9 @@ BASE_MODEL = (
     "{child} is a base model: it completes a text and does not chat, so begin a text that it can go on with. What it writes is "
     "not filtered."
 )
+SHOW_KEPT = "Show these texts"
+KEPT_SHOWN = "The texts of the run before the reload. Drag λ to compare them."
+NOT_KEPT = "The texts of the run before the reload are not kept any more. Press Generate."
 SECOND_FOLD = "Add a second concept"
 SECOND_INTRO = (
     "Its vector is added to every text of this tab, at a strength that stays the same while λ of the first concept varies. The "
@@ -59,6 +62,13 @@ KL_INFO = "How far steering may change the child's next tokens: 95 % of them sta
 SET_BY_KL = "Set λ by KL"
 FIRST_TEXTS = "Generate writes one text for every λ at once."
 STALE_GRID = "These texts were made with other settings. Press Generate to bring them up to date."
+
+
+def kept_run(concept: str, prompt: str, *, finished: bool) -> str:
+    """Offers the texts of a run after its page was loaded again."""
+    short = prompt if len(prompt) <= 60 else prompt[:59] + "…"
+    run = f"a run of “{concept}” for “{short}”"
+    return f"Before the reload, {run} had finished." if finished else f"The reload stopped {run}; its texts end early."
 
 
 def earlier_texts(prompt: str) -> str:
