@@ -223,6 +223,31 @@ def test_a_reload_brings_back_what_was_set(browser: Browser, home: str) -> None:
     page.context.close()
 
 
+def test_tokens_are_coloured_by_what_changed_or_by_where_the_concept_is_read(
+    visitor: BrowserContext, home: str
+) -> None:
+    page, watch = opened(visitor, home)
+    steered = page.locator("#viewer .card.steered .text")
+    changed = steered.locator(".likelier, .rarer").all_text_contents()
+    assert "without λ" in (steered.locator("span").first.get_attribute("title") or "")
+    page.select_option("#viewer .colour", "along")
+    expect(page.locator("#viewer .key.along")).to_contain_text("further towards “formal” or “casual”")
+    expect(page.locator("#viewer .key.change")).to_be_hidden()
+    read = steered.locator(".likelier, .rarer").all_text_contents()
+    assert read
+    assert read != changed
+    assert "further towards “formal”" in (steered.locator(".likelier").first.get_attribute("title") or "")
+    expect(page.locator("#viewer .card.baseline .text .rarer").first).to_be_visible()
+    for theme in ("light", "dark"):
+        dress(page, theme)
+        take(page, f"read-1366-{theme}")
+    page.select_option("#viewer .colour", "")
+    expect(page.locator("#viewer .text :is(.likelier, .rarer)")).to_have_count(0)
+    assert text_of(page, "steered").strip()
+    watch.check()
+    page.close()
+
+
 def test_an_address_opens_the_second_concept(visitor: BrowserContext, home: str) -> None:
     page = visitor.new_page()
     watch = Watch(page, home)

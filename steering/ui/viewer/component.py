@@ -98,7 +98,7 @@ def show(
     rows = [
         data_of(row)
         | {
-            "tokens": [[each.piece, each.before, each.after] for each in (shifts or {}).get(row.lam, ())],
+            "tokens": [[each.piece, each.before, each.after, each.along] for each in (shifts or {}).get(row.lam, ())],
             "moves": [asdict(move) for move in (moves or {}).get(row.lam, ())],
         }
         for row in sorted(grid.rows, key=lambda row: row.lam)
