@@ -36,7 +36,9 @@ UNKNOWN_LAYER_MAP = "Layer map “{layers}” is not known. Choose one from the 
 WIDTH_MAP = "Width map"
 WIDTH_MAP_INFO = "How a direction fits the child's width"
 SCALE = "Scale of λ"
-SCALE_INFO = "residual: λ counts in whole residual norms. unit: λ times a unit vector"
+SCALE_INFO = (
+    "residual: λ = 1 adds, over all layers, as much as the child's own states are long. unit: λ times a unit vector"
+)
 PROFILE = "Layer profile"
 PROFILE_INFO = "How the push is spread over the child's layers; the Layers tab has a bar for each"
 ONE_LAYER = "layer {layer}"

@@ -78,6 +78,22 @@ def test_the_viewer_works_before_the_pages_scripts_have_come(browser: Browser, h
     page.context.close()
 
 
+@pytest.mark.parametrize("width", [390, 768, 1366, 1920])
+def test_fields_fill_their_place(visitor: BrowserContext, home: str, width: int) -> None:
+    """Gradio shows the ground of a form: where fields leave a part of it free, there is a grey box."""
+    page, watch = opened(visitor, home, width=width)
+    free = page.evaluate(
+        """() => [...document.querySelectorAll(".lab-tools > .form")].filter((form) => form.offsetWidth).map((form) => {
+          const area = (node) => node.clientWidth * node.clientHeight;
+          return 1 - [...form.children].reduce((sum, field) => sum + area(field), 0) / area(form);
+        })"""
+    )
+    assert free
+    assert max(free) < 0.05
+    watch.check()
+    page.close()
+
+
 def too_wide(page: Page, name: str) -> bool:
     """Whether a tab is wider than the window."""
     tab(page, name)
@@ -148,6 +164,10 @@ def test_another_concept_brings_its_texts_and_its_prompt_and_a_mistake_is_said(
     expect(page.locator("#relation")).to_contain_text("no-such-model")
     page.click("#generate")
     expect(page.locator("#status")).to_contain_text("Unknown model 'no-such-model'")
+    toast, button = (page.locator(each).first.bounding_box() for each in (".toast-wrap .toast-body", "#generate"))
+    assert toast
+    assert button
+    assert toast["y"] > button["y"] + button["height"], "a toast covers no button that starts a run"
     expect(page.locator("#generate")).to_be_enabled()
     watch.check()
     page.close()

@@ -139,7 +139,9 @@ function paintMoves(row) {
     const line = document.createElement("tr"), change = points(move);
     const [token, bar, share] = ["th", "td", "td"].map((kind) => line.appendChild(document.createElement(kind)));
     token.scope = "row";
-    token.textContent = move.token.replace(/\n/g, "⏎").replace(/^ /, "␣") || "␀";
+    const partial = move.token.includes("\ufffd");
+    token.textContent = partial ? "▯" : move.token.replace(/\n/g, "⏎").replace(/^ /, "␣") || "␀";
+    token.title = partial ? "A part of a character that several tokens write" : "";
     const fill = bar.appendChild(document.createElement("span")), label = bar.appendChild(document.createElement("b"));
     bar.className = change < 0 ? "down" : "up";
     fill.style.width = Math.abs(change) / largest * 50 + "%";
