@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 DOCS = Path(__file__).parent
 THEMES = ("light", "dark")
 SIZES = {"wide": (1366, 860), "narrow": (390, 844)}
-COLUMNS = {"wide": 2, "narrow": 6}
+COLUMNS = {"wide": 2, "narrow": 8}
 """Scenes in a row of the strip."""
 
 PATIENT = 420_000
@@ -62,6 +62,21 @@ def ability(page: Page) -> None:
     page.locator("#ability .lab-ability").wait_for()
 
 
+def second(page: Page) -> None:
+    """Two concepts at once, coloured by where the first one is read."""
+    if not page.locator("#viewer .card.steered .lam", has_text=" and ").count():
+        page.locator("#gallery .card").nth(1).click()
+        page.get_by_role("button", name="Add a second concept").click()
+        page.locator("#second input").click()
+        page.get_by_role("option", name="sentiment").click()
+        page.get_by_label("number input for λ of the second concept").fill("0.3")
+        page.keyboard.press("Tab")
+        page.click("#generate")
+        page.locator("#status", has_text="side by side").wait_for(timeout=PATIENT)
+        page.select_option("#viewer .colour", "along")
+        page.locator("#viewer .chip", has_text="+0.2").click()
+
+
 def chat(page: Page) -> None:
     """Two turns of a conversation, side by side."""
     if not page.locator("#chat-log article").count():
@@ -95,8 +110,19 @@ def task(page: Page) -> None:
     page.locator("#tune-run").wait_for()
 
 
+def studies(page: Page) -> None:
+    """A study of many runs: what it asks, and what it takes."""
+    tab(page, "Studies")
+    if not page.locator("#studies-takes pre").count():
+        page.locator("#studies-name input").click()
+        page.get_by_role("option", name="layer-maps").click()
+        page.locator("#studies-question", has_text="Question 1").wait_for()
+        page.click("#studies-plan")
+        page.locator("#studies-takes pre").wait_for(timeout=PATIENT)
+
+
 SCENES: dict[str, Callable[[Page], None]] = {
-    scene.__name__: scene for scene in (opening, ability, chat, task, layers, designs)
+    scene.__name__: scene for scene in (opening, ability, second, chat, task, layers, designs, studies)
 }
 
 

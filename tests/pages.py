@@ -30,6 +30,8 @@ def fields(parent: str = "a", child: str = "b", **changes: Any) -> list[Any]:
         "seed": 0,
         "chat": True,
         "system": "",
+        "second": "",
+        "second_lam": 0,
     }
     return [(values | changes)[name] for name in FIELDS]
 

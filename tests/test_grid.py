@@ -169,8 +169,8 @@ def test_a_text_longer_than_the_model_can_read_is_refused(family: str, vector_fo
 
 def grid_of(*rows: tuple[float, tuple[int, ...]]) -> Grid:
     unknown = Health(0.0, 0.0, None, False, False)
-    made = [Row(lam, "", tokens, "length", unknown) for lam, tokens in rows]
-    return Grid("x", "", (1,), generation._with_health(made, [None] * len(made)))
+    made = tuple(Row(lam, "", tokens, "length", unknown) for lam, tokens in rows)
+    return generation._with_health(Grid("x", "", (1,), made), {})
 
 
 VARIED = tuple(range(20))

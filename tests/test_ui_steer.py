@@ -220,6 +220,10 @@ def test_every_bundled_concept_opens_with_finished_texts(name: str) -> None:
     assert len({row.text for row in bundled.grid.rows}) > 3
     assert set(bundled.moves) == set(LAMBDAS)
     assert all(move.before == move.after for move in bundled.moves[0.0])
+    assert abs(sum(token.along or 0.0 for token in bundled.shifts[0.0])) < 0.01, (
+        "measured against the baseline's own mean"
+    )
+    assert all(token.along is not None for tokens in bundled.shifts.values() for token in tokens)
     assert "gemma" in bundled.source
     assert "torch" in bundled.versions
 

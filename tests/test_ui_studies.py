@@ -82,6 +82,13 @@ def test_a_study_is_run_and_shown_and_a_cell_is_steered_with(
     assert [entry.name for entry in Shelf.own().entries()]
 
 
+def test_a_study_says_what_it_asks_and_a_name_that_is_still_typed_is_no_mistake() -> None:
+    studies = Studies(Workspace())
+    assert "Question 1: which parent layer" in studies.question(Session(), "layer-maps")["studies_question"]
+    assert studies.question(Session(), "layer-m")["studies_question"] == ""
+    assert studies.question(Session(), None)["studies_question"] == ""
+
+
 def test_what_cannot_be_used_gets_a_sentence(study: str, folders: tuple[str, str]) -> None:
     studies, session = Studies(Workspace()), Session()
     for name, sentence in (("", text.NO_STUDY), ("nowhere.yaml", "cannot be read"), (str(Path(study).parent), STUDY)):

@@ -33,6 +33,7 @@ class SavedSession:
         grid: the texts; None where none were written.
         moves: by λ, the next tokens that moved most.
         current: whether these settings, pairs and prompt made the texts.
+        second: the pairs and labels of the concept that is added beside the first one; None where there is none.
         versions: of the libraries that saved it.
     """
 
@@ -42,6 +43,7 @@ class SavedSession:
     grid: Grid | None = None
     moves: Mapping[float, Sequence[Move]] = field(default_factory=dict)
     current: bool = True
+    second: Concept | None = None
     versions: Mapping[str, str] = field(
         default_factory=lambda: {"torch": torch.__version__, "transformers": transformers.__version__}
     )
@@ -54,6 +56,7 @@ def session_text(session: SavedSession) -> str:
         "format": FORMAT,
         "fields": dict(session.fields),
         "concept": json.loads(format_concept(session.concept, "json")),
+        **({} if session.second is None else {"second": json.loads(format_concept(session.second, "json"))}),
         "prompt": session.prompt,
         "grid": None if session.grid is None else grid_json(session.grid),
         "moves": {f"{lam:g}": [asdict(move) for move in several] for lam, several in session.moves.items()},
@@ -100,6 +103,7 @@ def parse_session(text: str) -> SavedSession:
         grid=None if data.get("grid") is None else grid_from_json(data["grid"]),
         moves={_lam(lam): tuple(map(_move, _list(several))) for lam, several in moves.items()},
         current=data.get("current") is True,
+        second=None if data.get("second") is None else parse_concept(json.dumps(data["second"]), "json", "The session"),
         versions={name: str(value)[:40] for name, value in versions.items()},
     )
 

@@ -12,7 +12,7 @@ from steering.errors import SteeringError
 from steering.models import LanguageModel, scoring_batches, token_log_probabilities
 from steering.steer.decoding import Sampling, decode, written_text
 from steering.steer.health import Health, degenerate, dominant, repeated
-from steering.steer.intervention import plan
+from steering.steer.intervention import joined, plan
 from steering.steer.settings import DEFAULT_SETTINGS, Profile, SteeringSettings, check_strengths
 from steering.vectors import SteeringVector
 
@@ -38,6 +38,7 @@ class Grid:
         prompt_token_ids: what the model read.
         rows: one a λ, in the order asked for.
         provenance: vector, settings and versions.
+        unsteered: the unsteered text where none of the rows is: where a second vector acts on all of them.
     """
 
     child: str
@@ -45,6 +46,12 @@ class Grid:
     prompt_token_ids: tuple[int, ...]
     rows: tuple[Row, ...]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    unsteered: Row | None = None
+
+    @property
+    def baseline(self) -> Row | None:
+        """The unsteered text; None where there is none."""
+        return self.unsteered or next((row for row in self.rows if row.lam == 0), None)
 
     @property
     def done(self) -> bool:
@@ -72,6 +79,7 @@ def stream(
     plain: bool = False,
     system: str = "",
     thinking: bool = False,
+    also: SteeringVector | None = None,
 ) -> Iterator[Grid]:
     """Continue a prompt at every λ at once, and yield all rows after every step.
 
@@ -90,6 +98,8 @@ def stream(
         plain: send the prompt as it is, without the chat template.
         system: a system prompt, see `LanguageModel.prompt_ids`.
         thinking: let a model think before it answers, where its template has that choice.
+        also: a second vector that is added in every row, at its own length: `0.3 * formal` steers all of them as `formal` at
+            λ = 0.3 does. The grid then holds the unsteered text beside its rows. Needs the operator "add".
 
     Yields:
         The grown grid.
@@ -108,7 +118,7 @@ def stream(
     overrides: dict[str, Any] = {"scale": scale, "profile": profile, "positions": positions, "operator": operator}
     settings = replace(settings, **{name: value for name, value in overrides.items() if value is not None})
     plans = [plan(child, each, settings) for each in vectors]
-    descriptions = [{"concept": each.concept, "method": each.method, **each.provenance} for each in vectors]
+    descriptions = [_description(each) for each in vectors]
     weights = [list(each.weights) for each in plans]
     ids = child.prompt_ids(prompt, plain=plain, system=system, thinking=thinking)
     if child.context and len(ids) + chosen.max_new_tokens - 1 > child.context:
@@ -116,6 +126,13 @@ def stream(
             f"The prompt has {len(ids)} tokens and {chosen.max_new_tokens} are to follow, but {child.name} reads up to "
             f"{child.context}. Shorten the prompt, or ask for fewer new tokens."
         )
+    # What is decoded: one intervention and one strength a row, and first the unsteered text where no λ is.
+    interventions, amounts = (plans[0] if single else plans), strengths
+    if also is not None:
+        fixed = plan(child, also, settings)
+        several = plans * len(strengths) if single else plans
+        pushed = [joined(each, [lam], fixed)[0] for each, lam in zip(several, strengths, strict=True)]
+        interventions, amounts = [fixed, *pushed], (0.0, *[1.0] * len(pushed))
     provenance = {
         **({"vector": descriptions[0]} if single else {"vectors": descriptions}),
         "child": {"name": child.name, "fingerprint": child.fingerprint, "revision": child.revision},
@@ -126,16 +143,19 @@ def stream(
         "sampling": vars(chosen),
         **({"system": system} if system.strip() else {}),
         **({"thinking": True} if thinking else {}),
+        **({"also": _description(also) | {"labels": list(also.labels)}} if also is not None else {}),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }
 
     def steps() -> Iterator[Grid]:
-        for step in decode(child, [ids] * len(strengths), plans[0] if single else plans, strengths, chosen):
+        written = strengths if also is None else (0.0, *strengths)
+        for step in decode(child, [ids] * len(written), interventions, amounts, chosen):
             rows = [
                 Row(lam, written_text(child, tokens, ended=bool(ended)), tokens, ended, _UNKNOWN)
-                for lam, tokens, ended in zip(strengths, step.tokens, step.ended, strict=True)
+                for lam, tokens, ended in zip(written, step.tokens, step.ended, strict=True)
             ]
-            yield Grid(child.name, prompt, tuple(ids), _with_health(rows, [None] * len(rows)), provenance)
+            unsteered = None if also is None else rows.pop(0)
+            yield _with_health(Grid(child.name, prompt, tuple(ids), tuple(rows), provenance, unsteered), {})
 
     return steps()
 
@@ -161,9 +181,10 @@ def assess(child: LanguageModel, grid: Grid) -> Grid:
     Returns:
         The grid with every row's health filled in.
     """
-    distinct = list(dict.fromkeys(row.token_ids for row in grid.rows if row.token_ids))
+    rows = [*grid.rows, *([grid.unsteered] if grid.unsteered else [])]
+    distinct = list(dict.fromkeys(row.token_ids for row in rows if row.token_ids))
     measured = dict(zip(distinct, perplexities(child, grid.prompt_token_ids, distinct), strict=True))
-    return replace(grid, rows=_with_health(list(grid.rows), [measured.get(row.token_ids) for row in grid.rows]))
+    return _with_health(grid, measured)
 
 
 def perplexities(model: LanguageModel, prompt: Sequence[int], texts: Sequence[Sequence[int]]) -> list[float]:
@@ -184,21 +205,34 @@ def perplexities(model: LanguageModel, prompt: Sequence[int], texts: Sequence[Se
     return measured
 
 
-def _with_health(rows: Sequence[Row], perplexity: Sequence[float | None]) -> tuple[Row, ...]:
-    zero = next((place for place, row in enumerate(rows) if row.lam == 0), None)
-    baseline = None if zero is None else rows[zero].token_ids
-    reference = None if zero is None else perplexity[zero]
-    with_health = []
-    for row, text_perplexity in zip(rows, perplexity, strict=True):
+def _description(vector: SteeringVector) -> dict[str, Any]:
+    return {"concept": vector.concept, "method": vector.method, **vector.provenance}
+
+
+def _with_health(grid: Grid, perplexity: Mapping[tuple[int, ...], float]) -> Grid:
+    """The grid with the health of its rows.
+
+    Args:
+        grid: the rows.
+        perplexity: by a text's tokens, where it was measured.
+    """
+    baseline = grid.baseline
+    reference = None if baseline is None else perplexity.get(baseline.token_ids)
+
+    def measured(row: Row, *, steered: bool) -> Row:
+        own = perplexity.get(row.token_ids)
         health = Health(
             repeated=repeated(row.token_ids),
             dominant=dominant(row.token_ids),
-            perplexity=text_perplexity,
-            same_as_baseline=row.lam != 0 and row.token_ids == baseline,
-            degenerate=degenerate(row.token_ids, text_perplexity, reference),
+            perplexity=own,
+            same_as_baseline=steered and baseline is not None and row.token_ids == baseline.token_ids,
+            degenerate=degenerate(row.token_ids, own, reference),
         )
-        with_health.append(replace(row, health=health))
-    return tuple(with_health)
+        return replace(row, health=health)
+
+    pushed = grid.unsteered is not None
+    rows = tuple(measured(row, steered=pushed or row.lam != 0) for row in grid.rows)
+    return replace(grid, rows=rows, unsteered=grid.unsteered and measured(grid.unsteered, steered=False))
 
 
 _UNKNOWN = Health(0.0, 0.0, None, False, False)

@@ -15,7 +15,10 @@ FORMAT = 1
 
 def grid_json(grid: Grid) -> dict[str, Any]:
     """A grid as JSON can write it."""
-    return {"format": FORMAT, **asdict(grid)}
+    data = {"format": FORMAT, **asdict(grid)}
+    if grid.unsteered is None:
+        del data["unsteered"]
+    return data
 
 
 def grid_from_json(data: object) -> Grid:
@@ -36,7 +39,16 @@ def grid_from_json(data: object) -> Grid:
     if not rows:
         raise SteeringError("The grid has no rows.")
     ids = _ids(fields["prompt_token_ids"], "the grid")
-    return Grid(fields["child"], fields["prompt"], ids, rows, fields["provenance"])
+    assert isinstance(data, Mapping), "checked"
+    unsteered = data.get("unsteered")  # Grids of earlier versions have none.
+    return Grid(
+        fields["child"],
+        fields["prompt"],
+        ids,
+        rows,
+        fields["provenance"],
+        None if unsteered is None else _row(unsteered, "the unsteered row"),
+    )
 
 
 def _row(data: object, where: str) -> Row:

@@ -6,7 +6,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -92,6 +92,20 @@ def plan(model: LanguageModel, vector: SteeringVector, settings: SteeringSetting
     return Intervention(
         rows.float(), model.fingerprint, settings.scale, tuple(weights.tolist()), settings.positions, settings.operator
     )
+
+
+def joined(intervention: Intervention, lambdas: Sequence[float], fixed: Intervention) -> list[Intervention]:
+    """For every λ what it adds, and what a second vector adds beside it; each is to be used at strength 1.
+
+    Args:
+        intervention: what λ = 1 adds.
+        lambdas: its strengths.
+        fixed: what the second vector adds, whatever λ is.
+
+    Raises:
+        SteeringError: what is done depends on the hidden state, so that it does not add up.
+    """
+    return [replace(intervention, rows=lam * intervention.offsets + fixed.offsets) for lam in lambdas]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from inspect import signature
 import torch
 
 from steering.models import LanguageModel
-from steering.steer.intervention import plan, steer
+from steering.steer.intervention import Intervention, joined, plan, steer
 from steering.steer.settings import DEFAULT_SETTINGS, SteeringSettings
 from steering.vectors import SteeringVector
 
@@ -35,6 +35,7 @@ def next_tokens(
     *,
     settings: SteeringSettings = DEFAULT_SETTINGS,
     limit: int = 8,
+    also: SteeringVector | None = None,
 ) -> tuple[tuple[Move, ...], ...]:
     """Find the tokens whose probability of following the prompt changes most.
 
@@ -45,12 +46,17 @@ def next_tokens(
         lambdas: strengths.
         settings: scale, layer profile and positions.
         limit: how many tokens to return for each λ.
+        also: a second vector that is added at every λ, see `stream`.
 
     Returns:
         For every λ its largest moves, the largest first.
     """
-    intervention = plan(child, vector, settings)
+    intervention: Intervention | list[Intervention]
+    intervention = own = plan(child, vector, settings)
     strengths = [0.0, *lambdas]
+    if also is not None:
+        fixed = plan(child, also, settings)
+        intervention, strengths = [fixed, *joined(own, lambdas, fixed)], [0.0, *[1.0] * len(lambdas)]
     rows = torch.tensor([list(prompt)] * len(strengths), device=child.device)
     with torch.inference_mode(), steer(child, intervention, strengths, prompt_length=len(prompt)):
         keep = {"logits_to_keep": 1} if "logits_to_keep" in signature(child.model.forward).parameters else {}

@@ -36,7 +36,9 @@ UNKNOWN_LAYER_MAP = "Layer map “{layers}” is not known. Choose one from the 
 WIDTH_MAP = "Width map"
 WIDTH_MAP_INFO = "How a direction fits the child's width"
 SCALE = "Scale of λ"
-SCALE_INFO = "residual: λ counts in whole residual norms. unit: λ times a unit vector"
+SCALE_INFO = (
+    "residual: λ = 1 adds, over all layers, as much as the child's own states are long. unit: λ times a unit vector"
+)
 PROFILE = "Layer profile"
 PROFILE_INFO = "How the push is spread over the child's layers; the Layers tab has a bar for each"
 ONE_LAYER = "layer {layer}"
@@ -66,6 +68,13 @@ CHAT = "Use the child's chat template"
 SYSTEM = "System prompt"
 SYSTEM_INFO = (
     "For texts; the questions of Tune λ and Vote have none. In the first turn where the child has no system role"
+)
+
+SECOND = "Second concept"
+SECOND_LAM = "λ of the second concept"
+SECOND_IS_ADDED = (
+    "A second concept is added, and the operator {operator} does not add. Choose the operator add in the method settings, or "
+    "set the λ of the second concept to 0."
 )
 
 REACH = "Range of λ (±)"

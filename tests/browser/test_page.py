@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from browser.visits import (
     EVIL,
     PATIENT,
+    SLOW,
     Watch,
     dress,
     opened,
@@ -26,6 +27,7 @@ from steering.ui.app import TABS, Lab
 from steering.ui.state.gallery import gallery, opening
 from steering.ui.state.presets import PROMPTS, preset
 from steering.ui.viewer import component as viewer
+from steering.ui.viewer.texts import LIVE
 
 pytestmark = pytest.mark.browser
 
@@ -74,6 +76,22 @@ def test_the_viewer_works_before_the_pages_scripts_have_come(browser: Browser, h
     expect(page.locator("#first-paint")).to_have_count(0)
     watch.check()
     page.context.close()
+
+
+@pytest.mark.parametrize("width", [390, 768, 1366, 1920])
+def test_fields_fill_their_place(visitor: BrowserContext, home: str, width: int) -> None:
+    """Gradio shows the ground of a form: where fields leave a part of it free, there is a grey box."""
+    page, watch = opened(visitor, home, width=width)
+    free = page.evaluate(
+        """() => [...document.querySelectorAll(".lab-tools > .form")].filter((form) => form.offsetWidth).map((form) => {
+          const area = (node) => node.clientWidth * node.clientHeight;
+          return 1 - [...form.children].reduce((sum, field) => sum + area(field), 0) / area(form);
+        })"""
+    )
+    assert free
+    assert max(free) < 0.05
+    watch.check()
+    page.close()
 
 
 def too_wide(page: Page, name: str) -> bool:
@@ -146,6 +164,10 @@ def test_another_concept_brings_its_texts_and_its_prompt_and_a_mistake_is_said(
     expect(page.locator("#relation")).to_contain_text("no-such-model")
     page.click("#generate")
     expect(page.locator("#status")).to_contain_text("Unknown model 'no-such-model'")
+    toast, button = (page.locator(each).first.bounding_box() for each in (".toast-wrap .toast-body", "#generate"))
+    assert toast
+    assert button
+    assert toast["y"] > button["y"] + button["height"], "a toast covers no button that starts a run"
     expect(page.locator("#generate")).to_be_enabled()
     watch.check()
     page.close()
@@ -218,4 +240,67 @@ def test_a_reload_brings_back_what_was_set(browser: Browser, home: str) -> None:
     expect(page.locator("#viewer .card.steered .lam")).to_have_text("λ = −0.6")
     expect(page.locator("#address-note .lab-status")).to_have_count(0)
     watch.check()
+    page.context.close()
+
+
+def test_tokens_are_coloured_by_what_changed_or_by_where_the_concept_is_read(
+    visitor: BrowserContext, home: str
+) -> None:
+    page, watch = opened(visitor, home)
+    steered = page.locator("#viewer .card.steered .text")
+    changed = steered.locator(".likelier, .rarer").all_text_contents()
+    assert "without λ" in (steered.locator("span").first.get_attribute("title") or "")
+    page.select_option("#viewer .colour", "along")
+    expect(page.locator("#viewer .key.along")).to_contain_text("further towards “formal” or “casual”")
+    expect(page.locator("#viewer .key.change")).to_be_hidden()
+    read = steered.locator(".likelier, .rarer").all_text_contents()
+    assert read
+    assert read != changed
+    assert "further towards “formal”" in (steered.locator(".likelier").first.get_attribute("title") or "")
+    expect(page.locator("#viewer .card.baseline .text .rarer").first).to_be_visible()
+    for theme in ("light", "dark"):
+        dress(page, theme)
+        take(page, f"read-1366-{theme}")
+    page.select_option("#viewer .colour", "")
+    expect(page.locator("#viewer .text :is(.likelier, .rarer)")).to_have_count(0)
+    assert text_of(page, "steered").strip()
+    watch.check()
+    page.close()
+
+
+def test_an_address_opens_the_second_concept(visitor: BrowserContext, home: str) -> None:
+    page = visitor.new_page()
+    watch = Watch(page, home)
+    page.goto(f"{home}?second=formality&second_lam=0.25")
+    expect(page.locator("#second input")).to_have_value("formality")
+    expect(page.locator("#second-note")).to_contain_text("Press Generate")
+    expect(page.locator("#stale")).to_contain_text("made with other settings")
+    page.click("#second input")
+    expect(page.get_by_role("option", name="none", exact=True)).to_be_visible()
+    page.get_by_role("option", name="courage").click()
+    page.click("#copy-link")
+    page.wait_for_function("location.search.includes('courage')")
+    assert parse_qs(urlsplit(page.url).query)["second_lam"] == ["0.25"]
+    watch.check()
+    page.close()
+
+
+def test_a_reload_in_the_middle_of_a_run_offers_its_texts(browser: Browser, home: str) -> None:
+    page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
+    page.set_default_timeout(PATIENT)
+    page.goto(home)
+    page.locator("#relation .lab-card").wait_for()
+    expect(page.locator("#kept")).to_have_count(0)
+    page.fill("#prompt textarea", "Write a long story about the harbour.")
+    page.click("#generate")
+    page.locator('#viewer .viewer[data-phase="running"]').wait_for(timeout=SLOW)
+    page.reload()
+    expect(page.locator("#kept-note")).to_contain_text("The reload stopped a run of “formality”")
+    take(page, "reload-1366-light")
+    page.click("#kept-show")
+    expect(page.locator("#viewer .source")).to_have_text(LIVE)
+    expect(page.locator("#viewer .card.baseline .badges")).to_contain_text("stopped at")
+    assert text_of(page, "baseline").strip()
+    expect(page.locator("#kept")).to_have_count(0)
+    expect(page.locator("#stale .lab-status")).to_have_count(0)
     page.context.close()

@@ -37,10 +37,12 @@ def make(folder: Path, names: Sequence[str]) -> None:
         print(f"{name}: {grid.at(0.3).text[:80]!r}", flush=True)
 
 
-def written_shifts(child: LanguageModel, grid: Grid, vector: SteeringVector) -> dict[str, list[list[str | float]]]:
-    """By λ, piece and both probabilities of every token, see `steer.token_shifts`."""
+def written_shifts(
+    child: LanguageModel, grid: Grid, vector: SteeringVector
+) -> dict[str, list[list[str | float | None]]]:
+    """By λ the fields of every token, see `steer.TokenShift`."""
     return {
-        str(row.lam): [[token.piece, token.before, token.after] for token in tokens]
+        str(row.lam): [[token.piece, token.before, token.after, token.along] for token in tokens]
         for row, tokens in zip(grid.rows, token_shifts(child, grid, vector), strict=True)
     }
 

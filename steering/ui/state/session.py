@@ -73,6 +73,7 @@ class Session:
         files: the files that were written for download.
         records: the state of each tab, by the class of its record.
         closed: whether the page was closed; every job of a closed session is stopped.
+        tab: name that the browser gave to its tab, which a reload leaves as it is; "" for none.
     """
 
     visitor: Visitor = field(default_factory=Visitor, repr=False, compare=False)
@@ -85,6 +86,7 @@ class Session:
     files: DownloadFiles = field(default_factory=DownloadFiles, repr=False, compare=False)
     records: dict[type, Any] = field(default_factory=dict)
     closed: bool = False
+    tab: str = ""
     _waiting: dict[str, deque[Job]] = field(default_factory=dict, repr=False, compare=False)
     _working: dict[str, Job] = field(default_factory=dict, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)

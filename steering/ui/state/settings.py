@@ -22,11 +22,11 @@ FILE_PREFIX = "file: "
 
 FIELDS = (
     "parent", "child", "concept", "method", "layers", "width", "scale", "profile", "positions", "operator",
-    "max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "chat", "system",
+    "max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "chat", "system", "second", "second_lam",
 )  # fmt: skip
-"""Names of the sidebar's fields, in the order of the arguments of `Settings.read`."""
+"""Names of the sidebar's fields, in the order of the arguments of `Settings.read`; the last two stand on the Steer tab."""
 
-EARLIER = {"operator": "add", "system": ""}
+EARLIER = {"operator": "add", "system": "", "second": "", "second_lam": 0}
 """Values of the fields that earlier versions did not have: what they did."""
 
 
@@ -48,6 +48,8 @@ class Settings:
         sampling: how tokens are chosen.
         chat: whether the child's chat template is used.
         system: the system prompt; "" for none.
+        second: name of a concept that is added to the texts of the Steer tab, see `second_of`; "" for none.
+        second_lam: its strength.
     """
 
     parent: str
@@ -63,6 +65,8 @@ class Settings:
     chat: bool
     operator: str = "add"
     system: str = ""
+    second: str = ""
+    second_lam: float = 0.0
 
     @staticmethod
     def read(*fields: Any) -> "Settings":
@@ -70,14 +74,13 @@ class Settings:
 
         Args:
             fields: ten menus, then most new tokens, temperature, top-p, top-k, repetition penalty, seed, whether the
-                chat template is used, and the system prompt.
+                chat template is used, the system prompt, and the second concept with its λ.
 
         Raises:
             SteeringError: a field is empty or cannot be read, or a number is out of its range.
         """
-        parent, child, concept, method, layers, width, scale, profile, positions, operator, *numbers, chat, system = (
-            fields
-        )
+        parent, child, concept, method, layers, width, scale, profile, positions, operator, *numbers = fields[:-4]
+        chat, system, second, second_lam = fields[-4:]
         for role, name in (("parent", parent), ("child", child)):
             if not str(name or "").strip():
                 raise SteeringError(text.NO_MODEL.format(role=role))
@@ -109,6 +112,8 @@ class Settings:
             bool(chat),
             operator,
             str(system or "").strip(),
+            str(second or "").strip(),
+            required_number(text.SECOND_LAM, second_lam),
         )
 
     @property
@@ -126,7 +131,7 @@ class Settings:
         return (*key, self.concept) if self.concept.startswith(FILE_PREFIX) else key
 
     def grid_key(self, concept: Concept, prompt: str) -> tuple[object, ...]:
-        """Everything that the texts depend on."""
+        """Everything that texts of one concept depend on."""
         return (*self.vector_key(concept), self.steering, self.sampling, self.chat, self.system, prompt)
 
     def plot_key(self, concept: Concept, metric: str) -> tuple[object, ...]:

@@ -17,6 +17,7 @@ from steering.transfer import transfer
 from steering.ui import text
 from steering.ui.background import worker
 from steering.ui.background.line import Line
+from steering.ui.state.kept import KeptRuns
 from steering.ui.state.limits import OWN, SHARED
 from steering.ui.state.loaded_models import LoadedModels
 from steering.ui.state.session import Session, Visitor
@@ -52,6 +53,7 @@ class Workspace:
         loaded_models: the models in memory.
         vectors: of all pages.
         line: in which long tasks wait for the models.
+        kept_runs: texts that outlive their page for a while.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Workspace:
         self.loaded_models = LoadedModels(memory, dtype)
         self.vectors = StoredVectors()
         self.line = Line()
+        self.kept_runs = KeptRuns()
         self._lock = threading.RLock()
         self._shapes: dict[str, Shape] = {}
         self._visitors: WeakValueDictionary[str, Visitor] = WeakValueDictionary()

@@ -69,6 +69,7 @@ def show(
     choose: float | None = None,
     lead: str = "",
     shifts: Mapping[float, Sequence[TokenShift]] | None = None,
+    also: str = "",
 ) -> dict[str, Any]:
     """The viewer's data for a grid, finished or not.
 
@@ -82,30 +83,44 @@ def show(
         choose: the λ to select; None leaves the slider unchanged.
         lead: one sentence on what the texts show.
         shifts: by λ, how far it changed the probability of every token of its text.
+        also: the second concept that acts in every row, in words; "" where there is none.
     """
-    baseline = next((row for row in grid.rows if row.lam == 0), None)
-    rows = [
-        {
+    baseline = grid.baseline
+
+    def data_of(row: Row) -> dict[str, Any]:
+        return {
             "lam": row.lam,
             "text": row.text,
-            **_state_fields(state(row, phase)),
+            **_state_fields(state(row, phase, baseline)),
             "badges": badges(row, baseline, max_tokens, phase),
-            "tokens": [[each.piece, each.before, each.after] for each in (shifts or {}).get(row.lam, ())],
+        }
+
+    rows = [
+        data_of(row)
+        | {
+            "tokens": [[each.piece, each.before, each.after, each.along] for each in (shifts or {}).get(row.lam, ())],
             "moves": [asdict(move) for move in (moves or {}).get(row.lam, ())],
         }
         for row in sorted(grid.rows, key=lambda row: row.lam)
     ]
     data = {"labels": list(labels), "note": "", "rows": rows, "phase": phase, "source": list(source)}
-    return data | {"exact": phase == "done", "choose": choose, "lead": lead}
+    second = {"also": also, "baseline": data_of(grid.unsteered)} if grid.unsteered else {}
+    return data | {"exact": phase == "done", "choose": choose, "lead": lead} | second
 
 
-def state(row: Row, phase: str) -> str:
-    """The state of a text, a key of `WORDS`."""
+def state(row: Row, phase: str, baseline: Row | None) -> str:
+    """The state of a text, a key of `WORDS`.
+
+    Args:
+        row: the text.
+        phase: see `show`.
+        baseline: the unsteered text; None where there is none.
+    """
     if row.health.degenerate:
         return "broken"
     if not row.ended and phase == "running":
         return "writing"
-    if row.lam == 0:
+    if row is baseline:
         return "baseline"
     if row.health.same_as_baseline:
         return "same"
@@ -117,7 +132,7 @@ def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[
 
     Args:
         row: the text.
-        baseline: the row at λ = 0; None if there is none.
+        baseline: the unsteered text; None if there is none.
         max_tokens: limit of new tokens per row.
         phase: see `show`.
 
@@ -151,7 +166,7 @@ def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[
     elif row.ended:
         result.append(_badge(f"ended after {length} tokens", "plain", "The child ended the text itself."))
     elif phase == "stopped":
-        result.append(_badge(f"stopped at {length}/{max_tokens}", "plain", "Stop was pressed."))
+        result.append(_badge(f"stopped at {length}/{max_tokens}", "plain", "Its run was stopped."))
     elif length:
         result.append(_badge(f"{length}/{max_tokens} tokens", "plain", "Still being written."))
     return result

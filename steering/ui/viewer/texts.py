@@ -8,6 +8,8 @@ from steering.concepts import Concept, load_concept
 from steering.steer import Grid, Move, TokenShift
 from steering.ui.state.gallery import gallery
 from steering.ui.state.presets import preset
+from steering.ui.state.second import texts_key
+from steering.ui.state.session import Session
 from steering.ui.state.settings import DEFAULT, Settings
 from steering.ui.viewer import component as viewer
 
@@ -27,6 +29,9 @@ LEAD = (
 )
 """What the texts of a concept show."""
 
+ALSO = " All but the baseline are also pushed by {strength} towards “{label}”, whatever λ is."
+"""What the texts show where a second concept acts in them."""
+
 
 @dataclass
 class ConceptTexts:
@@ -34,7 +39,7 @@ class ConceptTexts:
 
     Attributes:
         grid: the texts.
-        key: see `Settings.grid_key`.
+        key: see `texts_key`.
         moves: by λ, the next tokens whose probability changed most.
         source: where they come from, in words.
         versions: of the software that wrote them; "" if they were generated in this session.
@@ -52,9 +57,9 @@ class ConceptTexts:
     lead: str = ""
     shifts: Shifts = field(default_factory=dict)
 
-    def current(self, settings: Settings, concept: Concept, prompt: str) -> bool:
-        """Whether the texts were generated with these settings, pairs and prompt."""
-        return self.key == settings.grid_key(concept, prompt)
+    def current(self, session: Session, settings: Settings, prompt: str) -> bool:
+        """Whether the texts were generated with these settings, the pairs of the page, and this prompt."""
+        return self.key == texts_key(session, settings, prompt)
 
     @property
     def lambdas(self) -> frozenset[float]:
@@ -106,7 +111,8 @@ def show(written: ConceptTexts, concept: Concept, choose: float | None = None) -
         source=(written.source, written.versions),
         choose=choose,
         shifts=written.shifts,
-        lead=written.lead or lead(written.grid.child, concept),
+        lead=(written.lead or lead(written.grid.child, concept)) + _also_sentence(written.grid),
+        also=also_words(written.grid),
     )
 
 
@@ -120,6 +126,27 @@ def precomputed(name: str) -> dict[str, Any] | None:
 def lead(child: str, concept: Concept) -> str:
     """One sentence on what the texts of a concept show."""
     return LEAD.format(child=child, positive=concept.positive_label, negative=concept.negative_label)
+
+
+def also_words(grid: Grid) -> str:
+    """The pole and the strength of the second concept of a grid, in words; "" where it has none."""
+    also = _also(grid)
+    return "" if also is None else " ".join(also)
+
+
+def _also_sentence(grid: Grid) -> str:
+    also = _also(grid)
+    return "" if also is None else ALSO.format(label=also[0], strength=also[1])
+
+
+def _also(grid: Grid) -> tuple[str, str] | None:
+    """Pole and strength of the second concept. A session file may hold anything."""
+    also = grid.provenance.get("also")
+    if not isinstance(also, Mapping):
+        return None
+    poles, strength = also.get("labels"), also.get("factor")
+    label = str(poles[0]) if isinstance(poles, list | tuple) and poles else str(also.get("concept"))
+    return label, f"{strength:g}" if isinstance(strength, int | float) else "1"
 
 
 def labels(concept: Concept) -> tuple[str, str]:

@@ -8,6 +8,7 @@ const START = 0.3;
 let rows = [];
 let chosen = START;
 let lastRequested = null;
+let furthest = 0;
 
 const format = (lam) => {
   const size = Math.abs(lam).toFixed(2).replace(/(\.\d)0$/, "$1").replace(/\.0$/, "");
@@ -27,22 +28,40 @@ function commonStart(first, second) {
 }
 
 const percent = (share) => (share < 0.1 ? (100 * share).toFixed(1) : Math.round(100 * share)) + " %";
-const coloured = (row) => find(".colour").checked && row.lam !== 0 && (row.tokens || []).length > 0
-  && row.tokens.map(([piece]) => piece).join("") === row.text;
+const unsteered = () => props.value.baseline || rows.find(({ lam }) => lam === 0);
+const isRead = ([, , , along]) => along !== null && along !== undefined;
+const colouring = () => (find(".colour").value === "along" && !furthest ? "change" : find(".colour").value);
+const coloured = (row) => (row.tokens || []).length > 0 && row.tokens.map(([piece]) => piece).join("") === row.text
+  && (colouring() === "change" ? row !== unsteered() : colouring() === "along" && row.tokens.every(isRead));
 
-// One element a token, tinted by the logarithm of how many times λ multiplied its probability.
+// How a token is tinted, from −1 to 1, and what is said of it. By change: the logarithm of how many times λ multiplied its
+// probability. By reading: how far it lies along the direction, in parts of the furthest token of all texts.
+const TINTS = {
+  change([, before, after]) {
+    const times = Math.log2((after + 1e-4) / (before + 1e-4));
+    return [Math.abs(times) < 1 ? 0 : Math.sign(times) * Math.min((2 + Math.abs(times)) / 7.5, 1),
+      percent(before) + " without λ, " + percent(after) + " with it"];
+  },
+  along([, , , along]) {
+    const [positive, negative] = props.value.labels, share = along / furthest;
+    return [Math.abs(share) < 0.15 ? 0 : share, "lies " + Math.abs(along).toFixed(2) + " further towards “"
+      + (along < 0 ? negative : positive) + "” than the baseline’s tokens on average (a difference of cosines)"];
+  },
+};
+
+// One element a token.
 function tokenSpans(row, shared) {
   let place = row.text.trimStart().length - row.text.length;
-  return row.tokens.map(([piece, before, after]) => {
-    const span = document.createElement("span"), times = Math.log2((after + 1e-4) / (before + 1e-4));
+  return row.tokens.map((token) => {
+    const span = document.createElement("span"), piece = token[0], [tint, words] = TINTS[colouring()](token);
     span.textContent = place < 0 ? piece.trimStart() : piece;
     place += piece.length;
     if (place <= shared) span.className = "shared";
-    if (Math.abs(times) >= 1) {
-      span.className += times > 0 ? " likelier" : " rarer";
-      span.style.setProperty("--tint", Math.min(12 + 6 * Math.abs(times), 45) + "%");
+    if (tint) {
+      span.className += tint > 0 ? " likelier" : " rarer";
+      span.style.setProperty("--tint", 45 * Math.abs(tint) + "%");
     }
-    span.title = "“" + piece.trim() + "”: " + percent(before) + " without λ, " + percent(after) + " with it";
+    span.title = "“" + piece.trim() + "”: " + words;
     return span;
   });
 }
@@ -75,7 +94,7 @@ function paintCard(card, row, note, shared) {
 }
 
 function paintChoice() {
-  const chosenIndex = nearest(chosen), row = rows[chosenIndex], zero = rows.find(({ lam }) => lam === 0);
+  const chosenIndex = nearest(chosen), row = rows[chosenIndex], zero = unsteered();
   const low = Number(slider.min), high = Number(slider.max), span = high - low || 1;
   const position = (lam) => (Math.min(Math.max(lam, low), high) - low) / span;
   const track = find(".track");
@@ -96,12 +115,16 @@ function paintChoice() {
     chip.setAttribute("aria-checked", String(index === chosenIndex));
     chip.tabIndex = index === chosenIndex ? 0 : -1;
   });
-  setText(cards.steered.querySelector(".lam"), "λ = " + format(row.lam));
+  const { also } = props.value;
+  setText(cards.steered.querySelector(".lam"), "λ = " + format(row.lam) + (also ? " and " + also : ""));
+  setText(find(".zero-is"), also ? "0 leaves the second concept alone." : "0 is the unsteered child.");
   const { note } = props.value;
   paintCard(cards.baseline, zero, note, 0);
   paintCard(cards.steered, row, note && "The same prompt, steered by λ = " + format(row.lam) + ", appears here.",
     zero && row !== zero && row.text ? commonStart(row.text.trimStart(), zero.text.trimStart()) : 0);
   find(".colours").hidden = !rows.some((each) => (each.tokens || []).length);
+  find('.colour [value="along"]').disabled = !furthest;
+  for (const kind of ["change", "along"]) find(".key." + kind).hidden = colouring() !== kind;
   paintMoves(row);
 }
 
@@ -111,12 +134,14 @@ function paintMoves(row) {
   if (!allMoves.length) return;
   const points = (move) => 100 * (move.after - move.before);
   const largest = Math.max(...allMoves.map((move) => Math.abs(points(move))), 1e-9);
-  find(".moves").classList.toggle("unchanged", row.lam === 0);
+  find(".moves").classList.toggle("unchanged", row === unsteered());
   find(".moves tbody").replaceChildren(...moves.map((move) => {
     const line = document.createElement("tr"), change = points(move);
     const [token, bar, share] = ["th", "td", "td"].map((kind) => line.appendChild(document.createElement(kind)));
     token.scope = "row";
-    token.textContent = move.token.replace(/\n/g, "⏎").replace(/^ /, "␣") || "␀";
+    const partial = move.token.includes("\ufffd");
+    token.textContent = partial ? "▯" : move.token.replace(/\n/g, "⏎").replace(/^ /, "␣") || "␀";
+    token.title = partial ? "A part of a character that several tokens write" : "";
     const fill = bar.appendChild(document.createElement("span")), label = bar.appendChild(document.createElement("b"));
     bar.className = change < 0 ? "down" : "up";
     fill.style.width = Math.abs(change) / largest * 50 + "%";
@@ -182,6 +207,10 @@ function paint() {
   const [positive, negative] = value.labels;
   setText(find(".pole.positive"), positive + " ▸");
   setText(find(".pole.negative"), "◂ " + negative);
+  setText(find(".key.along .likelier"), "“" + positive + "”");
+  setText(find(".key.along .rarer"), "“" + negative + "”");
+  furthest = rows.flatMap((row) => row.tokens || []).filter(isRead)
+    .reduce((most, [, , , along]) => Math.max(most, Math.abs(along)), 0);
   find(".viewer").dataset.phase = value.phase;
   const [source, about] = value.source || ["", ""];
   setText(find(".source"), source);

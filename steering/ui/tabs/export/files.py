@@ -15,30 +15,31 @@ from steering.library import SavedSession, parse_session, session_text
 from steering.steer import Grid
 from steering.ui.events.long_tasks import Changes
 from steering.ui.state.drafts import Draft
+from steering.ui.state.second import second_of, texts_key
 from steering.ui.state.settings import EARLIER, FIELDS, FILE_PREFIX, Settings
 from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import report, script, text
-from steering.ui.viewer.texts import ConceptTexts, PageTexts, show
+from steering.ui.viewer.texts import ConceptTexts, PageTexts, also_words, show
 
-_NUMBER_FIELDS = ("max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed")
+_NUMBER_FIELDS = ("max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "second_lam")
 
 HEADINGS = (
     "lambda", "text", "tokens", "ended", "perplexity", "repeated_3_grams", "commonest_token", "same_as_baseline",
-    "falls_apart", "prompt", "child",
+    "falls_apart", "prompt", "child", "second_concept",
 )  # fmt: skip
 """Columns of the CSV file."""
 
 
 def as_csv(grid: Grid) -> str:
-    """The texts of a grid and their health as CSV, one row per λ."""
+    """The texts of a grid and their health as CSV, one row per λ; first the unsteered text where a second concept acts."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(HEADINGS)
-    for row in grid.rows:
-        health = row.health
+    for row in (*([grid.unsteered] if grid.unsteered else []), *grid.rows):
+        health, also = row.health, "" if row is grid.unsteered else also_words(grid)
         measured = ("" if health.perplexity is None else f"{health.perplexity:.4g}", f"{health.repeated:.4g}")
-        rest = (f"{health.dominant:.4g}", health.same_as_baseline, health.degenerate, grid.prompt, grid.child)
+        rest = (f"{health.dominant:.4g}", health.same_as_baseline, health.degenerate, grid.prompt, grid.child, also)
         writer.writerow((f"{row.lam:g}", row.text, len(row.token_ids), row.ended, *measured, *rest))
     return buffer.getvalue()
 
@@ -69,13 +70,15 @@ def write_session(session: Session, fields: Sequence[Any], prompt: str) -> str:
     settings = Settings.read(*fields)
     concept = session.draft(settings.concept).concept
     written = session.record(PageTexts).for_concept(concept)
+    second = second_of(session, settings)
     saved = SavedSession(
         fields=dict(zip(FIELDS, fields, strict=True)),
         concept=concept,
         prompt=prompt,
         grid=written.grid if written else None,
         moves=written.moves if written else {},
-        current=written is not None and written.current(settings, concept, prompt),
+        current=written is not None and written.current(session, settings, prompt),
+        second=None if second is None else second.concept,
     )
     return session.files.write(f"{concept.name} session", ".json", session_text(saved))
 
@@ -100,8 +103,12 @@ def current_script(session: Session, workspace: Workspace, settings: Settings, p
     written = session.record(PageTexts).for_concept(concept)
     lambdas = sorted(row.lam for row in written.grid.rows) if written else session.record(Strengths).grid(concept.name)
     file = _vector_file(workspace, session, settings, concept)
-    stale = written is not None and not written.current(settings, concept, prompt)
-    return script.python_script(settings, concept, prompt, lambdas=lambdas, file=file), stale
+    stale = written is not None and not written.current(session, settings, prompt)
+    second = second_of(session, settings)
+    saved = session.shelf.entry(settings.second.removeprefix(FILE_PREFIX)).path if second and second.saved else None
+    return script.python_script(
+        settings, concept, prompt, lambdas=lambdas, file=file, second=second, saved=saved
+    ), stale
 
 
 def restore_session(session: Session, path: Path, choices: Mapping[str, Sequence[str] | None]) -> tuple[Changes, str]:
@@ -132,6 +139,10 @@ def restore_session(session: Session, path: Path, choices: Mapping[str, Sequence
     settings = Settings.read(*(fields[name] for name in FIELDS))
     bundled = concept.name in bundled_concepts()
     session.drafts[concept.name] = Draft(concept, load_concept(concept.name) if bundled else concept)
+    if saved.second is not None and settings.second and settings.second != concept.name:
+        other = replace(saved.second, name=settings.second)
+        original = load_concept(other.name) if other.name in bundled_concepts() else other
+        session.drafts[other.name] = Draft(other, original)
     texts = session.record(PageTexts)
     changes: Changes = {
         **fields,
@@ -142,8 +153,8 @@ def restore_session(session: Session, path: Path, choices: Mapping[str, Sequence
         versions = ", ".join(f"{name} {version}" for name, version in saved.versions.items())
         source = text.FROM_SESSION.format(child=saved.grid.child)
         # A session file does not contain the vector file, so texts that depend on one count as out of date.
-        current = saved.current and not concept.name.startswith(FILE_PREFIX)
-        key = settings.grid_key(concept, saved.prompt) if current else ()
+        current = saved.current and not any(name.startswith(FILE_PREFIX) for name in (concept.name, settings.second))
+        key = texts_key(session, settings, saved.prompt) if current else ()
         written = ConceptTexts(saved.grid, key, saved.moves, source, versions)
         texts.written[concept.name], texts.shown = written, concept.name
         changes["viewer"] = show(written, concept)

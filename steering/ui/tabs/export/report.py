@@ -24,7 +24,7 @@ from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.export import report_text as text
 from steering.ui.tabs.layers.pairs import PairState
 from steering.ui.viewer import component as viewer
-from steering.ui.viewer.texts import ConceptTexts, PageTexts, labels
+from steering.ui.viewer.texts import ConceptTexts, PageTexts, also_words, labels
 
 _STYLE = files("steering.ui.tabs.export") / "report.css"
 
@@ -56,7 +56,7 @@ def page_report(session: Session, workspace: Workspace, settings: Settings, prom
     """
     concept = session.draft(settings.concept).concept
     written = session.record(PageTexts).for_concept(concept)
-    stale = written is not None and not written.current(settings, concept, prompt)
+    stale = written is not None and not written.current(session, settings, prompt)
     vector = workspace.vectors.get(settings, concept)
     transfer_report = (
         vector.report if vector else (written.grid.provenance.get("vector", {}).get("transfer") if written else None)
@@ -127,20 +127,21 @@ def _section(heading: str, body: str) -> str:
 
 
 def _texts(written: ConceptTexts, concept: Concept, stale: bool) -> str:
-    data = viewer.show(written.grid, labels(concept), written.max_tokens, written.phase)
-    poles = f"<p>{escape(text.poles(*labels(concept)))}</p>"
+    data, also = viewer.show(written.grid, labels(concept), written.max_tokens, written.phase), also_words(written.grid)
+    poles = f"<p>{escape(text.poles(*labels(concept), also))}</p>"
     note = f'<p class="stale">▲ {escape(text.STALE)}</p>' if stale else ""
-    return poles + note + "".join(map(_row, data["rows"]))
+    unsteered = _row(data["baseline"], "") if "baseline" in data else ""
+    return poles + note + unsteered + "".join(_row(row, also) for row in data["rows"])
 
 
-def _row(row: Mapping[str, Any]) -> str:
+def _row(row: Mapping[str, Any], also: str) -> str:
     badges = "".join(
         f'<span class="badge {badge["tone"]}" title="{escape(badge["title"])}">{escape(badge["words"])}</span>'
         for badge in row["badges"]
     )
-    lam = strength(row["lam"])
+    lam = strength(row["lam"]) + (f" and {also}" if also else "")
     return (
-        f'<article class="{row["state"]}"><h3>λ = {lam} <small>{row["mark"]} {escape(row["word"])}</small></h3>'
+        f'<article class="{row["state"]}"><h3>λ = {escape(lam)} <small>{row["mark"]} {escape(row["word"])}</small></h3>'
         f'<p class="text">{escape(row["text"])}</p><p class="badges">{badges}</p></article>'
     )
 
@@ -168,6 +169,7 @@ def _settings(settings: Settings, concept: Concept) -> str:
             words.SEED: str(sampling.seed),
             words.CHAT: "yes" if settings.chat else "no",
             **({words.SYSTEM: settings.system} if settings.system else {}),
+            **({words.SECOND: f"{settings.second}, λ = {settings.second_lam:g}"} if settings.second else {}),
         }
     )
 

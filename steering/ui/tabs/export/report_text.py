@@ -17,9 +17,12 @@ def title(concept: str, child: str) -> str:
     return f"{child}, steered: {concept}"
 
 
-def poles(positive: str, negative: str) -> str:
-    """The poles that positive and negative λ steer towards."""
-    return f"λ > 0 pushes towards “{positive}”, λ < 0 towards “{negative}”; λ = 0 is the unsteered child."
+def poles(positive: str, negative: str, also: str) -> str:
+    """The poles that positive and negative λ steer towards, and the second concept where there is one."""
+    words = f"λ > 0 pushes towards “{positive}”, λ < 0 towards “{negative}”"
+    if also:
+        return f"{words}; all texts but the first, which is the unsteered child, are also pushed by a second concept: {also}."
+    return f"{words}; λ = 0 is the unsteered child."
 
 
 def layers(similarity: Similarity) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from steering.concepts import Concept, bundled_concepts, load_concept
 from steering.steer import Sampling
+from steering.ui.state.second import Second
 from steering.ui.state.settings import LAMBDAS, Settings
 
 _ALWAYS_WRITTEN = ("max_new_tokens",)
@@ -19,6 +20,8 @@ def python_script(
     *,
     lambdas: Sequence[float] = LAMBDAS,
     file: Path | None = None,
+    second: Second | None = None,
+    saved: Path | None = None,
 ) -> str:
     """The script.
 
@@ -28,37 +31,50 @@ def python_script(
         prompt: for the child.
         lambdas: strengths, in the order of the texts.
         file: the vector file to load; None if the vector is extracted from pairs.
+        second: the second concept; None for none.
+        saved: the vector file of the second concept; None if its vector is extracted from pairs.
     """
-    bundled = concept.name in bundled_concepts() and concept == load_concept(concept.name)
-    vector_code = _loading_code(settings, file) if file else _extraction_code(settings, concept, bundled)
-    names = {"generate", "load_model"} | ({"load_vector"} if file else {"extract", "transfer"})
-    names |= set() if file else {"load_concept"} if bundled else {"Concept"}
-    pairs = "from steering.concepts import ContrastPair\n" if not file and not bundled else ""
+    vectors = [("concept", "vector", concept, file)]
+    vectors += [("second", "also", second.concept, saved)] if second else []
+    read = [each for *_, each, path in vectors if path is None]
+    own = [each for each in read if not _bundled(each)]
+    names = {"generate", "load_model"} | ({"extract", "transfer"} if read else set())
+    names |= {"load_vector"} if len(read) < len(vectors) else set()
+    names |= ({"load_concept"} if len(own) < len(read) else set()) | ({"Concept"} if own else set())
+    pairs = "from steering.concepts import ContrastPair\n" if own else ""
+    models = [f"parent = load_model({settings.parent!r})\n"] if read else []
+    models += [f"child = load_model({settings.child!r})\n"]
+    vector_code = "".join(_vector_code(settings, *each) for each in vectors)
     system = f"    system={settings.system!r},\n" if settings.system else ""
+    also = f"    also={second.lam!r} * also,\n" if second else ""
+    unsteered = 'print(f"unsteered\\n{grid.unsteered.text}\\n")\n' if second else ""
     return (
         f"from steering import {', '.join(sorted(names, key=lambda name: (name.islower(), name)))}\n{pairs}"
-        f"from steering.steer import Sampling\n\n{vector_code}\n"
+        f"from steering.steer import Sampling\n\n{''.join(models)}{vector_code}\n"
         f"grid = generate(\n    child,\n    {prompt!r},\n    vector,\n"
-        f"    lambdas={[float(lam) for lam in lambdas]},\n"
+        f"    lambdas={[float(lam) for lam in lambdas]},\n{also}"
         f"    sampling={_sampling(settings.sampling)},\n"
         f"    scale={settings.scale!r},\n    profile={_profile(settings)},\n    positions={settings.positions!r},\n"
         f"    operator={settings.operator!r},\n"
-        f"    plain={not settings.chat},\n{system})\n"
+        f"    plain={not settings.chat},\n{system})\n{unsteered}"
         'for row in grid.rows:\n    print(f"λ = {row.lam:+g}\\n{row.text}\\n")\n'
     )
 
 
-def _extraction_code(settings: Settings, concept: Concept, bundled: bool) -> str:
+def _bundled(concept: Concept) -> bool:
+    return concept.name in bundled_concepts() and concept == load_concept(concept.name)
+
+
+def _vector_code(settings: Settings, concept_name: str, vector_name: str, concept: Concept, file: Path | None) -> str:
+    """Code that makes one vector, or loads it from a file."""
+    if file is not None:
+        return f"{vector_name} = load_vector({str(file)!r}, child)\n"
+    made = f"load_concept({concept.name!r})" if _bundled(concept) else _concept_code(concept)
     return (
-        f"parent = load_model({settings.parent!r})\nchild = load_model({settings.child!r})\n"
-        f"concept = {f'load_concept({concept.name!r})' if bundled else _concept_code(concept)}\n"
-        f"vector = extract(parent, concept, method={settings.method!r})\n"
-        f"vector = transfer(vector, parent, child, layers={settings.layers!r}, width={settings.width!r})\n"
+        f"{concept_name} = {made}\n"
+        f"{vector_name} = extract(parent, {concept_name}, method={settings.method!r})\n"
+        f"{vector_name} = transfer({vector_name}, parent, child, layers={settings.layers!r}, width={settings.width!r})\n"
     )
-
-
-def _loading_code(settings: Settings, file: Path) -> str:
-    return f"child = load_model({settings.child!r})\nvector = load_vector({str(file)!r}, child)\n"
 
 
 def _concept_code(concept: Concept) -> str:

@@ -10,11 +10,11 @@ LAYERS_INTRO = (
 )
 METRIC = "Metric"
 METRIC_INFO = {
-    "scores": "Pearson r between the projections of held-out texts on both models' own directions",
-    "cka": "Linear CKA between activations on the anchor texts",
-    "aligned": "Cosine between the carried direction and the child's own",
-    "r2": "Held-out R² of the map from parent layer to child layer",
-    "gradient": "Cosine between the carried direction and what moves the child towards the concept’s held-out continuations",
+    "scores": "How alike both models place held-out texts along directions of their own: the correlation (Pearson's r)",
+    "cka": "How alike both models' activations on the anchor texts are, however they are turned (linear CKA)",
+    "aligned": "How near the carried direction lies to the child's own: their cosine",
+    "r2": "How much of the child's activations the map predicts on texts left out of its fit (held-out R²)",
+    "gradient": "How near the carried direction lies to what makes the concept’s held-out continuations likelier: their cosine",
 }
 COMPUTE = "Compute"
 NO_PLOT = (

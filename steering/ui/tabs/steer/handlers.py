@@ -15,10 +15,11 @@ from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.state.presets import PROMPTS
 from steering.ui.state.ready import check_writing
+from steering.ui.state.second import both_vectors, check_second, second_of, texts_key
 from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings, required_number
 from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
-from steering.ui.tabs.steer import gallery, text
+from steering.ui.tabs.steer import gallery, kept, second, text
 from steering.ui.viewer import component as viewer
 from steering.ui.viewer.texts import ConceptTexts, Moves, PageTexts, Shifts, labels, show
 from steering.vectors import SteeringVector
@@ -49,6 +50,8 @@ def connect(events: EventBinder) -> None:
     )
     events.stop(LONG_TASK)
     gallery.connect(events)
+    second.connect(events)
+    kept.connect(events)
     events.notice(steering.notices, ["prompt", "reach"], ["stale", "viewer"])
     events.on(
         page["concept"].input, steering.suggest, ["concept", "prompt"], ["prompt"], status=LONG_TASK.status, latest=True
@@ -58,6 +61,10 @@ def connect(events: EventBinder) -> None:
     events.js(page["wanted_lam"].change, _SELECT_LAMBDA, ["wanted_lam"])
     page_painted = events.js(events.demo.load, _WAIT_FOR_PAINT)
     events.on(page_painted.then, steering.load, ["parent", "child"], status=LONG_TASK.status, model=True)
+
+
+Vectors = tuple[SteeringVector, SteeringVector | None]
+"""The vector of the sidebar's concept, and that of the second one times its λ."""
 
 
 class Steering:
@@ -99,7 +106,7 @@ class Steering:
         strengths.read_reach(reach)
         concept, texts = session.draft(settings.concept).concept, session.record(PageTexts)
         written = texts.for_concept(concept)
-        stale = written is not None and not written.current(settings, concept, prompt)
+        stale = written is not None and not written.current(session, settings, prompt)
         running = LONG_TASK.name in session.jobs
         words = text.STALE_GRID
         if written is not None and running and written.phase != "running":
@@ -125,13 +132,14 @@ class Steering:
         if not prompt.strip():
             raise SteeringError(text.EMPTY_PROMPT)
         check_writing(self.workspace, session, settings)
+        check_second(self.workspace, session, settings)
 
     def check_text(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> None:
         """Check that one more text can be written beside those of the grid."""
         required_number(text.EXACT, lam)
         concept = session.draft(settings.concept).concept
         written = session.record(PageTexts).for_concept(concept)
-        if written is None or not written.current(settings, concept, prompt):
+        if written is None or not written.current(session, settings, prompt):
             raise SteeringError(text.EXACT_NEEDS_GRID)
 
     def check_budget(self, session: Session, settings: Settings, kl: float | None) -> None:
@@ -146,9 +154,10 @@ class Steering:
         self.check(session, settings, prompt, reach)
         concept, texts = session.draft(settings.concept).concept, session.record(PageTexts)
         earlier = texts.for_concept(concept)
-        if earlier is not None and not earlier.current(settings, concept, prompt):
+        if earlier is not None and not earlier.current(session, settings, prompt):
             yield {"stale": render.message(text.earlier_texts(earlier.grid.prompt), "warning")}
-        vector, grids = yield from LONG_TASK.step(
+        key = texts_key(session, settings, prompt)
+        vectors, grids = yield from LONG_TASK.step(
             job, lambda progress: self._prepare(session, settings, concept, prompt, progress)
         )
         yield {"stale": ""}
@@ -158,8 +167,9 @@ class Steering:
         started = time.monotonic()
         try:
             for grid in throttled(grids, job):
-                written = ConceptTexts(grid, settings.grid_key(concept, prompt), phase="running", lead=base)
+                written = ConceptTexts(grid, key, phase="running", lead=base)
                 texts.written[concept.name], texts.shown = written, concept.name
+                kept.keep(self.workspace, session, settings, prompt, written)
                 share = max(len(row.token_ids) for row in grid.rows) / written.max_tokens
                 report = ProgressReport(text.WRITING, share, time.monotonic() - started)
                 yield {"viewer": show(written, concept)} | LONG_TASK.progress(report)
@@ -172,7 +182,7 @@ class Steering:
         assert written is not None, "a stream has at least one step"
         written.phase = "done"
         yield {"viewer": show(written, concept)} | LONG_TASK.progress(ProgressReport(text.MEASURING, 1.0))
-        yield from self._measure(job, settings, vector, written, written.grid)
+        yield from self._measure(job, settings, vectors, written, written.grid)
         yield {"viewer": show(written, concept)} | LONG_TASK.message(text.finished(len(written.grid.rows), seconds))
 
     def add_text(
@@ -185,20 +195,19 @@ class Steering:
         written = session.record(PageTexts).for_concept(concept)
         assert written is not None, "checked"
 
-        def work(progress: Progress) -> tuple[SteeringVector, Grid]:
-            vector = self.workspace.vector(session, settings, concept, part_of(progress, 0.0, 0.9))
+        def work(progress: Progress) -> tuple[Vectors, Grid]:
+            vectors = both_vectors(self.workspace, session, settings, part_of(progress, 0.0, 0.9))
             progress(text.WRITING_ONE, 0.9)
-            return vector, generate(
-                self.workspace.models(settings)[1], prompt, vector, [exact_lam], **_generation(settings)
-            )
+            child, (vector, also) = self.workspace.models(settings)[1], vectors
+            return vectors, generate(child, prompt, vector, [exact_lam], also=also, **_generation(settings))
 
-        vector, addition = yield from LONG_TASK.step(job, work)
+        vectors, addition = yield from LONG_TASK.step(job, work)
         grid = written.grid
         written.grid = replace(grid, rows=tuple(sorted((*grid.rows, *addition.rows), key=lambda row: row.lam)))
         yield {"viewer": show(written, concept, choose=exact_lam)} | LONG_TASK.progress(
             ProgressReport(text.MEASURING, 1.0)
         )
-        yield from self._measure(job, settings, vector, written, replace(grid, rows=(grid.at(0.0), *addition.rows)))
+        yield from self._measure(job, settings, vectors, written, replace(grid, rows=(grid.at(0.0), *addition.rows)))
         yield {"viewer": show(written, concept, choose=exact_lam)} | LONG_TASK.message(text.wrote_one(exact_lam))
 
     def set_by_kl(self, session: Session, job: Job, settings: Settings, kl: float | None) -> Iterator[Changes]:
@@ -216,26 +225,28 @@ class Steering:
         found = yield from LONG_TASK.step(job, work)
         lam = float(f"{found.lam:.{_DIGITS}g}")
         yield {"wanted_lam": None}  # Otherwise selecting the same λ again would be no change, and do nothing.
-        yield {"wanted_lam": lam} | LONG_TASK.message(text.set_by_kl(lam, budget))
+        alone = second_of(session, settings) is not None
+        yield {"wanted_lam": lam} | LONG_TASK.message(text.set_by_kl(lam, budget, alone=alone))
 
     def _prepare(
         self, session: Session, settings: Settings, concept: Concept, prompt: str, progress: Progress
-    ) -> tuple[SteeringVector, Iterator[Grid]]:
-        vector = self.workspace.vector(session, settings, concept, part_of(progress, 0.0, 0.97))
+    ) -> tuple[Vectors, Iterator[Grid]]:
+        vectors = both_vectors(self.workspace, session, settings, part_of(progress, 0.0, 0.97))
         session.vector_key = settings.vector_key(concept)
         progress(text.PREPARING, 0.97)
         lambdas = session.record(Strengths).grid(concept.name)
-        return vector, stream(self.workspace.models(settings)[1], prompt, vector, lambdas, **_generation(settings))
+        child, (vector, also) = self.workspace.models(settings)[1], vectors
+        return vectors, stream(child, prompt, vector, lambdas, also=also, **_generation(settings))
 
     def _measure(
-        self, job: Job, settings: Settings, vector: SteeringVector, written: ConceptTexts, grid: Grid
+        self, job: Job, settings: Settings, vectors: Vectors, written: ConceptTexts, grid: Grid
     ) -> Iterator[Changes]:
         """Measure rows of a grid and put them into the texts: their health, and the moves of the next token.
 
         Args:
             job: stops the work.
             settings: of the sidebar.
-            vector: that the texts were steered with.
+            vectors: that the texts were steered with.
             written: the texts that are updated.
             grid: the rows to measure, and the baseline.
 
@@ -244,17 +255,19 @@ class Steering:
         """
 
         def work(progress: Progress) -> tuple[Grid, Moves, Shifts]:
-            child = self.workspace.models(settings)[1]
+            child, (vector, also) = self.workspace.models(settings)[1], vectors
             progress(text.MEASURING, 1.0)
             measured, lambdas = assess(child, grid), [row.lam for row in grid.rows]
-            token_moves = next_tokens(child, grid.prompt_token_ids, vector, lambdas, settings=settings.steering)
+            prompt, steering = grid.prompt_token_ids, settings.steering
+            token_moves = next_tokens(child, prompt, vector, lambdas, settings=steering, also=also)
             progress(text.COLOURING, 1.0)
-            shifts = token_shifts(child, grid, vector, settings.steering)
+            shifts = token_shifts(child, grid, vector, steering, also=also)
             return measured, dict(zip(lambdas, token_moves, strict=True)), dict(zip(lambdas, shifts, strict=True))
 
         measured, moves, shifts = yield from LONG_TASK.step(job, work)
         measured_rows = {row.lam: row for row in measured.rows}
-        written.grid = replace(written.grid, rows=tuple(measured_rows.get(row.lam, row) for row in written.grid.rows))
+        rows = tuple(measured_rows.get(row.lam, row) for row in written.grid.rows)
+        written.grid = replace(written.grid, rows=rows, unsteered=measured.unsteered)
         written.moves, written.shifts = {**written.moves, **moves}, {**written.shifts, **shifts}
 
 

@@ -2,12 +2,13 @@
 
 import gradio as gr
 
+from steering.concepts import bundled_concepts
 from steering.measure import KL_BUDGET
 from steering.ui import render
 from steering.ui.events.binder import Page
 from steering.ui.state.settings import CONCEPT, LAMBDAS
-from steering.ui.tabs.steer import gallery, text
-from steering.ui.text import COPY_LINK, REACH, STOP
+from steering.ui.tabs.steer import gallery, second, text
+from steering.ui.text import COPY_LINK, REACH, SECOND, SECOND_LAM, STOP
 from steering.ui.viewer import component as viewer
 
 
@@ -22,6 +23,9 @@ def build() -> Page:
         with gr.Column(scale=1, min_width=130):
             page["generate"] = gr.Button(text.GENERATE, variant="primary", elem_id="generate")
             page["stop"] = gr.Button(STOP, interactive=False, elem_id="stop")
+    with gr.Row(visible=False, elem_id="kept", elem_classes="lab-tools") as page["kept_offer"]:
+        page["kept_note"] = gr.HTML(apply_default_css=False, elem_id="kept-note")
+        page["kept_show"] = gr.Button(text.SHOW_KEPT, size="sm", scale=0, min_width=150, elem_id="kept-show")
     page["address_note"] = gr.HTML(apply_default_css=False, elem_id="address-note", elem_classes="lab-message")
     page["status"] = gr.HTML(render.message(text.READY), apply_default_css=False, elem_id="status")
     page["stale"] = gr.HTML(apply_default_css=False, elem_id="stale")
@@ -46,7 +50,24 @@ def build() -> Page:
         )
         page["set_by_kl"] = gr.Button(text.SET_BY_KL, size="sm", scale=0, min_width=150, elem_id="set-by-kl")
         page["copy_link"] = gr.Button(COPY_LINK, size="sm", scale=0, min_width=150, elem_id="copy-link")
-    # Hidden fields: a λ that another tab selects in the viewer, and the λ of one more text.
+    with gr.Accordion(text.SECOND_FOLD, open=False, elem_id="second-fold") as page["second_fold"]:
+        gr.HTML(render.note(text.SECOND_INTRO), apply_default_css=False)
+        with gr.Row():
+            page["second"] = gr.Dropdown(
+                second.choices(list(bundled_concepts())),
+                value="",
+                label=SECOND,
+                info=text.SECOND_INFO,
+                allow_custom_value=True,
+                min_width=220,
+                elem_id="second",
+            )
+            page["second_lam"] = gr.Slider(
+                -1, 1, 0, step=0.05, label=SECOND_LAM, info=text.SECOND_LAM_INFO, min_width=220, elem_id="second-lam"
+            )
+        page["second_note"] = gr.HTML(apply_default_css=False, elem_id="second-note", elem_classes="lab-hide-empty")
+    # Hidden fields: the name of the browser's tab, a λ that another tab selects in the viewer, and the λ of one more text.
+    page["tab"] = gr.Textbox(visible="hidden")
     page["wanted_lam"] = gr.Number(visible="hidden")
     page["exact_lam"] = gr.Number(visible="hidden")
     return page

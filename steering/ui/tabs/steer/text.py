@@ -44,11 +44,31 @@ BASE_MODEL = (
     "{child} is a base model: it completes a text and does not chat, so begin a text that it can go on with. What it writes is "
     "not filtered."
 )
+SHOW_KEPT = "Show these texts"
+KEPT_SHOWN = "The texts of the run before the reload. Drag λ to compare them."
+NOT_KEPT = "The texts of the run before the reload are not kept any more. Press Generate."
+SECOND_FOLD = "Add a second concept"
+SECOND_INTRO = (
+    "Its vector is added to every text of this tab, at a strength that stays the same while λ of the first concept varies. The "
+    "baseline stays unsteered. The other tabs steer with the first concept alone."
+)
+SECOND_INFO = "A concept of the page, or a saved vector"
+SECOND_LAM_INFO = "0 adds nothing"
+NO_SECOND = "none"
+SECOND_NEEDS_LAM = "Give it a strength other than 0; then press Generate."
+SECOND_NOT_MADE = "Press Generate. Once both vectors are made, how they lie to each other is said here."
 KL_LABEL = "KL budget (nats)"
 KL_INFO = "How far steering may change the child's next tokens: 95 % of them stay below it."
 SET_BY_KL = "Set λ by KL"
 FIRST_TEXTS = "Generate writes one text for every λ at once."
 STALE_GRID = "These texts were made with other settings. Press Generate to bring them up to date."
+
+
+def kept_run(concept: str, prompt: str, *, finished: bool) -> str:
+    """Offers the texts of a run after its page was loaded again."""
+    short = prompt if len(prompt) <= 60 else prompt[:59] + "…"
+    run = f"a run of “{concept}” for “{short}”"
+    return f"Before the reload, {run} had finished." if finished else f"The reload stopped {run}; its texts end early."
 
 
 def earlier_texts(prompt: str) -> str:
@@ -89,9 +109,34 @@ def finished(texts: int, seconds: float) -> str:
     return f"{texts} texts written side by side in {seconds:.1f} s. Drag λ to compare them."
 
 
-def set_by_kl(lam: float, budget: float) -> str:
-    """The end of the search for the λ of a KL budget."""
-    return f"λ = {strength(lam)} is the strength for a KL budget of {budget:g} nats."
+def set_by_kl(lam: float, budget: float, *, alone: bool = False) -> str:
+    """The end of the search for the λ of a KL budget; with a second concept it is that of the first one alone."""
+    without = ", without the second concept" if alone else ""
+    return f"λ = {strength(lam)} is the strength for a KL budget of {budget:g} nats{without}."
+
+
+def conflict(pole: str, poles: tuple[str, str], cosine: float, layers: int, chance: float) -> str:
+    """How the second concept lies to the first one.
+
+    Args:
+        pole: that the second concept pushes towards.
+        poles: of the first concept, the positive one first.
+        cosine: mean over the layers that act.
+        layers: number of these layers.
+        chance: what 95 % of random directions stay below.
+    """
+    if layers == 0:
+        return "The two act at no layer in common, so that neither adds to the other's direction."
+    number = f"cosine {cosine:+.2f} on average over {layers} layers".replace("-", "−") + (
+        f"; 95 % of random directions stay within ±{chance:.2f}"
+    )
+    near, far = poles if cosine > 0 else poles[::-1]
+    if abs(cosine) <= chance:
+        return f"“{pole}” and “{poles[0]}” lie at right angles, as far as can be told ({number}): neither takes from the other."
+    return (
+        f"“{pole}” lies on the side of “{near}” ({number}). Towards “{near}” the two pushes add up; towards “{far}” they work "
+        "against each other."
+    )
 
 
 def wrote_one(lam: float) -> str:

@@ -53,6 +53,7 @@ def connect(events: EventBinder) -> None:
     """Connect the study, its figures and its cells."""
     page, studies = events.page, Studies(events.workspace)
     status, name = LONG_TASK.status, ["studies_name"]
+    events.on(page["studies_name"].change, studies.question, name, ["studies_question"], latest=True)
     events.on(page["studies_show"].click, studies.show, name, [*_SHOWN, status], status=status)
     events.on(page["studies_plan"].click, studies.plan, name, ["studies_takes"], status=status)
     events.long_task(page["studies_run"].click, LONG_TASK, studies.run, name, _SHOWN, check=studies.check)
@@ -85,6 +86,13 @@ class Studies:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+
+    def question(self, _session: Session, name: object) -> Changes:
+        """Say what a study asks; nothing where there is no such study."""
+        try:
+            return {"studies_question": note(self._study(name)[0].about)}
+        except SteeringError:  # Said when a button is pressed: the name may still be typed.
+            return {"studies_question": ""}
 
     def plan(self, _session: Session, name: object) -> Changes:
         """Say what a study takes."""

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from steering.studies import presets
+from steering.studies import presets, read_study
 from steering.ui.events.binder import Page
 from steering.ui.render import note
 from steering.ui.tabs.studies import text
@@ -16,6 +16,12 @@ def build() -> Page:
     gr.HTML(note(text.INTRO), apply_default_css=False)
     page["studies_name"] = gr.Dropdown(
         names, value=names[0], allow_custom_value=True, label=text.STUDY, info=text.STUDY_INFO, elem_id="studies-name"
+    )
+    page["studies_question"] = gr.HTML(
+        note(read_study(names[0]).about),
+        apply_default_css=False,
+        elem_id="studies-question",
+        elem_classes="lab-hide-empty",
     )
     with gr.Row(elem_classes="lab-tools"):
         page["studies_show"] = gr.Button(text.SHOW, scale=0, min_width=150, elem_id="studies-show")
