@@ -3,7 +3,7 @@
 import gc
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,9 @@ from soak.load import Wish, fill_in
 from soak.visitor import Visitor
 
 from steering.concepts import load_concept
-from steering.ui import build_app, launch
+from steering.models.language_model import LanguageModel
+from steering.steer import decoding
+from steering.ui import build_app, launch, text
 from steering.ui.app import Lab
 from steering.ui.state import workspace as workspace_module
 from steering.ui.state.session import Session
@@ -92,6 +94,36 @@ def test_nothing_stays_of_a_page_that_was_closed_in_the_middle_of_a_text(lab: tu
     assert len(made) == 4
     assert _left(made) == []
     assert demo.workspace.vectors.of_pages == 0
+
+
+def test_an_error_in_the_middle_of_a_text_leaves_no_hook_and_lets_the_next_page_run(
+    lab: tuple[Lab, str], monkeypatch: pytest.MonkeyPatch, hooks: Callable[[LanguageModel], int]
+) -> None:
+    demo, address = lab
+    page, wish = Visitor(address), Wish("sentiment", "The weather", 1, 0.0)
+    append, calls = decoding._Rows.append, list[int]()
+
+    def fail(rows: Any, logits: Any) -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise RuntimeError("in the middle of a text")
+        append(rows, logits)
+
+    with page.open(), monkeypatch.context() as patch:
+        patch.setattr(decoding._Rows, "append", fail)
+        fill_in(page, wish)
+        page.do("generate")
+        assert text.UNEXPECTED in page.get("status")
+        assert not demo.workspace.busy()
+        child = demo.workspace.loaded_model(page.get("child"))
+        assert child is not None
+        assert hooks(child) == 0
+        patch.undo()
+        after = Visitor(address)
+        with after.open():
+            fill_in(after, wish)
+            after.do("generate")
+            assert after.get("viewer")["phase"] == "done"
 
 
 def test_a_vector_of_changed_pairs_stays_as_long_as_a_page_uses_it(llama: Any, vector_for: Any) -> None:
