@@ -94,6 +94,18 @@ def test_fields_fill_their_place(visitor: BrowserContext, home: str, width: int)
     page.close()
 
 
+def test_a_study_says_what_it_asks_and_what_it_takes(visitor: BrowserContext, home: str) -> None:
+    page, watch = opened(visitor, home)
+    tab(page, "Studies")
+    page.click("#studies-name input")
+    page.get_by_role("option", name="layer-maps").click()
+    expect(page.locator("#studies-question")).to_contain_text("Question 1: which parent layer")
+    page.click("#studies-plan")
+    expect(page.locator("#studies-takes pre")).to_be_visible()
+    watch.check()
+    page.close()
+
+
 def too_wide(page: Page, name: str) -> bool:
     """Whether a tab is wider than the window."""
     tab(page, name)
