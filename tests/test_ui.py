@@ -161,10 +161,16 @@ def test_a_stopped_step_of_writing_leaves_no_hook(
 ) -> None:
     job, taken = Job(), list[Grid]()
     texts = stream(llama, "The weather", vector_for(llama), [0.0, 0.5], max_new_tokens=8)
+
+    def seen() -> Iterator[Grid]:
+        for grid in texts:
+            taken.append(grid)
+            yield grid
+
     handle = llama.blocks[1].register_forward_pre_hook(lambda *_: job.stop.set() if taken else None)
     try:
         with pytest.raises(Stopped):
-            taken.extend(throttled((taken.append(grid) or grid for grid in texts), job))  # type: ignore[func-returns-value]
+            list(throttled(seen(), job))
     finally:
         handle.remove()
     assert len(taken) == 1
