@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 request = json.loads(sys.stdin.readline())
 torch.set_num_threads(request["threads"])
 # An older transformers looks for this in another place of the config, and silently takes its default.
 model = AutoModelForCausalLM.from_pretrained(request["model"], dtype=torch.float32, rope_theta=request["rope_theta"])
-tokenizer = AutoTokenizer.from_pretrained(request["model"])
-tokenizer.pad_token = tokenizer.eos_token
+# It does not know the tokenizer class of a newer one either.
+tokenizer = PreTrainedTokenizerFast(tokenizer_file=f"{request['model']}/tokenizer.json", **request["special"])
 ids = torch.tensor([request["prompt"]])
 n = request["tokens"]
 settings = {"max_new_tokens": n, "min_new_tokens": n, "do_sample": False, "pad_token_id": tokenizer.eos_token_id}
@@ -55,7 +55,9 @@ def steering_vectors() -> dict[str, Callable[[], None]]:
                 write()
 
     def extract() -> None:
-        train_steering_vector(model, tokenizer, request["pairs"], read_token_index=-1, batch_size=32)
+        train_steering_vector(
+            model, tokenizer, [tuple(pair) for pair in request["pairs"]], read_token_index=-1, batch_size=32
+        )
 
     return {"sweep": sweep, "extract": extract}
 

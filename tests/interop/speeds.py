@@ -106,6 +106,7 @@ def main() -> None:
             "prompt": exact.prompt_ids(PROMPT),
             "strengths": STRENGTHS,
             "tokens": TOKENS,
+            "special": {"eos_token": exact.tokenizer.eos_token, "pad_token": exact.tokenizer.eos_token},
             "threads": torch.get_num_threads(),
             "pairs": [(pair.positive, pair.negative) for pair in concept.pairs],
         }
