@@ -98,8 +98,9 @@ def _rows(child: LanguageModel, task: Task, style: Style, n_trials: int) -> list
     for place, request in enumerate(requests(child, task, style)):
         tails = request.tails
         if not tails:
-            text = right_text(task, request.item, style)
-            tails = (tuple(child.continuation_ids(request.text, text, plain=style.plain_for(task, child))),)
+            plain = style.plain_for(task, child)
+            text = right_text(task, request.item, style, plain=plain)
+            tails = (tuple(child.continuation_ids(request.text, text, plain=plain)),)
         child.check_length(len(request.ids) + max(map(len, tails)))
         for trial in range(n_trials):
             rows += [_Row(trial, place, request.item, (*request.ids, *tail), len(request.ids)) for tail in tails]

@@ -12,7 +12,7 @@ def solved_examples(child: LanguageModel, requests: Sequence[Request], style: St
     """Questions with their right answers, for a vector that is trained on a task, see `vectors.train`.
 
     Where choices are weighed, the other choices are the wrong continuations. Where answers are written, the right
-    continuation is what a few-shot prompt has there: the answer in a list, else the worked solution with its answer.
+    continuation is what a few-shot prompt has there: the worked solution with its answer, or the answer alone.
 
     Args:
         child: the model whose tokenizer and chat template are used.
@@ -26,7 +26,7 @@ def solved_examples(child: LanguageModel, requests: Sequence[Request], style: St
         right = ord(request.item.answer) - ord("A") if request.tails else 0
         tails = request.tails
         if not tails:
-            text = right_text(task, request.item, style)
+            text = right_text(task, request.item, style, plain=plain)
             solution = text if plain else text.lstrip()
             tails = (tuple(child.continuation_ids(request.text, solution, plain=plain)),)
         built.append(Example(request.ids, tails[right], (*tails[:right], *tails[right + 1 :])))
