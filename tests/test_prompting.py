@@ -1,5 +1,6 @@
 """How questions are put: prompts, choices, examples and instructions."""
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tiny import piece_tokenizer, tiny_model
 from steering.errors import SteeringError
 from steering.models.language_model import LanguageModel
 from steering.tasks import STRICT, Item
-from steering.tasks.prompting import Style, examples, preview, requests, right_text, scored
+from steering.tasks.prompting import Style, examples, preview, requests, right_ids, right_text, scored
 from steering.tasks.task import Task, load_task
 
 
@@ -75,6 +76,20 @@ def test_a_plain_example_without_a_solution_ends_with_the_bare_answer(tmp_path: 
     assert f"Question: {shot.question}\nAnswer: #### {shot.answer}\n\n" in turn, "the form that the turn asks for"
     assert right_text(task, item, Style(plain=True)) == f" {item.answer}\n", "the end of its line belongs to it"
     assert right_text(task, item, Style(plain=False), plain=False) == f" #### {item.answer}"
+
+
+def test_a_right_answer_ends_with_the_token_that_a_solved_question_has_there(tmp_path: Path) -> None:
+    """A tokenizer may have a token for two line breaks."""
+    task = load_task(write(tmp_path, sums(30)), "test")
+    for ending, merged in (("\n", []), ("\n\n", ["\n\n"])):
+        tokenizer = deepcopy(piece_tokenizer())
+        tokenizer.add_tokens(merged)
+        child = LanguageModel(tiny_model("llama", tokenizer=piece_tokenizer()), tokenizer, "pieces")
+        request = requests(child, task, Style(plain=True))[0]
+        written = [*request.ids, *right_ids(child, task, request, Style(plain=True))]
+        assert tokenizer.decode(written, skip_special_tokens=True) == f"{request.text} {request.item.answer}{ending}"
+        shown = child.token_ids(f"{request.text} {request.item.answer}\n\nQuestion:")
+        assert shown[: len(written)] == written
 
 
 def test_a_worked_solution_keeps_its_mark(tmp_path: Path) -> None:

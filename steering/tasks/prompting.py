@@ -211,6 +211,24 @@ def right_text(task: Task, item: Item, style: Style, *, plain: bool = True) -> s
     return f" {answer}\n" if plain else f" {answer}"
 
 
+def right_ids(child: LanguageModel, task: Task, request: Request, style: Style) -> tuple[int, ...]:
+    """Tokens of `right_text` behind a request's prompt, as they are where the next question follows them.
+
+    Some tokenizers have a token for several line breaks, and a child that goes on as after a solved question writes that one.
+    """
+    plain = style.plain_for(task, child)
+    text = right_text(task, request.item, style, plain=plain)
+    if not plain:  # A turn begins with the answer itself.
+        return tuple(child.continuation_ids(request.text, text.lstrip()))
+    ids = child.continuation_ids(request.text, text.removesuffix(request.stop) + request.stop, plain=True)
+    decode = child.tokenizer.decode
+    before = len(decode(list(request.ids)))
+    for end in range(1, len(ids)):
+        if decode([*request.ids, *ids[:end]])[before:].startswith(text):
+            return tuple(ids[:end])
+    return tuple(ids)
+
+
 def _opens_thought(child: LanguageModel, ids: tuple[int, ...]) -> bool:
     """Whether a chat template opens a thought at the end of a prompt."""
     end: str = child.tokenizer.decode(list(ids[-_LAST_TOKENS:]))
