@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from steering.tasks.answers import READERS, SAME, letter, number, read_letter, read_number
+from steering.tasks.answers import READERS, SAME, STRICT, letter, number, read_letter, read_number
 
 CHOICES = ("it is full of salt", "it is less dense", "copper", "zinc")
 
@@ -127,6 +127,24 @@ def test_a_letter_is_read_and_an_article_is_not(text: str, choice: str | None) -
 )
 def test_formulas_and_words_are_read(kind: str, text: str, answer: str | None) -> None:
     assert READERS[kind](text, ()) == answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "answer"),
+    [
+        ("number", " 3\n\nQuestion: 4 apples", "3"),
+        ("number", "\n$3.\n", "$3."),
+        ("number", "3 apples\n", None),
+        ("number", "3 4\n", None),
+        ("number", "It is\n3\n", None),
+        ("number", "3\n#### 4", "4"),
+        ("text", " north, south\n\nQuestion:", "north, south"),
+        ("text", "north\n#### south", "south"),
+        ("text", "\n", None),
+    ],
+)
+def test_an_answer_alone_in_the_first_line_is_in_form(kind: str, text: str, answer: str | None) -> None:
+    assert STRICT[kind](text, ()) == answer
 
 
 def test_letters_count_from_a() -> None:

@@ -1,5 +1,7 @@
 """How questions are put: prompts, choices, examples and instructions."""
 
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ from tiny import piece_tokenizer, tiny_model
 
 from steering.errors import SteeringError
 from steering.models.language_model import LanguageModel
-from steering.tasks.prompting import Style, examples, preview, requests, scored
+from steering.tasks import STRICT, Item
+from steering.tasks.prompting import Style, examples, preview, requests, right_ids, right_text, scored
 from steering.tasks.task import Task, load_task
 
 
@@ -63,6 +66,44 @@ def test_examples_show_their_solution_and_the_answer(tmp_path: Path) -> None:
     text = requests(loaded("gpt2"), load_task(write(tmp_path, rows)), Style(shots=1))[0].text
     shot = examples(load_task(write(tmp_path, rows)), 1)[0]
     assert f"Question: {shot.question}\nAnswer: We add.\n#### {shot.answer}\n\n" in text
+
+
+def test_a_plain_example_without_a_solution_ends_with_the_bare_answer(tmp_path: Path) -> None:
+    task, child = load_task(write(tmp_path, sums(30)), "test"), chat()
+    shot, item = examples(task, 1)[0], task.items[0]
+    bare, turn = (requests(child, task, Style(shots=1, plain=plain))[0].text for plain in (True, False))
+    assert f"Question: {shot.question}\nAnswer: {shot.answer}\n\n" in bare
+    assert f"Question: {shot.question}\nAnswer: #### {shot.answer}\n\n" in turn, "the form that the turn asks for"
+    assert right_text(task, item, Style(plain=True)) == f" {item.answer}\n", "the end of its line belongs to it"
+    assert right_text(task, item, Style(plain=False), plain=False) == f" #### {item.answer}"
+
+
+def test_a_right_answer_ends_with_the_token_that_a_solved_question_has_there(tmp_path: Path) -> None:
+    """A tokenizer may have a token for two line breaks."""
+    task = load_task(write(tmp_path, sums(30)), "test")
+    for ending, merged in (("\n", []), ("\n\n", ["\n\n"])):
+        tokenizer = deepcopy(piece_tokenizer())
+        tokenizer.add_tokens(merged)
+        child = LanguageModel(tiny_model("llama", tokenizer=piece_tokenizer()), tokenizer, "pieces")
+        request = requests(child, task, Style(plain=True))[0]
+        written = [*request.ids, *right_ids(child, task, request, Style(plain=True))]
+        assert tokenizer.decode(written, skip_special_tokens=True) == f"{request.text} {request.item.answer}{ending}"
+        shown = child.token_ids(f"{request.text} {request.item.answer}\n\nQuestion:")
+        assert shown[: len(written)] == written
+
+
+def test_a_worked_solution_keeps_its_mark(tmp_path: Path) -> None:
+    task = load_task(write(tmp_path, sums(30, solution="We add.")), "test")
+    item = task.items[0]
+    assert right_text(task, item, Style(plain=True)) == f" We add.\n#### {item.answer}\n"
+
+
+@pytest.mark.parametrize("kind", ["number", "text"])
+def test_a_plain_example_shows_a_form_that_is_read_strictly(kind: str) -> None:
+    item = Item("1", "?", "12" if kind == "number" else "north, south")
+    task, worked = Task("own", "all", kind, (item,)), replace(item, solution="We see.")
+    for each in (item, worked):
+        assert STRICT[kind](right_text(task, each, Style(plain=True)), ()) == item.answer
 
 
 def test_an_instruction_comes_first(tmp_path: Path) -> None:

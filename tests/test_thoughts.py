@@ -66,10 +66,10 @@ def test_the_answer_of_the_field_is_read() -> None:
     ],
 )
 def test_flexible_reads_what_strict_does_not(kind: str, text: str) -> None:
-    answer = READERS[kind](text, CHOICES)
-    assert answer is not None
-    assert SAME[kind](answer, ANSWERS[kind])
-    assert STRICT[kind](text, CHOICES) is None
+    flexible, strict = READERS[kind](text, CHOICES), STRICT[kind](text, CHOICES)
+    assert flexible is not None
+    assert SAME[kind](flexible, ANSWERS[kind])
+    assert strict is None or not SAME[kind](strict, ANSWERS[kind])
 
 
 def test_both_ways_of_reading_are_known_for_every_kind() -> None:

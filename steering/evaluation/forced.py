@@ -13,7 +13,7 @@ import torch
 from steering.errors import Progress, silent
 from steering.models import LanguageModel, scoring_batches
 from steering.steer import Intervention, Steering, steered_logits
-from steering.tasks import Item, Style, Task, requests, right_text
+from steering.tasks import Item, Style, Task, requests, right_ids
 
 _BATCH_TOKENS = 2048
 """Tokens in one forward pass: its rows are short, and no gradient keeps their activations."""
@@ -96,10 +96,7 @@ def run_trials(
 def _rows(child: LanguageModel, task: Task, style: Style, n_trials: int) -> list[_Row]:
     rows = []
     for place, request in enumerate(requests(child, task, style)):
-        tails = request.tails
-        if not tails:
-            text = right_text(task, request.item, style)
-            tails = (tuple(child.continuation_ids(request.text, text, plain=style.plain_for(task, child))),)
+        tails = request.tails or (right_ids(child, task, request, style),)
         child.check_length(len(request.ids) + max(map(len, tails)))
         for trial in range(n_trials):
             rows += [_Row(trial, place, request.item, (*request.ids, *tail), len(request.ids)) for tail in tails]

@@ -26,9 +26,9 @@ HEADINGS = (
 
 _FORMS: Mapping[str, str] = {
     "choice": "the letter at the beginning",
-    "number": "the number behind ####",
+    "number": "the number behind ####, or alone in the first line",
     "math": "the formula in \\boxed{}",
-    "text": "the words behind ####",
+    "text": "the words behind ####, or alone in the first line",
     "line": "the first line",
 }
 """The form that a written answer is asked for in, by the kind of task; see `tasks.STRICT`."""

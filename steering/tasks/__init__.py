@@ -21,6 +21,7 @@ from steering.tasks.prompting import (
     plain_prompt,
     preview,
     requests,
+    right_ids,
     right_text,
     scored,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "plain_prompt",
     "preview",
     "requests",
+    "right_ids",
     "right_text",
     "scored",
     "solved_examples",

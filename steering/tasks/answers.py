@@ -159,8 +159,12 @@ These read flexibly: the answer may stand anywhere."""
 
 def _strict_number(text: str, choices: Sequence[str]) -> str | None:
     del choices
-    marked = (_numbers(line) for line in _MARK.findall(_spelled(without_thoughts(text))))
-    return next((numbers[0] for numbers in marked if numbers), None)
+    text = _spelled(without_thoughts(text))
+    for line in _MARK.findall(text):
+        if numbers := _numbers(line):
+            return numbers[0]
+    first = _first_line(text)
+    return first if number(first) is not None else None
 
 
 def _strict_letter(text: str, choices: Sequence[str]) -> str | None:
@@ -177,8 +181,14 @@ def _strict_math(text: str, choices: Sequence[str]) -> str | None:
 
 def _strict_text(text: str, choices: Sequence[str]) -> str | None:
     del choices
-    marked = (line.strip() for line in _MARK.findall(without_thoughts(text)))
-    return next((line for line in marked if line), None)
+    text = without_thoughts(text)
+    marked = (line.strip() for line in _MARK.findall(text))
+    return next((line for line in marked if line), _first_line(text)) or None
+
+
+def _first_line(text: str) -> str:
+    """The first line that says something; "" where none does."""
+    return text.strip().split("\n", 1)[0].strip()
 
 
 STRICT: Mapping[str, Callable[[str, Sequence[str]], str | None]] = {
@@ -189,7 +199,8 @@ STRICT: Mapping[str, Callable[[str, Sequence[str]], str | None]] = {
     "line": read_line,
 }
 """How the answer is read in the asked-for form alone, by the kind of answer: a letter at the beginning, a number or words
-behind ####, a formula in \\boxed{}, a list's line; see `prompting.ASKS`."""
+behind #### as a chat turn asks for them (`prompting.ASKS`) or alone in the first line as a plain few-shot prompt shows them,
+a formula in \\boxed{}, a list's line."""
 
 
 def same_number(left: str, right: str) -> bool:

@@ -100,7 +100,9 @@ def _worked(making: Making) -> Pairs:
         elif item.choices:
             yield ContrastPair(f"{prompt} {item.solution}\n{right_answer(item)}", f"{prompt} {right_answer(item)}")
         else:
-            yield ContrastPair(*(prompt + right_text(making.task, each, _ASKED) for each in (item, bare)))
+            # Both sides end in the same mark and answer, as a chat turn's solutions do.
+            texts = (right_text(making.task, each, _ASKED, plain=False) for each in (item, bare))
+            yield ContrastPair(*(prompt + text for text in texts))
 
 
 def _right_wrong(making: Making) -> Pairs:

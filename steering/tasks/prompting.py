@@ -197,11 +197,36 @@ def plain_prompt(task: Task, item: Item, style: Style, solved: tuple[Item, ...] 
     return _writer(task, style)(item, solved, task.kind, True)
 
 
-def right_text(task: Task, item: Item, style: Style) -> str:
-    """What follows a plain prompt in writing where it is answered as the solved questions of a few-shot prompt are."""
-    if style.layout_for(task) == "list":
-        return f" {item.answer}\n"
-    return f" {_solution(item, task.kind)}"
+def right_text(task: Task, item: Item, style: Style, *, plain: bool = True) -> str:
+    """What follows a prompt in writing where it is answered as the solved questions of a few-shot prompt are.
+
+    Args:
+        task: the task that the item is of.
+        item: the question.
+        style: how it is put.
+        plain: whether the prompt goes without the chat template. The line's end then belongs to the answer, which tells 3 from
+            35; a chat turn ends otherwise.
+    """
+    answer = item.answer if style.layout_for(task) == "list" else _solution(item, task.kind, plain)
+    return f" {answer}\n" if plain else f" {answer}"
+
+
+def right_ids(child: LanguageModel, task: Task, request: Request, style: Style) -> tuple[int, ...]:
+    """Tokens of `right_text` behind a request's prompt, as they are where the next question follows them.
+
+    Some tokenizers have a token for several line breaks, and a child that goes on as after a solved question writes that one.
+    """
+    plain = style.plain_for(task, child)
+    text = right_text(task, request.item, style, plain=plain)
+    if not plain:  # A turn begins with the answer itself.
+        return tuple(child.continuation_ids(request.text, text.lstrip()))
+    ids = child.continuation_ids(request.text, text.removesuffix(request.stop) + request.stop, plain=True)
+    decode = child.tokenizer.decode
+    before = len(decode(list(request.ids)))
+    for end in range(1, len(ids)):
+        if decode([*request.ids, *ids[:end]])[before:].startswith(text):
+            return tuple(ids[:end])
+    return tuple(ids)
 
 
 def _opens_thought(child: LanguageModel, ids: tuple[int, ...]) -> bool:
@@ -224,7 +249,7 @@ def _writer(task: Task, style: Style) -> "_Writer":
 
 def _ask(item: Item, solved_items: tuple[Item, ...], kind: str, plain: bool) -> str:
     """A prompt that is answered by a text."""
-    solved = "".join(f"{_question(shot, kind)}\nAnswer: {_solution(shot, kind)}\n\n" for shot in solved_items)
+    solved = "".join(f"{_question(shot, kind)}\nAnswer: {_solution(shot, kind, plain)}\n\n" for shot in solved_items)
     if plain:
         return f"{solved}{_question(item, kind)}\nAnswer:"
     question = f"{solved}{_question(item, kind)}" if solved_items else _body(item, kind)
@@ -260,9 +285,12 @@ def _body(item: Item, kind: str) -> str:
     return "\n".join([item.question, *(f"{letter(place)}. {choice}" for place, choice in enumerate(item.choices))])
 
 
-def _solution(item: Item, kind: str) -> str:
+def _solution(item: Item, kind: str, plain: bool) -> str:
+    """The worked solution with the answer behind its mark; without one the answer, marked where a chat turn asks for that."""
     if kind == "choice":
         return f"{item.answer}. {_right(item)}"
+    if plain and kind != "math" and not item.solution:
+        return item.answer
     mark = f"\\boxed{{{item.answer}}}" if kind == "math" else f"#### {item.answer}"
     return item.solution if mark in item.solution else f"{item.solution}\n{mark}".strip()
 

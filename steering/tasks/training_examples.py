@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from steering.models import LanguageModel
-from steering.tasks.prompting import Request, Style, right_text
+from steering.tasks.prompting import Request, Style, right_ids
 from steering.tasks.task import Task
 from steering.vectors import Example
 
@@ -12,7 +12,7 @@ def solved_examples(child: LanguageModel, requests: Sequence[Request], style: St
     """Questions with their right answers, for a vector that is trained on a task, see `vectors.train`.
 
     Where choices are weighed, the other choices are the wrong continuations. Where answers are written, the right
-    continuation is what a few-shot prompt has there: the answer in a list, else the worked solution with its answer.
+    continuation is what a few-shot prompt has there: the worked solution with its answer, or the answer alone.
 
     Args:
         child: the model whose tokenizer and chat template are used.
@@ -20,14 +20,9 @@ def solved_examples(child: LanguageModel, requests: Sequence[Request], style: St
         style: how they are put.
         task: that they are of.
     """
-    plain = style.plain_for(task, child)
     built = []
     for request in requests:
         right = ord(request.item.answer) - ord("A") if request.tails else 0
-        tails = request.tails
-        if not tails:
-            text = right_text(task, request.item, style)
-            solution = text if plain else text.lstrip()
-            tails = (tuple(child.continuation_ids(request.text, solution, plain=plain)),)
+        tails = request.tails or (right_ids(child, task, request, style),)
         built.append(Example(request.ids, tails[right], (*tails[:right], *tails[right + 1 :])))
     return tuple(built)
