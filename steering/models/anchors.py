@@ -22,7 +22,6 @@ uses as a sink, so that a direction read or added there does nothing."""
 LIST_SIGN = " →"
 """Between a question and its answer in a list."""
 
-_TEXTS_A_RELATION = 6
 _PROMPTS_A_RELATION = 4
 
 HELD_OUT_STEP = 6
@@ -53,7 +52,8 @@ def anchor_lists() -> tuple[str, ...]:
 
 @cache
 def anchor_questions() -> tuple[str, ...]:
-    """The pairs of the anchor lists as short questions with their answers, for tasks that are put as questions."""
+    """Solved questions, each of one kind, for tasks that are put as questions: the relations of the lists, and questions in
+    whole sentences, about numbers, words, lists and who has what. No bundled question is of a kind that they ask for."""
     return _anchors(_QUESTIONS)
 
 
@@ -70,18 +70,33 @@ def unread_questions() -> tuple[tuple[tuple[str, str], ...], ...]:
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """How the pairs of a relation are put as a text.
+class _Source:
+    """A file of relations, and how their pairs are put as lines.
 
     Attributes:
-        head: before the first pair.
+        file: its name.
         line: of a relation's name, a question and its answer.
+        texts: anchor texts of each relation.
+    """
+
+    file: str
+    line: Callable[[str, str, str], str]
+    texts: int
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How anchor texts are put together.
+
+    Attributes:
+        sources: where the lines are from.
+        head: before the first line.
         sign: what a line has between question and answer; a prompt ends behind it.
         pairs: pairs in a text.
     """
 
+    sources: tuple[_Source, ...]
     head: str
-    line: Callable[[str, str, str], str]
     sign: str
     pairs: int
 
@@ -90,16 +105,42 @@ class _Layout:
         return line[: line.rindex(self.sign) + len(self.sign)]
 
 
-_LISTS = _Layout(LIST_HEAD, lambda _, question, answer: f"{question}{LIST_SIGN} {answer}\n", LIST_SIGN, 8)
+@dataclass(frozen=True)
+class _Relation:
+    lines: tuple[str, ...]
+    texts: int
+
+
+_ANSWER = "\nAnswer:"
+
+_LISTS = _Layout(
+    (_Source("anchor_lists.jsonl", lambda _, question, answer: f"{question}{LIST_SIGN} {answer}\n", 6),),
+    LIST_HEAD,
+    LIST_SIGN,
+    8,
+)
 _QUESTIONS = _Layout(
-    "", lambda name, question, answer: f"Question: {name}: {question}\nAnswer: {answer}\n\n", "\nAnswer:", 5
+    (
+        _Source(
+            "anchor_lists.jsonl",
+            lambda name, question, answer: f"Question: {name}: {question}{_ANSWER} {answer}\n\n",
+            3,
+        ),
+        _Source("anchor_questions.jsonl", lambda _, question, answer: f"Question: {question}{_ANSWER} {answer}\n\n", 9),
+    ),
+    "",
+    _ANSWER,
+    5,
 )
 
 
-def _relations(layout: _Layout, generator: random.Random) -> list[list[str]]:
-    """The lines of every relation, in random order; the first `HELD_OUT_TEXTS` relations are held out of fits."""
-    rows = map(json.loads, (files("steering.models") / "anchor_lists.jsonl").read_text("utf-8").splitlines())
-    relations = [[layout.line(row["relation"], *pair) for pair in row["pairs"]] for row in rows]
+def _relations(layout: _Layout, generator: random.Random) -> list[_Relation]:
+    """All relations in random order; the first `HELD_OUT_TEXTS` are held out of fits."""
+    relations = []
+    for source in layout.sources:
+        for row in map(json.loads, (files("steering.models") / source.file).read_text("utf-8").splitlines()):
+            lines = tuple(source.line(row["relation"], *pair) for pair in row["pairs"])
+            relations.append(_Relation(lines, source.texts))
     generator.shuffle(relations)
     return relations
 
@@ -108,11 +149,11 @@ def _anchors(layout: _Layout) -> tuple[str, ...]:
     generator = random.Random(0)
     relations = _relations(layout, generator)
 
-    def a_text(lines: list[str]) -> str:
-        return layout.head + "".join(generator.sample(lines, min(layout.pairs, len(lines))))
+    def a_text(relation: _Relation) -> str:
+        return layout.head + "".join(generator.sample(relation.lines, min(layout.pairs, len(relation.lines))))
 
-    held_out = [a_text(lines) for lines in relations[:HELD_OUT_TEXTS]]
-    texts = [a_text(lines) for lines in relations[HELD_OUT_TEXTS:] for _ in range(_TEXTS_A_RELATION)]
+    held_out = [a_text(relation) for relation in relations[:HELD_OUT_TEXTS]]
+    texts = [a_text(relation) for relation in relations[HELD_OUT_TEXTS:] for _ in range(relation.texts)]
     generator.shuffle(texts)
     for place, text in enumerate(held_out):
         texts.insert(place * HELD_OUT_STEP, text)
@@ -123,12 +164,12 @@ def _unread(layout: _Layout) -> tuple[tuple[tuple[str, str], ...], ...]:
     relations = _relations(layout, random.Random(0))[:HELD_OUT_TEXTS]
     generator = random.Random(1)
 
-    def a_pair(lines: list[str]) -> tuple[str, str]:
-        *solved, last = generator.sample(lines, min(layout.pairs, len(lines)))
+    def a_pair(relation: _Relation) -> tuple[str, str]:
+        *solved, last = generator.sample(relation.lines, min(layout.pairs, len(relation.lines)))
         prompt = layout.prompt(last)
         return layout.head + "".join(solved) + prompt, layout.head + prompt
 
-    return tuple(tuple(a_pair(lines) for _ in range(_PROMPTS_A_RELATION)) for lines in relations)
+    return tuple(tuple(a_pair(relation) for _ in range(_PROMPTS_A_RELATION)) for relation in relations)
 
 
 def read_anchors(path: str | Path) -> tuple[str, ...]:
