@@ -187,7 +187,6 @@ def perplexities(model: LanguageModel, prompt: Sequence[int], texts: Sequence[Se
 def _with_health(rows: Sequence[Row], perplexity: Sequence[float | None]) -> tuple[Row, ...]:
     zero = next((place for place, row in enumerate(rows) if row.lam == 0), None)
     baseline = None if zero is None else rows[zero].token_ids
-    reference = None if zero is None else perplexity[zero]
     with_health = []
     for row, text_perplexity in zip(rows, perplexity, strict=True):
         health = Health(
@@ -195,7 +194,7 @@ def _with_health(rows: Sequence[Row], perplexity: Sequence[float | None]) -> tup
             dominant=dominant(row.token_ids),
             perplexity=text_perplexity,
             same_as_baseline=row.lam != 0 and row.token_ids == baseline,
-            degenerate=degenerate(row.token_ids, text_perplexity, reference),
+            degenerate=degenerate(row.token_ids, text_perplexity),
         )
         with_health.append(replace(row, health=health))
     return tuple(with_health)
