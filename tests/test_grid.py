@@ -14,7 +14,7 @@ from steering.models.language_model import LanguageModel
 from steering.steer import grid as generation
 from steering.steer.decoding import Sampling, Step
 from steering.steer.grid import Grid, Row, assess, generate, perplexities, stream
-from steering.steer.health import DOMINANT, REPEATED, Health
+from steering.steer.health import PERPLEXITY, REPEATED, Health, degenerate
 from steering.vectors.vector import SteeringVector
 
 Make = Callable[..., SteeringVector]
@@ -196,11 +196,19 @@ def test_dominant_is_the_share_of_the_commonest_token() -> None:
     (row,) = grid_of((0.3, often)).rows
     assert row.health.dominant == pytest.approx(0.5)
     assert row.health.repeated == 0
-    assert row.health.degenerate
+    assert not row.health.degenerate, "it is told, and is no ground for a verdict"
     (row,) = grid_of((0.3, often[:5])).rows
-    assert not row.health.degenerate, "in a handful of tokens one is always common"
-    assert not grid_of((0.3, (9, *VARIED[1:8], 9, 9))).rows[0].health.degenerate
-    assert pytest.approx((0.30, 0.40)) == (REPEATED, DOMINANT)
+    assert row.health.dominant == 0, "in a handful of tokens one is always common"
+
+
+def test_a_verdict_needs_eight_tokens_and_one_limit() -> None:
+    assert pytest.approx((0.48, 130)) == (REPEATED, PERPLEXITY)
+    assert degenerate((5, 6) * 4)
+    assert not degenerate((5, 6, 5, 6, 5, 6, 5))
+    assert degenerate(VARIED, PERPLEXITY + 1)
+    assert not degenerate(VARIED, PERPLEXITY)
+    assert not degenerate(VARIED[:7], PERPLEXITY + 1)
+    assert not degenerate(VARIED)
 
 
 def test_the_same_text_as_the_baseline_is_told() -> None:
@@ -224,10 +232,11 @@ def test_a_text_that_the_child_finds_strange_is_degenerate(llama: LanguageModel)
     judged = assess(llama, Grid("x", PROMPT, tuple(prompt), tuple(rows))).rows
     assert judged[0].health.perplexity == pytest.approx(perplexities(llama, prompt, [likely])[0])
     assert judged[1].health.perplexity > 5 * judged[0].health.perplexity
+    assert [row.health.degenerate for row in judged] == [row.health.perplexity > PERPLEXITY for row in judged]
     assert judged[1].health.degenerate
     assert judged[1].health.repeated == 0
     alone = assess(llama, Grid("x", PROMPT, tuple(prompt), (rows[1],))).rows[0]
-    assert not alone.health.degenerate, "without a baseline there is nothing to compare with"
+    assert alone.health == judged[1].health, "a verdict does not depend on the other rows"
 
 
 def test_assessing_changes_health_alone(model: LanguageModel, vector_for: Make) -> None:

@@ -32,9 +32,8 @@ SHORT: dict[str, dict[str, Any]] = {
         "LAMBDAS": [-0.1, 0.0, 0.1],
         "GENERATED": 2,
         "NEW_TOKENS": 8,
-        "WORD_QUESTIONS": 6,
-        "STEPS": 2,
     },
+    "04_carry_a_task": {"QUESTIONS": 6, "OWN_WORDS": ["bake"], "STEPS": 2},
 }
 """Sizes with which a notebook is executed here."""
 
@@ -42,6 +41,7 @@ LIVE = {
     "01_extract_and_steer": ("compare", "λ", "grid.at(slider.value).text"),
     "02_carry_between_families": ("side_by_side", "λ", "grids['carried'].at(slider.value).text"),
     "03_tune_and_vote": ("ballot", "question", "slider.value.choices[0]"),
+    "04_carry_a_task": ("answers", "word", "words.arm('carried').column.answers[slider.value].text.strip()"),
 }
 """One live view a notebook: its function, what its control is called, and what it must show after the control moved."""
 
@@ -63,7 +63,7 @@ def shown(notebook: NotebookNode) -> Iterator[NotebookNode]:
         yield from cell.outputs
 
 
-def test_there_are_three() -> None:
+def test_there_are_four() -> None:
     assert [path.stem for path in NOTEBOOKS] == list(SHORT)
 
 

@@ -75,21 +75,20 @@ def test_empty_viewer_shows_the_default_grid() -> None:
     ],
 )
 def test_badges_are_words(text_row: Row, phase: str, expected: str) -> None:
-    assert expected in [badge["words"] for badge in viewer.badges(text_row, row(0.0), 48, phase)]
+    assert expected in [badge["words"] for badge in viewer.badges(text_row, 48, phase)]
 
 
 def test_a_degenerate_text_says_why() -> None:
-    bad = row(0.6, health=Health(0.5, 0.6, 100.0, same_as_baseline=False, degenerate=True))
-    why = viewer.degeneration_reasons(bad, row(0.0))
-    assert "50 %" in why
-    assert "60 %" in why
-    assert "perplexity" in why
+    bad = row(0.6, health=Health(0.6, 0.6, 200.0, same_as_baseline=False, degenerate=True))
+    why = viewer.degeneration_reasons(bad)
+    assert "60 % of its 3-token runs" in why
+    assert "perplexity of it is 200 (limit" in why
+    earlier = replace(bad, health=replace(bad.health, repeated=0.1, perplexity=20.0))
+    assert "earlier version" in viewer.degeneration_reasons(earlier)
 
 
 def test_perplexity_is_missing_until_it_was_measured() -> None:
-    words = [
-        badge["words"] for badge in viewer.badges(row(0.1, health=replace(FINE, perplexity=None)), None, 48, "done")
-    ]
+    words = [badge["words"] for badge in viewer.badges(row(0.1, health=replace(FINE, perplexity=None)), 48, "done")]
     assert not any("perplexity" in word for word in words)
 
 

@@ -52,8 +52,10 @@ def anchor_lists() -> tuple[str, ...]:
 
 @cache
 def anchor_questions() -> tuple[str, ...]:
-    """Solved questions, each of one kind, for tasks that are put as questions: the relations of the lists, and questions in
-    whole sentences, about numbers, words, lists and who has what. No bundled question is of a kind that they ask for."""
+    """The bundled anchor questions: solved questions of one kind each, for tasks that are put as questions.
+
+    They are the relations of the lists, and questions in whole sentences about numbers, words, lists and who has what.
+    """
     return _anchors(_QUESTIONS)
 
 

@@ -6,9 +6,8 @@ from steering.steer.decoding import Sampling, decode, written_text
 from steering.steer.grid import Grid, Row, assess, generate, perplexities, stream
 from steering.steer.grid_json import grid_from_json, grid_json
 from steering.steer.health import (
-    DOMINANT,
     FEWEST_TOKENS,
-    PERPLEXITY_RATIO,
+    PERPLEXITY,
     REPEATED,
     degenerate,
     dominant,
@@ -33,12 +32,11 @@ from steering.steer.token_shifts import TokenShift, token_shifts
 
 __all__ = [
     "DEFAULT_SETTINGS",
-    "DOMINANT",
     "FEWEST_TOKENS",
     "LARGEST_STRENGTH",
     "NO_OFFSETS",
     "OPERATORS",
-    "PERPLEXITY_RATIO",
+    "PERPLEXITY",
     "POSITIONS",
     "PROFILES",
     "REPEATED",

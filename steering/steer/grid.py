@@ -217,7 +217,6 @@ def _with_health(grid: Grid, perplexity: Mapping[tuple[int, ...], float]) -> Gri
         perplexity: by a text's tokens, where it was measured.
     """
     baseline = grid.baseline
-    reference = None if baseline is None else perplexity.get(baseline.token_ids)
 
     def measured(row: Row, *, steered: bool) -> Row:
         own = perplexity.get(row.token_ids)
@@ -226,7 +225,7 @@ def _with_health(grid: Grid, perplexity: Mapping[tuple[int, ...], float]) -> Gri
             dominant=dominant(row.token_ids),
             perplexity=own,
             same_as_baseline=steered and baseline is not None and row.token_ids == baseline.token_ids,
-            degenerate=degenerate(row.token_ids, own, reference),
+            degenerate=degenerate(row.token_ids, own),
         )
         return replace(row, health=health)
 

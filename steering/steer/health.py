@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-REPEATED = 0.30
-DOMINANT = 0.40
-PERPLEXITY_RATIO = 5.0
-"""A text is degenerate above any of these: share of repeated 3-grams, share of its commonest token, perplexity over the
-baseline's."""
+REPEATED = 0.48
+PERPLEXITY = 130.0
+"""A text is degenerate above either of these: share of repeated 3-grams, and perplexity under the unsteered child. Chosen on
+texts that a reader had labelled, to tell those that are broken; see "Which texts are broken?" in docs/results.md."""
 
 FEWEST_TOKENS = 8
 """Shorter texts are not judged: there is too little to tell repetition from chance."""
@@ -29,7 +28,7 @@ class Health:
         dominant: share of its commonest token.
         perplexity: under the unsteered child, given the prompt; None until `assess` measured it.
         same_as_baseline: whether it is the λ = 0 text, token for token.
-        degenerate: whether one of the limits is exceeded.
+        degenerate: whether one of the two limits is exceeded.
     """
 
     repeated: float
@@ -50,23 +49,19 @@ def dominant(tokens: Sequence[int]) -> float:
     return Counter(tokens).most_common(1)[0][1] / len(tokens) if len(tokens) >= _MIN_TOKENS else 0.0
 
 
-def improbable(perplexity: float | None, baseline: float | None) -> bool:
-    """Whether a text's perplexity is too far above the baseline's; False where either is not known."""
-    return perplexity is not None and baseline is not None and perplexity > PERPLEXITY_RATIO * baseline
+def improbable(perplexity: float | None) -> bool:
+    """Whether a perplexity is above its limit; False where it is not known."""
+    return perplexity is not None and perplexity > PERPLEXITY
 
 
-def degenerate(tokens: Sequence[int], perplexity: float | None = None, baseline: float | None = None) -> bool:
+def degenerate(tokens: Sequence[int], perplexity: float | None = None) -> bool:
     """Whether a text exceeds one of the limits; False for a text of fewer than `FEWEST_TOKENS` tokens.
 
-    Without a perplexity, or without the baseline's, only the two measures of repetition are used, and a text without
-    repetition that makes no sense is not recognised. Scored tasks are assessed this way, because perplexity needs another
-    forward pass over every row.
+    Without a perplexity only repetition is used, and a text without repetition that makes no sense is not recognised. Scored
+    tasks are assessed this way, because perplexity needs another forward pass over every row.
 
     Args:
         tokens: the new token ids, without the end-of-text token.
         perplexity: under the unsteered child, given the prompt.
-        baseline: the same of the text at λ = 0.
     """
-    if len(tokens) < FEWEST_TOKENS:
-        return False
-    return repeated(tokens) > REPEATED or dominant(tokens) > DOMINANT or improbable(perplexity, baseline)
+    return len(tokens) >= FEWEST_TOKENS and (repeated(tokens) > REPEATED or improbable(perplexity))

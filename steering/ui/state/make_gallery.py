@@ -1,23 +1,28 @@
 """Chooses the strongest texts of the precomputed grids, with the parent as their reader.
 
 `python -m steering.ui.state.make_gallery` reads the grids in the package and writes the choice beside them. A text counts only
-where it and the baseline are long enough to be judged, where it is not degenerate, and where its perplexity under the parent
-is not far above the baseline's either.
+where it and the baseline are long enough to be judged, where it is not degenerate, and where neither model finds it far more
+perplexing than the baseline: an example has to be fluent, which is more than not to be broken.
 """
 
 import json
+import math
+import operator
 from dataclasses import asdict
 from pathlib import Path
 
 from steering.concepts import load_concept
 from steering.measure import expression
 from steering.models import LanguageModel, load_model
-from steering.steer import FEWEST_TOKENS, Grid, Row, improbable, perplexities
+from steering.steer import FEWEST_TOKENS, Grid, Row, perplexities
 from steering.storage import atomic
 from steering.ui.state.gallery import FILE, FOLDER, Strongest
 from steering.ui.state.presets import PROMPTS, preset
 from steering.ui.state.settings import PARENT
 from steering.vectors import extract
+
+MOST_PERPLEXITY = 5.0
+"""Of a fluent text, under either model, as a multiple of the baseline's."""
 
 
 def choose(reader: LanguageModel, name: str, grid: Grid) -> Strongest:
@@ -49,8 +54,9 @@ def _fluent(reader: LanguageModel, rows: tuple[Row, ...], baseline: Row) -> set[
     if not start:  # A tokenizer without a first token: nothing predicts the first one of a text.
         start, texts = texts[0][:1], [text[1:] for text in texts]
     measured = dict(zip((row.lam for row in healthy), perplexities(reader, start, texts), strict=True))
-    reference = measured.get(baseline.lam)
-    return {lam for lam, perplexity in measured.items() if not improbable(perplexity, reference)}
+    both = {row.lam: (row.health.perplexity or math.inf, measured[row.lam]) for row in healthy}
+    limits = [MOST_PERPLEXITY * perplexity for perplexity in both[baseline.lam]]
+    return {lam for lam, found in both.items() if all(map(operator.le, found, limits))}
 
 
 def make(folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from steering.steer import DOMINANT, FEWEST_TOKENS, PERPLEXITY_RATIO, REPEATED, Grid, Move, Row, TokenShift, improbable
+from steering.steer import FEWEST_TOKENS, PERPLEXITY, REPEATED, Grid, Move, Row, TokenShift, improbable
 from steering.ui.state.settings import LAMBDAS
 
 _ASSETS = files("steering.ui.viewer")
@@ -92,7 +92,7 @@ def show(
             "lam": row.lam,
             "text": row.text,
             **_state_fields(state(row, phase, baseline)),
-            "badges": badges(row, baseline, max_tokens, phase),
+            "badges": badges(row, max_tokens, phase),
         }
 
     rows = [
@@ -127,12 +127,11 @@ def state(row: Row, phase: str, baseline: Row | None) -> str:
     return "healthy" if len(row.token_ids) >= FEWEST_TOKENS else "short"
 
 
-def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[dict[str, str]]:
+def badges(row: Row, max_tokens: int, phase: str) -> list[dict[str, str]]:
     """The badges beside a text's heading.
 
     Args:
         row: the text.
-        baseline: the unsteered text; None if there is none.
         max_tokens: limit of new tokens per row.
         phase: see `show`.
 
@@ -142,24 +141,17 @@ def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[
     health, judged = row.health, len(row.token_ids) >= FEWEST_TOKENS
     result = []
     if health.degenerate:
-        result.append(_badge(f"{MARKS['broken']} {WORDS['broken']}", "bad", degeneration_reasons(row, baseline)))
+        result.append(_badge(f"{MARKS['broken']} {WORDS['broken']}", "bad", degeneration_reasons(row)))
     elif health.same_as_baseline and (row.ended or phase != "running"):
         result.append(_badge(f"{MARKS['same']} {WORDS['same']}", "plain", "The same tokens as at λ = 0."))
     if health.perplexity is not None:
-        tone = "bad" if improbable(health.perplexity, baseline.health.perplexity if baseline else None) else "good"
-        tone = tone if judged else "plain"
-        result.append(
-            _badge(
-                f"perplexity {_format_number(health.perplexity)}",
-                tone,
-                "Under the unsteered child; lower reads smoother.",
-            )
-        )
+        tone = ("bad" if improbable(health.perplexity) else "good") if judged else "plain"
+        title = f"Under the unsteered child; above {PERPLEXITY:.0f} few texts make sense."
+        result.append(_badge(f"perplexity {_format_number(health.perplexity)}", tone, title))
     if row.token_ids:
         tone = ("bad" if health.repeated > REPEATED else "good") if judged else "plain"
-        result.append(
-            _badge(f"repeats {100 * health.repeated:.0f} %", tone, "Share of 3-token runs that occurred before.")
-        )
+        title = f"Share of 3-token runs that occurred before; a loop is above {100 * REPEATED:.0f} %."
+        result.append(_badge(f"repeats {100 * health.repeated:.0f} %", tone, title))
     length = len(row.token_ids)
     if row.ended == "length":
         result.append(_badge(f"cut at {length} tokens", "plain", "The limit in the generation settings."))
@@ -172,17 +164,16 @@ def badges(row: Row, baseline: Row | None, max_tokens: int, phase: str) -> list[
     return result
 
 
-def degeneration_reasons(row: Row, baseline: Row | None) -> str:
+def degeneration_reasons(row: Row) -> str:
     """The limits that a degenerate text exceeds, as a sentence."""
     health = row.health
     reasons = []
     if health.repeated > REPEATED:
         reasons.append(f"{100 * health.repeated:.0f} % of its 3-token runs are repeats (limit {100 * REPEATED:.0f} %)")
-    if health.dominant > DOMINANT:
-        reasons.append(f"one token makes up {100 * health.dominant:.0f} % of it (limit {100 * DOMINANT:.0f} %)")
-    if improbable(health.perplexity, baseline.health.perplexity if baseline else None):
-        reasons.append(f"its perplexity is more than {PERPLEXITY_RATIO:.0f} times the baseline's")
-    return "; ".join(reasons).capitalize() + "."
+    if health.perplexity is not None and improbable(health.perplexity):
+        found = _format_number(health.perplexity)
+        reasons.append(f"the unsteered child's perplexity of it is {found} (limit {PERPLEXITY:.0f})")
+    return "; ".join(reasons or ["by the limits of an earlier version"]).capitalize() + "."
 
 
 def _state_fields(key: str) -> dict[str, str]:

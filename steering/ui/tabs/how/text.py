@@ -24,7 +24,7 @@ $$h_\ell \;\leftarrow\; h_\ell + \lambda \, w_\ell \, r_\ell \, s_\ell$$
 At layer ℓ, *h* is the residual stream, *s* the steering vector at length 1, *r* the usual length of the child's own
 numbers there, and *w* the layer profile, which sums to 1. So λ = 1 adds, over all layers together, as much as the
 child's own numbers are long, and λ means the same in every model. Far from
-0 every text fails a check somewhere; the strip under the slider shows where.
+0 texts break; the strip under the slider shows where repetition or perplexity tells so.
 """
 
 KNOWN = """
@@ -34,6 +34,8 @@ KNOWN = """
   same fit on shuffled texts explains nothing. A vector turned around pushes the other way.
 * **Numbers are held out.** R² is measured on texts that the map has not seen, effects on continuations that the
   direction has not seen, a tuned λ on questions that it was not tuned on.
+* **A check is a sign, not a reading.** A text that fails one was hardly ever a good one where texts were labelled; one
+  that passes may still make no sense.
 * **Votes are compared with votes.** Answers of many λ are voted over; as many random vectors, and as many samples
   without steering, vote too.
 
