@@ -1,5 +1,9 @@
 """Residual norms and anchor texts."""
 
+import json
+import re
+from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -96,3 +100,46 @@ def test_relations_of_held_out_lists_are_not_in_the_fit() -> None:
     assert len(held_out) == 24
     shared = [sum(line in fitted for line in lines) / len(lines) for lines in held_out]
     assert max(shared) < 0.5  # Single pairs may stand in two relations.
+
+
+def kinds_of_questions() -> dict[str, list[list[str]]]:
+    rows = (files("steering.models") / "anchor_questions.jsonl").read_text("utf-8").splitlines()
+    return {row["relation"]: row["pairs"] for row in map(json.loads, rows)}
+
+
+def test_anchor_questions_are_many_and_no_bundled_task_asks_for_one() -> None:
+    kinds = kinds_of_questions()
+    assert len(kinds) == 54
+    questions = [question for pairs in kinds.values() for question, _ in pairs]
+    assert len(set(questions)) == len(questions)
+    assert all(len(pairs) >= 8 for pairs in kinds.values())
+    assert not {item.question for item in load_task("questions", "all").items} & set(questions)
+    for pairs in kinds.values():
+        for text in (text for pair in pairs for text in pair):
+            assert text == text.strip()
+            assert text
+            assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("sum", lambda a, b: a + b),
+        ("difference", lambda a, b: a - b),
+        ("product", lambda a, b: a * b),
+        ("quotient", lambda b, a: a // b),
+        ("double", lambda a: 2 * a),
+        ("half", lambda a: a // 2),
+        ("next number", lambda a: a + 1),
+        ("larger number", max),
+        ("smaller number", min),
+        ("days in weeks", lambda a: 7 * a),
+        ("dozens", lambda a: 12 * a),
+        ("age", lambda a, b: a + b),
+        ("sequence", lambda a, b, _, d: d + (b - a)),
+        ("clock", lambda a, b: (a + b - 1) % 12 + 1),
+    ],
+)
+def test_answers_about_numbers_are_right(kind: str, answer: Callable[..., int]) -> None:
+    for question, right in kinds_of_questions()[kind]:
+        assert answer(*map(int, re.findall(r"\d+", question))) == int(right), question
