@@ -81,9 +81,9 @@ def limit(values: Sequence[float], wanted: Sequence[bool], given: Sequence[bool]
     )
 
 
-def kappa(found: Sequence[bool], wanted: Sequence[bool]) -> float:
+def kappa(verdicts: Sequence[bool], wanted: Sequence[bool]) -> float:
     """Cohen's kappa of two verdicts; 0 where one of them is always the same."""
-    value = cohen_kappa_score(found, wanted)
+    value = cohen_kappa_score(verdicts, wanted)
     return 0.0 if math.isnan(value) else float(value)
 
 
@@ -93,20 +93,20 @@ def interval(texts: Sequence[Text], of: Callable[[Sequence[Text]], float], seed:
     for text in texts:
         grids.setdefault(grid_of(text), []).append(text)
     generator, members = np.random.default_rng(seed), list(grids.values())
-    found = []
+    drawn_values = []
     for _ in range(RESAMPLES):
         drawn = [text for place in generator.integers(len(members), size=len(members)) for text in members[place]]
         if 0 < sum(broken(drawn)) < len(drawn):
-            found.append(of(drawn))
-    low, high = np.quantile(found, [0.025, 0.975])
+            drawn_values.append(of(drawn))
+    low, high = np.quantile(drawn_values, [0.025, 0.975])
     return float(low), float(high)
 
 
-def rates(texts: Sequence[Text], found: Sequence[bool]) -> str:
+def rates(texts: Sequence[Text], verdicts: Sequence[bool]) -> str:
     """By label, how many texts a verdict calls degenerate."""
     counts = []
     for label in ("fluent", "degraded", "broken"):
-        members = [verdict for text, verdict in zip(texts, found, strict=True) if text["label"] == label]
+        members = [verdict for text, verdict in zip(texts, verdicts, strict=True) if text["label"] == label]
         counts.append(f"{sum(members)} of {len(members)} {label}")
     return ", ".join(counts)
 
@@ -134,8 +134,8 @@ def main() -> None:
     print("\nlimits with the largest kappa on the half that chooses:")
     wanted = broken(choice)
     values = {name: [measure(text) for text in choice] for name, measure in MEASURES.items()}
-    for name, found in values.items():
-        print("{:31} > {:.3g}: kappa {:.2f}".format(name, *limit(found, wanted)))
+    for name, of_texts in values.items():
+        print("{:31} > {:.3g}: kappa {:.2f}".format(name, *limit(of_texts, wanted)))
     first = "repeated 3-grams"
     loops = np.asarray(values[first]) > limit(values[first], wanted)[0]
     for name in MEASURES:
@@ -144,19 +144,19 @@ def main() -> None:
 
     print("\nverdicts on the reported half:")
     for name, verdict in (("now", verdicts), ("earlier", earlier)):
-        right, found = broken(reported), verdict(reported)
+        right, given = broken(reported), verdict(reported)
 
         def agreement(texts: Sequence[Text], verdict: Any = verdict) -> float:
             return kappa(verdict(texts), broken(texts))
 
         low, high = interval(reported, agreement)
         print(
-            f"{name}: accuracy {accuracy_score(right, found):.3f}, kappa {kappa(found, right):.2f} ({low:.2f}–{high:.2f}); "
-            f"called degenerate: {rates(reported, found)}"
+            f"{name}: accuracy {accuracy_score(right, given):.3f}, kappa {kappa(given, right):.2f} ({low:.2f}–{high:.2f}); "
+            f"called degenerate: {rates(reported, given)}"
         )
     right = broken(reported)
     now, before = (
-        [found == each for found, each in zip(of(reported), right, strict=True)] for of in (verdicts, earlier)
+        [given == each for given, each in zip(of(reported), right, strict=True)] for of in (verdicts, earlier)
     )
     print(f"now against earlier, accuracy: {compare(now, before)}")
 

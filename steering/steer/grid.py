@@ -131,8 +131,8 @@ def stream(
     if also is not None:
         fixed = plan(child, also, settings)
         several = plans * len(strengths) if single else plans
-        pushed = [joined(each, [lam], fixed)[0] for each, lam in zip(several, strengths, strict=True)]
-        interventions, amounts = [fixed, *pushed], (0.0, *[1.0] * len(pushed))
+        steered = [joined(each, [lam], fixed)[0] for each, lam in zip(several, strengths, strict=True)]
+        interventions, amounts = [fixed, *steered], (0.0, *[1.0] * len(steered))
     provenance = {
         **({"vector": descriptions[0]} if single else {"vectors": descriptions}),
         "child": {"name": child.name, "fingerprint": child.fingerprint, "revision": child.revision},
@@ -229,8 +229,8 @@ def _with_health(grid: Grid, perplexity: Mapping[tuple[int, ...], float]) -> Gri
         )
         return replace(row, health=health)
 
-    pushed = grid.unsteered is not None
-    rows = tuple(measured(row, steered=pushed or row.lam != 0) for row in grid.rows)
+    everywhere = grid.unsteered is not None
+    rows = tuple(measured(row, steered=everywhere or row.lam != 0) for row in grid.rows)
     return replace(grid, rows=rows, unsteered=grid.unsteered and measured(grid.unsteered, steered=False))
 
 

@@ -63,11 +63,11 @@ def token_shifts(
         members = [written[place] for place in part]
         batch, starts = [rows[member] for member in members], [start] * len(members)
         strengths = [texts[member].lam for member in members]
-        pushed = intervention if fixed is None else joined(intervention, strengths, fixed)
+        interventions = intervention if fixed is None else joined(intervention, strengths, fixed)
         amounts = strengths if fixed is None else [1.0] * len(strengths)
         with child.lock, torch.inference_mode(), _reading(child, vector, intervention) as cosines:
             plain = token_log_probabilities(child, batch, starts)
-        with torch.inference_mode(), steer(child, pushed, amounts, prompt_length=start):
+        with torch.inference_mode(), steer(child, interventions, amounts, prompt_length=start):
             steered = token_log_probabilities(child, batch, starts)
         for place, member in enumerate(members):
             before[member], after[member] = plain[place], steered[place]
@@ -93,15 +93,15 @@ def _reading(child: LanguageModel, vector: SteeringVector, intervention: Interve
     """
     directions, shares = units(vector.directions), torch.tensor(intervention.weights)[intervention.active]
     weights = dict(zip(intervention.active, (shares / shares.sum()).tolist(), strict=True))
-    found: list[torch.Tensor] = []
+    cosines: list[torch.Tensor] = []
 
     def note(layer: int, hidden: torch.Tensor) -> None:
         states = hidden.float()
         cosine = states @ directions[layer].to(states) / states.norm(dim=-1).clamp(min=torch.finfo(states.dtype).tiny)
-        found.append(weights[layer] * cosine.cpu())
+        cosines.append(weights[layer] * cosine.cpu())
 
     with editing(child.blocks, note, intervention.active):
-        yield found
+        yield cosines
 
 
 def _shifts(

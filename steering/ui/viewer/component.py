@@ -171,8 +171,8 @@ def degeneration_reasons(row: Row) -> str:
     if health.repeated > REPEATED:
         reasons.append(f"{100 * health.repeated:.0f} % of its 3-token runs are repeats (limit {100 * REPEATED:.0f} %)")
     if health.perplexity is not None and improbable(health.perplexity):
-        found = _format_number(health.perplexity)
-        reasons.append(f"the unsteered child's perplexity of it is {found} (limit {PERPLEXITY:.0f})")
+        value = _format_number(health.perplexity)
+        reasons.append(f"the unsteered child's perplexity of it is {value} (limit {PERPLEXITY:.0f})")
     return "; ".join(reasons or ["by the limits of an earlier version"]).capitalize() + "."
 
 

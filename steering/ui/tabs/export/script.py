@@ -69,9 +69,9 @@ def _vector_code(settings: Settings, concept_name: str, vector_name: str, concep
     """Code that makes one vector, or loads it from a file."""
     if file is not None:
         return f"{vector_name} = load_vector({str(file)!r}, child)\n"
-    made = f"load_concept({concept.name!r})" if _bundled(concept) else _concept_code(concept)
+    source = f"load_concept({concept.name!r})" if _bundled(concept) else _concept_code(concept)
     return (
-        f"{concept_name} = {made}\n"
+        f"{concept_name} = {source}\n"
         f"{vector_name} = extract(parent, {concept_name}, method={settings.method!r})\n"
         f"{vector_name} = transfer({vector_name}, parent, child, layers={settings.layers!r}, width={settings.width!r})\n"
     )

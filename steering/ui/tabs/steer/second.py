@@ -66,10 +66,10 @@ def update_second(workspace: Workspace, session: Session, settings: Settings) ->
     pole = second.concept.positive_label if second.lam > 0 else second.concept.negative_label
     poles = (concept.positive_label, concept.negative_label)
     try:
-        found = _agreement(vectors[0], second.lam * vectors[1], settings.steering.profile)
+        agreement = _agreement(vectors[0], second.lam * vectors[1], settings.steering.profile)
     except SteeringError as error:  # Of another model.
         return changes | {"second_note": message(str(error), "error")}
-    return changes | {"second_note": note(text.conflict(pole, poles, *found))}
+    return changes | {"second_note": note(text.conflict(pole, poles, *agreement))}
 
 
 def _agreement(first: SteeringVector, second: SteeringVector, profile: Profile) -> tuple[float, int, float]:
