@@ -79,9 +79,12 @@ results: $(VENV)/.models
 	done; done; done
 	@$(BIN)/python -m steering overview $(RESULTS)/*.json
 
-# The tables "Does a parent help?" of docs/results.md, made again: all tasks of word forms, both ways side by side, each on one core.
-FORMS := $(notdir $(basename $(wildcard steering/tasks/word_forms/*.jsonl)))
-GAIN   = OMP_NUM_THREADS=1 $(BIN)/python -m steering gain --method mean $(FORMS:%=--task word-forms:%) --resume
+# The tables "Does a parent help?" of docs/results.md, made again: all tasks of word forms and three of questions, both ways side by side,
+# each on one core.
+FORMS     := $(notdir $(basename $(wildcard steering/tasks/word_forms/*.jsonl)))
+QUESTIONS := letter_counting gcd calendar_arithmetic
+GAIN       = OMP_NUM_THREADS=1 $(BIN)/python -m steering gain --method mean --limit 300 --resume \
+  $(FORMS:%=--task word-forms:%) $(QUESTIONS:%=--task reasoning-gym:%)
 
 gains: $(VENV)/.models
 	@mkdir -p $(RESULTS)
