@@ -1,5 +1,6 @@
 """The page when it opens, on every width and in both themes; and what is said when something is wrong."""
 
+import re
 import threading
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -285,7 +286,8 @@ def test_an_address_opens_the_second_concept(visitor: BrowserContext, home: str)
     watch = Watch(page, home)
     page.goto(f"{home}?second=formality&second_lam=0.25")
     expect(page.locator("#second input")).to_have_value("formality")
-    expect(page.locator("#second-note")).to_contain_text("Press Generate")
+    # Both vectors may have been made for another page of this app.
+    expect(page.locator("#second-note")).to_contain_text(re.compile("Press Generate|cosine"))
     expect(page.locator("#stale")).to_contain_text("made with other settings")
     page.click("#second input")
     expect(page.get_by_role("option", name="none", exact=True)).to_be_visible()
