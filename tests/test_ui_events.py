@@ -296,6 +296,35 @@ def test_closing_stops_also_what_waits_behind_a_newer_run() -> None:
 # A second start
 
 
+def test_the_end_of_a_run_repeats_the_last_updates_of_components() -> None:
+    """Gradio's client deletes in place what a following yield does not repeat: a button once stayed disabled."""
+    enabled = gr.update(interactive=True)
+
+    def handler(*_: Any) -> Iterator[Changes]:
+        yield {"earlier": gr.update(visible=True)}
+        yield {"use": enabled, "card": "words"}
+
+    session = Workspace().session("page")
+    *_, before, ended = LONG_TASK.work(session, handler, fields())
+    assert before == {"use": enabled, "card": "words"}
+    assert ended == {"use": enabled} | LONG_TASK.buttons(running=False)
+
+
+def test_a_run_that_is_left_closes_its_handler_at_once() -> None:
+    closed: list[bool] = []
+
+    def handler(*_: Any) -> Iterator[Changes]:
+        try:
+            yield {"card": "words"}
+        finally:
+            closed.append(True)
+
+    run = LONG_TASK.work(Workspace().session("page"), handler, fields())
+    next(run)
+    run.close()  # type: ignore[attr-defined]
+    assert closed == [True]
+
+
 def test_a_second_start_stops_the_first_and_stop_reaches_the_second() -> None:
     session, workspace, worked = Session(), Workspace(), list[tuple[str, Job]]()
 

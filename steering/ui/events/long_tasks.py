@@ -151,8 +151,9 @@ class LongTask:
             job.raise_if_stopped()
             settings = Settings.read(*fields)
             session.visitor.limits.check_run(settings.sampling.max_new_tokens)
-            yield from handler(session, job, settings, *values)
-            final: Changes = {}
+            last = yield from _with_last(handler(session, job, settings, *values))
+            # Gradio's client takes out of an update what the next one does not repeat, even before it was shown.
+            final = {name: change for name, change in last.items() if _is_update(change)}
             outcome = "done"
         except Stopped:
             final = self.message(job.refusal, "error") if job.refusal else self.message(text.STOPPED, "info")
@@ -173,6 +174,23 @@ class LongTask:
     def step(self, job: Job, work: Callable[[Progress], Any]) -> Generator[Changes, None, Any]:
         """Do one part of the task in the worker thread and show its progress; see `work_with_progress`."""
         return work_with_progress(work, job, self.progress)
+
+
+def _with_last(steps: Iterator[Changes]) -> Generator[Changes, None, Changes]:
+    """Yield the changes of a handler, and return the last ones."""
+    last: Changes = {}
+    try:
+        for last in steps:
+            yield last
+    finally:
+        if isinstance(steps, Generator):
+            steps.close()
+    return last
+
+
+def _is_update(change: Any) -> bool:
+    """Whether a change is of a component's properties, as `gr.update` makes it."""
+    return isinstance(change, dict) and change.get("__type__") == "update"
 
 
 def _log_run(task: str, job: Job, started: float, outcome: str) -> None:
