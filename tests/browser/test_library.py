@@ -22,17 +22,6 @@ def fetched(page: Page, button: str) -> tuple[str, str]:
     return download.value.suggested_filename, Path(download.value.path()).read_text("utf-8")
 
 
-def check_until_usable(page: Page) -> None:
-    """Check the chosen vector; once more where the page has shown the card and lost the change of the button beside it."""
-    for _ in range(3):
-        page.click("#lib-check")
-        expect(page.locator("#lib-card")).to_contain_text(text.FITS)
-        page.wait_for_timeout(1000)
-        if page.locator("#lib-use").is_enabled():
-            return
-    expect(page.locator("#lib-use")).to_be_enabled()
-
-
 def test_a_vector_is_saved_checked_used_and_deleted(visitor: BrowserContext, home: str) -> None:
     page, watch = opened(visitor, home)
     tab(page, library.TAB.label)
@@ -42,7 +31,8 @@ def test_a_vector_is_saved_checked_used_and_deleted(visitor: BrowserContext, hom
     expect(page.locator("#lib-status")).to_contain_text("Saved as first-of-mine", timeout=SLOW)
     expect(page.locator("#lib-details")).to_contain_text("R²")
     expect(page.locator("#lib-use")).to_be_disabled()
-    check_until_usable(page)
+    page.click("#lib-check")
+    expect(page.locator("#lib-card")).to_contain_text(text.FITS)
     pictures(page, "library")
     page.click("#lib-use")
     expect(page.locator("#vector")).to_contain_text("Read from a file")
