@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 import torch
 from conftest import loaded
 
 from steering.models import step_graph
+from steering.models.kv_cache import new_cache
 from steering.models.language_model import LanguageModel
 from steering.steer import decoding
 from steering.steer.decoding import Sampling, decode
@@ -121,3 +123,22 @@ def test_nothing_is_recorded_on_a_processor() -> None:
     model = loaded("llama")
     mask = torch.ones(1, 3, dtype=torch.long)
     assert step_graph.record_step(model, step_graph.DynamicCache(), mask, 8, lambda _layer, _hidden: None, []) is None
+
+
+@pytest.mark.parametrize(("failure", "attempts"), [(RuntimeError, 1), (torch.OutOfMemoryError, 2)])
+def test_a_model_whose_step_cannot_be_recorded_is_tried_once_and_one_that_was_too_large_again(
+    failure: type[Exception], attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, calls = loaded("llama"), []
+
+    def fail(*_: Any) -> None:
+        calls.append(1)
+        raise failure("no")
+
+    monkeypatch.setattr(LanguageModel, "device", torch.device("cuda"))
+    monkeypatch.setattr(step_graph, "StepGraph", fail)
+    monkeypatch.setattr(step_graph, "_not_recordable", WeakSet())
+    cache, mask = new_cache(model.model.config), torch.ones(1, 3, dtype=torch.long)
+    for _ in range(2):
+        assert step_graph.record_step(model, cache, mask, 8, lambda _layer, _hidden: None, []) is None
+    assert len(calls) == attempts

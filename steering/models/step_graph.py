@@ -75,9 +75,9 @@ class StepGraph:
         self._inputs = torch.zeros(n_rows, 1, dtype=torch.long, device=mask.device)
         self._positions = mask.sum(dim=1, keepdim=True) - 1
         self._place = torch.tensor([end - 1], device=mask.device)
-        hidden = torch.finfo(model.dtype).min
-        self._visible = torch.full((n_rows, 1, 1, length), hidden, dtype=model.dtype, device=mask.device)
-        self._visible[..., : end - 1] = torch.where(mask[:, None, None, :-1] == 1, 0.0, hidden).to(model.dtype)
+        unseen = torch.finfo(model.dtype).min
+        self._visible = torch.full((n_rows, 1, 1, length), unseen, dtype=model.dtype, device=mask.device)
+        self._visible[..., : end - 1] = torch.where(mask[:, None, None, :-1] == 1, 0.0, unseen).to(model.dtype)
         self._arguments = self._fixed_arguments(past, length)
         self._graph: torch.cuda.CUDAGraph | None = None
         if mask.device.type == "cuda":
@@ -154,6 +154,8 @@ def record_step(
         return None
     try:
         return StepGraph(model, past, mask, n_steps, edit, layers)
+    except torch.OutOfMemoryError:  # A smaller batch may fit.
+        return None
     except RuntimeError as failure:  # Some models wait for the GPU within a step, which a graph cannot.
         _log.warning("Steps of %s cannot be recorded and are run one by one: %s", model.name, failure)
         _not_recordable.add(model.model)
