@@ -15,11 +15,12 @@ from soak.cancelled import PATIENT_S, cancel_often
 from soak.faults import fill_disk, kill_often
 from soak.fuzz import fuzz, readers
 from soak.load import Alone, Wish, check_texts, fill_in, load, settled
-from soak.stages import STAGES, Place
+from soak.stages import STAGES, Place, check_exported, export_to
 from soak.visitor import Lost, Visitor
 from test_bundled import write_gguf
 
 from steering.concepts import load_concept
+from steering.interop.export import EXPORTS
 from steering.vectors import extract
 
 
@@ -139,14 +140,17 @@ def test_what_is_killed_at_any_moment_starts_again_and_loses_nothing(place: Plac
         ("alignment", ""),  # Its result is used all the same, and only not kept.
         ("scoring", "Rows cannot be kept in .*Free some space"),
         ("study", "cannot be written: the disk is full. Free some space|cannot be kept"),
+        ("export", "cannot be written: the disk is full. Free some space"),
         ("saving", "The vector 'mine' cannot be saved: the disk is full. Free some space and try again."),
     ],
 )
 def test_a_full_disk_is_one_sentence(place: Place, name: str, words: str) -> None:
     place.shelf.keep(place.own, "mine")
+    exported = " ".join(export_to(place.exports, place, format) for format in EXPORTS)
     assert re.search(words, said := fill_disk(place, name)), said
     assert bool(said) == bool(words)
     assert [entry.problem for entry in place.shelf.entries()] == [""], "what was there before is whole"
+    assert check_exported(place, [exported]) == ""
     place.shelf.delete("mine")
 
 

@@ -4,7 +4,9 @@
 that names it; repeng takes it.
 """
 
+import errno
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -91,6 +93,15 @@ def _write(baked: Baked, rows: torch.Tensor, layers: list[int], path: Path) -> N
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
+        _check_whole(temporary)
+
+
+def _check_whole(path: Path) -> None:
+    # The writer does not notice when a disk takes less than it was given.
+    try:
+        gguf.GGUFReader(path)
+    except (ValueError, IndexError) as error:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
 
 
 def _layer(tensor: gguf.ReaderTensor, path: Path) -> int:

@@ -4,6 +4,7 @@ A .pt file with one entry a module, named relative to `model.base_model`. The ha
 never read.
 """
 
+import io
 from pathlib import Path
 
 import torch
@@ -33,8 +34,10 @@ def write(baked: Baked, path: Path) -> tuple[str, ...]:
         }
         for layer in baked.active
     }
+    content = io.BytesIO()
+    torch.save(entries, content)  # Its own writer raises an error without a cause when the disk is full.
     with atomic(path) as temporary:
-        torch.save(entries, temporary)
+        temporary.write_bytes(content.getvalue())
     return ()
 
 

@@ -22,7 +22,7 @@ from steering.errors import SteeringError
 
 FORK = multiprocessing.get_context("fork")
 PATIENT_S = 120.0
-SMALL = 4_000
+SMALL = 1_000
 """Largest size of a file, in bytes, that a full disk is imitated with; every stage writes more than that."""
 
 

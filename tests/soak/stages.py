@@ -5,23 +5,27 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+from safetensors.torch import load_file
 from tiny import save_tiny
 
 from steering.concepts import load_concept
 from steering.errors import Progress
 from steering.evaluation import Setup, evaluate
+from steering.interop.export import EXPORTS, export_vector
 from steering.library import Shelf
 from steering.models import load_model
 from steering.models.bundled import gguf_folder
 from steering.models.language_model import LanguageModel
+from steering.steer import SteeringSettings
 from steering.storage import cache_in, discard
 from steering.studies import ROWS, StudySettings, kept_results, run_study
 from steering.studies.results import SUCCESS, CellResult
 from steering.transfer import transfer
-from steering.vectors import SteeringVector, extract
+from steering.vectors import SteeringVector, extract, random_like
 
 TASK, QUESTIONS = "word-forms:past-tense", 3
 
@@ -55,6 +59,18 @@ class Place:
         parent = load_model(str(save_tiny(home / "first", "llama", layers=3, width=32)))
         child = load_model(str(save_tiny(home / "second", "qwen2", layers=4, width=40, seed=1)))
         return Place(home, gguf, parent, child, extract(child, load_concept("sentiment"), "mean"))
+
+    @property
+    def exports(self) -> Path:
+        """Where files for other tools are written."""
+        folder = self.home / "exports"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @property
+    def wide(self) -> SteeringVector:
+        """A vector of a large model, so that its files are larger than a full disk takes."""
+        return random_like(replace(self.own, directions=torch.ones(32, 64)), 0)
 
     @property
     def shelf(self) -> Shelf:
@@ -169,6 +185,38 @@ def check_studied(place: Place, said: list[str]) -> str:
     return f"cells that were reported are gone: {lost[:3]}" if (lost := sorted(set(said) - kept)) else ""
 
 
+def export_to(folder: Path, place: Place, format: str) -> str:
+    """Write a vector for another tool, and return the name of the file."""
+    if format == "lm-eval":  # Its files name the model's modules.
+        return export_vector(place.own, folder / "lm-eval.pt", format, child=place.child).path.name
+    path, settings = folder / f"{format}.gguf", SteeringSettings(scale="unit")
+    return export_vector(place.wide, path, format, lam=1.0, settings=settings).path.name
+
+
+def export(place: Place, say: Say) -> None:
+    """A vector is written for all other tools, again and again over the same files."""
+    while True:
+        say(" ".join(export_to(place.exports, place, format) for format in EXPORTS))
+
+
+def check_exported(place: Place, said: list[str]) -> str:
+    """Every file that was reported as written is there, and every file is whole."""
+    again, broken = place.home / "again", []
+    for format in EXPORTS:
+        name = export_to(again, place, format)
+        if (place.exports / name).exists() and _content(place.exports / name) != _content(again / name):
+            broken.append(name)
+    lost = [name for names in said for name in names.split() if not (place.exports / name).exists()]
+    return f"lost {lost[:3]}, broken {broken}" if lost or broken else ""
+
+
+def _content(path: Path) -> object:
+    # The order of the metadata in a safetensors file is not the same every time.
+    if path.stem == "steering-vectors":
+        return {name: row.tolist() for name, row in load_file(path).items()}
+    return path.read_bytes()
+
+
 def _settings(place: Place, number: int) -> StudySettings:
     return StudySettings(
         "killed",
@@ -204,4 +252,5 @@ STAGES: Mapping[str, Stage] = {
     "scoring": Stage(score, check_scored),
     "saving": Stage(save, check_saved),
     "study": Stage(study, check_studied),
+    "export": Stage(export, check_exported),
 }
