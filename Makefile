@@ -56,8 +56,8 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Speed figures of docs/results.md, made again. Nothing else should run meanwhile. Those of a GPU: `python -m steering bench --gpu`.
-bench: setup $(TOOLS)/directions/.installed
+# Speed figures of docs/results.md, made again, beside the peers; llama.cpp is built once. Nothing else should run meanwhile. Those of a GPU: `python -m steering bench --gpu`.
+bench: setup $(TOOLS)/directions/.installed $(TOOLS)/llama-cpp/.installed
 	$(BIN)/python -m steering bench
 	PYTHONPATH=.:tests $(BIN)/python -m interop.speeds
 	PYTHONPATH=.:tests $(BIN)/python -m browser.speeds
@@ -79,23 +79,23 @@ results: $(VENV)/.models
 	done; done; done
 	@$(BIN)/python -m steering overview $(RESULTS)/*.json
 
-# The tables "Does a parent help?" of docs/results.md, made again: all tasks of word forms and three of questions, both ways side by side,
-# each on one core.
+# The tables "Does a parent help?" of docs/results.md, made again: tasks of word forms and of questions, both ways, two at a time and each on
+# one core, the longest first.
 FORMS     := $(notdir $(basename $(wildcard steering/tasks/word_forms/*.jsonl)))
 QUESTIONS := letter_counting gcd calendar_arithmetic
-GAIN       = OMP_NUM_THREADS=1 $(BIN)/python -m steering gain --method mean --limit 300 --resume \
-  $(FORMS:%=--task word-forms:%) $(QUESTIONS:%=--task reasoning-gym:%)
+TABLES    := forms-back forms questions questions-back
+THERE     := --parent gemma-3-270m --child smollm2-135m-instruct
+BACK      := --parent smollm2-135m-instruct --child gemma-3-270m
 
 gains: $(VENV)/.models
 	@mkdir -p $(RESULTS)
-	@$(MAKE) --no-print-directory -j2 $(RESULTS)/gains.md $(RESULTS)/gains-back.md
+	@$(MAKE) --no-print-directory -j2 $(TABLES:%=$(RESULTS)/%.md)
 
-.PHONY: $(RESULTS)/gains.md $(RESULTS)/gains-back.md
-$(RESULTS)/gains.md:
-	$(GAIN) --parent gemma-3-270m --child smollm2-135m-instruct --store $(RESULTS)/gains.sqlite --table $@
-
-$(RESULTS)/gains-back.md:
-	$(GAIN) --parent smollm2-135m-instruct --child gemma-3-270m --store $(RESULTS)/gains-back.sqlite --table $@
+.PHONY: $(TABLES:%=$(RESULTS)/%.md)
+$(TABLES:%=$(RESULTS)/%.md): $(RESULTS)/%.md:
+	OMP_NUM_THREADS=1 $(BIN)/python -m steering gain --method mean --limit 300 --resume --store $(RESULTS)/$*.sqlite --table $@ \
+	  $(if $(findstring back,$*),$(BACK),$(THERE)) \
+	  $(if $(findstring forms,$*),$(FORMS:%=--task word-forms:%),$(QUESTIONS:%=--task reasoning-gym:%))
 
 # The finished grids that the page opens with, the choice of the strongest texts, and the ability, made again with the bundled models.
 presets: $(VENV)/.models
