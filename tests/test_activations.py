@@ -107,7 +107,8 @@ def test_reading_while_steering_is_read_unsteered_only_outside(
     llama: LanguageModel, vector_for: Callable[..., SteeringVector]
 ) -> None:
     """A generation that is under way does not reach into what is recorded between its steps."""
-    from steering.steer.decoding import Sampling, decode
+    from steering.steer.decoding import decode
+    from steering.steer.sampling import Sampling
 
     plain = record(llama, TEXTS).values
     intervention = plan(llama, vector_for(llama))

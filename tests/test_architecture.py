@@ -55,6 +55,8 @@ ORDER: dict[str, tuple[str, ...]] = {
         "intervention",
         "applied",
         "prompts",
+        "sampling",
+        "batch",
         "decoding",
         "health",
         "grid",

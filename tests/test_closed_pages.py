@@ -13,7 +13,7 @@ from soak.visitor import Visitor
 
 from steering.concepts import load_concept
 from steering.models.language_model import LanguageModel
-from steering.steer import decoding
+from steering.steer import batch
 from steering.ui import build_app, launch, text
 from steering.ui.app import Lab
 from steering.ui.state import workspace as workspace_module
@@ -101,16 +101,16 @@ def test_an_error_in_the_middle_of_a_text_leaves_no_hook_and_lets_the_next_page_
 ) -> None:
     demo, address = lab
     page, wish = Visitor(address), Wish("sentiment", "The weather", 1, 0.0)
-    append, calls = decoding._Rows.append, list[int]()
+    append, calls = batch.Rows.append, list[int]()
 
-    def fail(rows: Any, logits: Any) -> None:
+    def fail(rows: Any, logits: Any) -> Any:
         calls.append(1)
         if len(calls) == 3:
             raise RuntimeError("in the middle of a text")
-        append(rows, logits)
+        return append(rows, logits)
 
     with page.open(), monkeypatch.context() as patch:
-        patch.setattr(decoding._Rows, "append", fail)
+        patch.setattr(batch.Rows, "append", fail)
         fill_in(page, wish)
         page.do("generate")
         assert text.UNEXPECTED in page.get("status")

@@ -13,9 +13,11 @@ from tiny import FAMILIES, byte_tokenizer, tiny_model
 
 from steering.errors import SteeringError
 from steering.models.language_model import LanguageModel
-from steering.steer.decoding import Sampling, Step, decode
+from steering.steer.batch import Step
+from steering.steer.decoding import decode
 from steering.steer.intervention import Intervention, plan, steer
 from steering.steer.prompts import Steering
+from steering.steer.sampling import Sampling
 from steering.steer.settings import SteeringSettings
 from steering.vectors.vector import SteeringVector
 
@@ -138,11 +140,12 @@ def test_left_padding_changes_nothing(model: LanguageModel, vector_for: Make) ->
 
 
 def test_left_padding_changes_no_logit(model: LanguageModel) -> None:
-    from steering.steer.decoding import _Rows
+    from steering.steer.batch import Batch, Rows
 
     prompts = prompts_of(model)
     with torch.inference_mode():
-        together = _Rows(model, prompts, Sampling(), Steering(None, [0.0] * len(prompts))).forward()
+        rows = Rows(model, prompts, Sampling(), Steering(None, [0.0] * len(prompts)))
+        together = Batch(model, rows, prompts)._forward()
         for row, prompt in enumerate(prompts):
             alone = model.model(input_ids=torch.tensor([prompt]), use_cache=False).logits[0, -1]
             torch.testing.assert_close(together[row], alone, rtol=1e-4, atol=1e-4)
@@ -327,12 +330,12 @@ def test_rows_that_leave_do_not_change_what_others_draw(llama: LanguageModel) ->
 def next_token_shares(model: LanguageModel, n: int = 1500, **settings: Any) -> torch.Tensor:
     """How often each token is drawn first, over as many seeds as rows."""
     prompt = prompts_of(model)[2]
-    from steering.steer.decoding import _Rows
+    from steering.steer.batch import Batch, Rows
 
     with torch.inference_mode():
-        rows = _Rows(model, [prompt], Sampling(**settings), Steering(None, [0.0]))
-        scores = rows.processors(rows.history, rows.forward())
-        rows.running, rows.generators = [0], [torch.Generator().manual_seed(settings.get("seed", 0))]
+        rows = Rows(model, [prompt], Sampling(**settings), Steering(None, [0.0]))
+        scores = rows._processors(rows._history, Batch(model, rows, [prompt])._forward())
+        rows.running, rows._generators = [0], [torch.Generator().manual_seed(settings.get("seed", 0))]
         drawn = torch.tensor([rows._draw(scores).item() for _ in range(n)])
     return torch.bincount(drawn, minlength=len(model.tokenizer)) / n
 

@@ -21,10 +21,10 @@ from steering.measure.retention import retention
 from steering.measure.similarity import METRICS, similarity
 from steering.models.activations import record, residual_norms
 from steering.models.language_model import LanguageModel
-from steering.steer.decoding import Sampling
 from steering.steer.grid import assess, generate
 from steering.steer.intervention import plan
 from steering.steer.next_tokens import next_tokens
+from steering.steer.sampling import Sampling
 from steering.transfer.alignment import align
 from steering.vectors.extraction import extract
 from steering.vectors.vector import SteeringVector

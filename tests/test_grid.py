@@ -12,9 +12,10 @@ from tiny import byte_tokenizer, piece_tokenizer, tiny_model
 from steering.errors import MismatchError, SteeringError
 from steering.models.language_model import LanguageModel
 from steering.steer import grid as generation
-from steering.steer.decoding import Sampling, Step
+from steering.steer.batch import Step
 from steering.steer.grid import Grid, Row, assess, generate, perplexities, stream
 from steering.steer.health import PERPLEXITY, REPEATED, Health, degenerate
+from steering.steer.sampling import Sampling
 from steering.vectors.vector import SteeringVector
 
 Make = Callable[..., SteeringVector]
@@ -289,7 +290,7 @@ def test_a_streamed_text_shows_no_half_character(
     # The last character of the first row never comes whole.
     rows = [(*written, *words("漢", add_special_tokens=False)["input_ids"][-3:-1]), tuple(written)]
 
-    def steps(*_: object) -> Iterator[Step]:
+    def steps(*_: object, **__: object) -> Iterator[Step]:
         for size in range(1, len(rows[0]) + 1):
             ended = tuple("length" if size >= len(row) else "" for row in rows)
             yield Step(tuple(row[:size] for row in rows), ended)

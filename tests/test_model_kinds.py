@@ -14,8 +14,9 @@ from transformers import AutoModelForCausalLM
 
 from steering.errors import ModelError
 from steering.models.language_model import LanguageModel
-from steering.steer.decoding import Sampling, decode
+from steering.steer.decoding import decode
 from steering.steer.intervention import plan, steer
+from steering.steer.sampling import Sampling
 from steering.vectors.vector import SteeringVector
 
 GUIDE = (Path(__file__).parent.parent / "docs" / "guide.md").read_text("utf-8")

@@ -11,8 +11,9 @@ from steering.models import can_skip_positions, new_cache
 from steering.models.language_model import LanguageModel
 from steering.steer import SteeringSettings, plan, steer
 from steering.steer import prompts as module
-from steering.steer.decoding import Sampling, decode
+from steering.steer.decoding import decode
 from steering.steer.prompts import Pass, Steering, shared_passes, steered_logits
+from steering.steer.sampling import Sampling
 from steering.vectors.vector import SteeringVector
 
 Make = Callable[..., SteeringVector]

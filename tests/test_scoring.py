@@ -12,8 +12,8 @@ from steering.errors import SteeringError
 from steering.evaluation import scoring
 from steering.evaluation.scoring import Job, Outcome, score
 from steering.models.language_model import LanguageModel
-from steering.steer.decoding import Sampling
 from steering.steer.intervention import plan, steer
+from steering.steer.sampling import Sampling
 from steering.steer.settings import SteeringSettings
 from steering.tasks.prompting import Request, Style, requests
 from steering.tasks.task import load_task

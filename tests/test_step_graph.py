@@ -11,9 +11,10 @@ from conftest import loaded
 from steering.models import step_graph
 from steering.models.kv_cache import new_cache
 from steering.models.language_model import LanguageModel
-from steering.steer import decoding
-from steering.steer.decoding import Sampling, decode
+from steering.steer import batch
+from steering.steer.decoding import decode
 from steering.steer.intervention import plan
+from steering.steer.sampling import Sampling
 from steering.steer.settings import OPERATORS, SteeringSettings
 from steering.vectors.vector import SteeringVector
 
@@ -46,8 +47,8 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
         return step_graph.StepGraph(model, past, mask, *rest)
 
     def begin() -> list[int]:
-        monkeypatch.setattr(decoding, "LEAST_RECORDED", 2)
-        monkeypatch.setattr(decoding, "record_step", record)
+        monkeypatch.setattr(batch, "LEAST_RECORDED", 2)
+        monkeypatch.setattr(batch, "record_step", record)
         return rows
 
     return begin

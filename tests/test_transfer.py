@@ -15,9 +15,9 @@ from steering.errors import MismatchError, SteeringError
 from steering.formatting import ranges
 from steering.models.anchors import anchor_texts
 from steering.models.language_model import LanguageModel
-from steering.steer.decoding import Sampling
 from steering.steer.grid import generate
 from steering.steer.intervention import plan, steer
+from steering.steer.sampling import Sampling
 from steering.steer.settings import SteeringSettings
 from steering.transfer import paired_rows
 from steering.transfer.alignment import align, held_out_masks

@@ -19,8 +19,8 @@ from steering.concepts.files import load_concept
 from steering.errors import Progress, SteeringError
 from steering.models.activations import record
 from steering.models.language_model import LanguageModel
-from steering.steer.decoding import Sampling
 from steering.steer.grid import Grid, stream
+from steering.steer.sampling import Sampling
 from steering.transfer import LAYER_MAPS, WIDTH_MAPS
 from steering.ui import build_app, render, text
 from steering.ui.background import worker as worker
@@ -295,6 +295,25 @@ def test_a_task_that_waits_says_its_place_and_what_it_waits_for() -> None:
     assert line.wait(third, 0) is None
     assert "2 runs are before yours" in text.in_line(2, "Compare", 35.2)
     assert "“Compare” has been running for 35 s" in text.in_line(1, "Compare", 35.2)
+
+
+def test_tasks_that_can_share_the_models_work_together_unless_another_one_stands_between() -> None:
+    line, at_hand = Line(lambda: 0.0), [False]
+    first, second = line.join("Generate", lambda: at_hand[0]), line.join("Generate", lambda: True)
+    heavy, last = line.join("Compare"), line.join("Generate", lambda: True)
+    assert line.wait(first, 0) is None
+    assert line.wait(second, 0) == Place(1, "Generate", 0.0), "the first one has its vector to make"
+    at_hand[0] = True
+    assert line.wait(second, 0) is None
+    assert line.wait(heavy, 0) == Place(2, "Generate", 0.0)
+    assert line.wait(last, 0) == Place(3, "Generate", 0.0), "or tasks of the other kind would wait for ever"
+    line.leave(first)
+    assert line.wait(heavy, 0) == Place(1, "Generate", 0.0)
+    line.leave(second)
+    assert line.wait(last, 0) == Place(1, "Compare", 0.0)
+    assert line.wait(heavy, 0) is None
+    line.leave(heavy)
+    assert line.wait(last, 0) is None
 
 
 def _waiting(line: Line, task: LongTask, light: bool) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,16 @@ from steering.models.anchors import (
     unread_questions,
 )
 from steering.models.blocks import Edit, editing
-from steering.models.kv_cache import can_skip_positions, keep_rows, logits_with_cache, new_cache, next_logits
+from steering.models.kv_cache import (
+    add_rows,
+    can_skip_positions,
+    cut,
+    holds_all,
+    keep_rows,
+    logits_with_cache,
+    new_cache,
+    next_logits,
+)
 from steering.models.language_model import LanguageModel, pad
 from steering.models.likelihood import (
     BATCH_LOGITS,
@@ -42,6 +51,7 @@ __all__ = [
     "Edit",
     "LanguageModel",
     "StepGraph",
+    "add_rows",
     "anchor_lists",
     "anchor_questions",
     "anchor_texts",
@@ -51,7 +61,9 @@ __all__ = [
     "can_skip_positions",
     "check_name",
     "continuation_logits",
+    "cut",
     "editing",
+    "holds_all",
     "keep_rows",
     "load_model",
     "logits_with_cache",

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import DynamicCache, PretrainedConfig
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from steering.errors import ModelError
 
@@ -118,6 +118,33 @@ def can_skip_positions(past: DynamicCache) -> bool:
     return all(type(layer) is GrowingLayer for layer in past.layers)
 
 
+def holds_all(past: DynamicCache, length: int) -> bool:
+    """Whether every layer keeps the keys and values of all tokens of texts up to a length, padding included."""
+    return all(
+        int(layer.sliding_window) > length if type(layer) is DynamicSlidingWindowLayer else type(layer) is GrowingLayer
+        for layer in past.layers
+    )
+
+
+def add_rows(past: DynamicCache, others: DynamicCache) -> None:
+    """Put the rows of another cache behind those of a cache; the shorter ones get padding on the left.
+
+    Both must hold all of their tokens, see `holds_all`.
+    """
+    length = max(past.get_seq_length(), others.get_seq_length())
+    for layer, other in zip(past.layers, others.layers, strict=True):
+        layer.keys = torch.cat([_padded(layer.keys, length), _padded(other.keys, length)])
+        layer.values = torch.cat([_padded(layer.values, length), _padded(other.values, length)])
+        _set_length(layer, length)
+
+
+def cut(past: DynamicCache, start: int, end: int) -> None:
+    """Keep the tokens of a cache from one position on and up to another; it must hold all of them, see `holds_all`."""
+    for layer in past.layers:
+        layer.keys, layer.values = layer.keys[..., start:end, :], layer.values[..., start:end, :]
+        _set_length(layer, end - start)
+
+
 def check_cache(model: Any, probe: torch.Tensor) -> None:
     """Check that reading a text token by token with a cache gives the logits of one pass, also where a row is padded.
 
@@ -163,6 +190,15 @@ def forward_parameters(model: nn.Module) -> frozenset[str]:
 @cache
 def _parameters(forward: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(forward).parameters)
+
+
+def _set_length(layer: Any, length: int) -> None:
+    if type(layer) is DynamicSlidingWindowLayer:  # It counts by itself.
+        layer.cumulative_length = length
+
+
+def _padded(states: torch.Tensor, length: int) -> torch.Tensor:
+    return nn.functional.pad(states, (0, 0, length - states.shape[-2], 0))
 
 
 def _enlarged(past: torch.Tensor, end: int) -> torch.Tensor:

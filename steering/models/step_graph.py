@@ -13,10 +13,10 @@ from weakref import WeakSet
 import torch
 from torch import nn
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import DynamicLayer
 
 from steering.models.blocks import Edit, editing
-from steering.models.kv_cache import GrowingLayer, forward_parameters
+from steering.models.kv_cache import forward_parameters, holds_all
 from steering.models.language_model import LanguageModel
 
 _log = logging.getLogger(__name__)
@@ -168,14 +168,8 @@ def can_record(model: LanguageModel, past: DynamicCache, mask: torch.Tensor, n_s
     return (
         {"position_ids", "past_key_values"} <= forward_parameters(model.model)
         and len({each.device for each in model.model.parameters()}) == 1
-        and all(_holds_all(layer, length) for layer in past.layers)
+        and holds_all(past, length)
     )
-
-
-def _holds_all(layer: Any, length: int) -> bool:
-    if type(layer) is DynamicSlidingWindowLayer:
-        return int(layer.sliding_window) > length
-    return type(layer) is GrowingLayer
 
 
 def _buffer(past: torch.Tensor, length: int) -> torch.Tensor:

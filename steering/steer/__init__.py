@@ -1,8 +1,9 @@
 """Steering while a model writes: one strength and one vector a row, the decode loop, and a grid of λ for one prompt."""
 
 from steering.steer.applied import applied
+from steering.steer.batch import SharedBatch
 from steering.steer.conversation import Turn, converse
-from steering.steer.decoding import Sampling, decode, written_text
+from steering.steer.decoding import decode, written_text
 from steering.steer.grid import Grid, Row, assess, generate, perplexities, stream
 from steering.steer.grid_json import grid_from_json, grid_json
 from steering.steer.health import (
@@ -17,6 +18,7 @@ from steering.steer.health import (
 from steering.steer.intervention import NO_OFFSETS, Intervention, plan, steer
 from steering.steer.next_tokens import Move, next_tokens
 from steering.steer.prompts import Steering, steered_logits
+from steering.steer.sampling import Sampling
 from steering.steer.settings import (
     DEFAULT_SETTINGS,
     LARGEST_STRENGTH,
@@ -47,6 +49,7 @@ __all__ = [
     "Profile",
     "Row",
     "Sampling",
+    "SharedBatch",
     "Steering",
     "SteeringSettings",
     "TokenShift",

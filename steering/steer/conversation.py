@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from steering.errors import SteeringError
 from steering.models import LanguageModel
-from steering.steer.decoding import Sampling, decode, written_text
+from steering.steer.batch import SharedBatch
+from steering.steer.decoding import decode, written_text
 from steering.steer.intervention import plan
+from steering.steer.sampling import Sampling
 from steering.steer.settings import DEFAULT_SETTINGS, SteeringSettings, check_strengths
 from steering.vectors import SteeringVector
 
@@ -41,6 +43,7 @@ def converse(
     settings: SteeringSettings = DEFAULT_SETTINGS,
     system: str = "",
     plain: bool = False,
+    shared: SharedBatch | None = None,
 ) -> Iterator[Turn]:
     """Answer a message twice in one batch. Each side remembers its own answers.
 
@@ -54,6 +57,7 @@ def converse(
         settings: scale, layer profile, positions and operator.
         system: a system prompt.
         plain: without the chat template; the conversation is put as a transcript.
+        shared: where answers that are written at the same time share forward passes, see `decode`.
 
     Yields:
         The turn as it grows.
@@ -79,7 +83,7 @@ def converse(
         )
 
     def steps() -> Iterator[Turn]:
-        for step in decode(child, prompts, intervention, [0.0, strength], chosen):
+        for step in decode(child, prompts, intervention, [0.0, strength], chosen, shared=shared):
             baseline, steered = (
                 written_text(child, tokens, ended=bool(ended))
                 for tokens, ended in zip(step.tokens, step.ended, strict=True)

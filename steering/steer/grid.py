@@ -10,9 +10,11 @@ import transformers
 
 from steering.errors import SteeringError
 from steering.models import LanguageModel, scoring_batches, token_log_probabilities
-from steering.steer.decoding import Sampling, decode, written_text
+from steering.steer.batch import SharedBatch
+from steering.steer.decoding import decode, written_text
 from steering.steer.health import Health, degenerate, dominant, repeated
 from steering.steer.intervention import joined, plan
+from steering.steer.sampling import Sampling
 from steering.steer.settings import DEFAULT_SETTINGS, Profile, SteeringSettings, check_strengths
 from steering.vectors import SteeringVector
 
@@ -80,6 +82,7 @@ def stream(
     system: str = "",
     thinking: bool = False,
     also: SteeringVector | None = None,
+    shared: SharedBatch | None = None,
 ) -> Iterator[Grid]:
     """Continue a prompt at every λ at once, and yield all rows after every step.
 
@@ -100,6 +103,7 @@ def stream(
         thinking: let a model think before it answers, where its template has that choice.
         also: a second vector that is added in every row, at its own length: `0.3 * formal` steers all of them as `formal` at
             λ = 0.3 does. The grid then holds the unsteered text beside its rows. Needs the operator "add".
+        shared: where grids that are written at the same time share forward passes, see `decode`.
 
     Yields:
         The grown grid.
@@ -149,7 +153,7 @@ def stream(
 
     def steps() -> Iterator[Grid]:
         written = strengths if also is None else (0.0, *strengths)
-        for step in decode(child, [ids] * len(written), interventions, amounts, chosen):
+        for step in decode(child, [ids] * len(written), interventions, amounts, chosen, shared=shared):
             rows = [
                 Row(lam, written_text(child, tokens, ended=bool(ended)), tokens, ended, _UNKNOWN)
                 for lam, tokens, ended in zip(written, step.tokens, step.ended, strict=True)

@@ -45,11 +45,11 @@ class Steering:
             return model.lock
         return steer(model, self._of(rows), [self.lambdas[row] for row in rows], prompt_length=prompt_length)
 
-    def step_edit(self, model: LanguageModel, rows: Sequence[int]) -> tuple[list[int], Edit]:
-        """What is done to some of the rows while each reads one new token: layers, and the edit of their states."""
+    def edit(self, model: LanguageModel, rows: Sequence[int], prompt_length: int = 1) -> tuple[list[int], Edit]:
+        """What is done to some of the rows in one forward pass: layers, and the edit of their states; see `edit_of`."""
         if self.intervention is None:
             return [], lambda _layer, _hidden: None
-        return edit_of(model, self._of(rows), [self.lambdas[row] for row in rows])
+        return edit_of(model, self._of(rows), [self.lambdas[row] for row in rows], prompt_length=prompt_length)
 
     def _of(self, rows: Sequence[int]) -> Intervention | list[Intervention]:
         what = self.intervention

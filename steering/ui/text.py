@@ -121,7 +121,7 @@ NO_MODEL = "Choose a {role} model first."
 def in_line(before: int, running: str, seconds: float) -> str:
     """The place of a run that waits for the models."""
     place = "Yours is next" if before == 1 else f"{before} runs are before yours"
-    return f"{place}. “{running}” has been running for {seconds:.0f} s, and the models do one thing at a time."
+    return f"{place}. “{running}” has been running for {seconds:.0f} s."
 
 
 def licence(name: str, terms: str) -> str:

@@ -19,6 +19,8 @@ import psutil
 ROOT = Path(__file__).parent.parent.parent
 READY = "Steering Lab is at"
 PATIENT_S = 300.0
+DTYPE = "float32"
+"""Texts of several pages are written in one batch; in this type each is, token for token, what it is alone."""
 
 
 def _hooks(workspace: Any) -> int:
@@ -139,7 +141,7 @@ def main(words: Sequence[str]) -> None:
     from steering.cli import main as command
 
     threading.Thread(target=_report_when_asked, daemon=True).start()
-    command(["app", *words])
+    command(["--dtype", DTYPE, "app", *words])
 
 
 if __name__ == "__main__":

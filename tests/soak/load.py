@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from soak.app import App
+from soak.app import DTYPE, App
 from soak.visitor import Lost, Visitor
 from steering import extract, generate, load_concept, load_model, transfer
 from steering.steer import Sampling
@@ -58,7 +58,7 @@ class Alone:
         self.child = child
         self._home = home
         self._lock = threading.Lock()
-        self._parent, self._child = load_model(parent), load_model(child)
+        self._parent, self._child = (load_model(folder, dtype=DTYPE) for folder in (parent, child))
         self._vector = cache(self._vector_of)
         self._texts = cache(self._texts_of)
 

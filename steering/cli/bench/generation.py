@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from steering.concepts import load_concept
 from steering.errors import Progress, silent
 from steering.measure import cka
 from steering.models import LanguageModel, load_model
-from steering.steer import Sampling, SteeringSettings, decode, plan
+from steering.steer import Sampling, SharedBatch, SteeringSettings, decode, plan, stream
 from steering.storage import cache_in
 from steering.transfer import align
 from steering.vectors import extract
@@ -32,6 +33,21 @@ ROWS = (1, 4, 8, 13, 16, 32)
 
 CONCEPTS = ("sentiment", "formality", "certainty")
 """Concepts whose effect is compared between types."""
+
+PAGES = (1, 2, 4, 8)
+"""Pages that write a grid of 13 rows at the same time."""
+
+_PAGE_PROMPTS = (
+    PROMPT,
+    "Write about a walk.",
+    "Tell me about your last holiday by the sea.",
+    "What should I cook for two friends tonight?",
+    "Describe a town.",
+    "How was the concert?",
+    "Write a short letter to a colleague who has moved to another country.",
+    "What do you think of the new library?",
+)
+"""Prompts of the pages, of several lengths."""
 
 _TOKENS = 48
 """New tokens of every row in every arm."""
@@ -88,6 +104,8 @@ def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Prog
     progress("Comparing int8 with float32", 0.5)
     lines += precision_lines(exact, small, [load_concept(name) for name in CONCEPTS])
     del exact, small
+    progress("Timing pages that write at the same time", 0.6)
+    lines += _pages(child, repeats)
     progress("Timing centred kernel alignment", 0.65)
     kernels = timed({"cka": lambda: _run_cka(parent, child)}, 1, lambda _: None)["cka"][0]
     progress("Timing a first alignment", 0.7)
@@ -165,6 +183,26 @@ def _rounds(exact: LanguageModel, small: LanguageModel, repeats: int, progress: 
     for name, model in (("float32", exact), ("int8", small)):
         arms |= {f"{name} {n}": lambda model=model, n=n: rows(model, n, both) for n in ROWS}  # type: ignore[misc]
     return timed(arms, repeats, lambda done: progress("Timing the decode loop", 0.05 + 0.45 * done))
+
+
+def _pages(child: LanguageModel, repeats: int) -> list[Line]:
+    """How the time of several pages grows that write a grid each at the same time, in the type that the page uses."""
+    vector = extract(child, load_concept("sentiment"))
+    sampling = Sampling(max_new_tokens=_TOKENS, stop=False)
+    lambdas = [(row - 6) / 20 for row in range(13)]
+
+    def write(n: int) -> None:
+        shared = SharedBatch()
+        grids = [
+            stream(child, prompt, vector, lambdas, sampling=sampling, shared=shared) for prompt in _PAGE_PROMPTS[:n]
+        ]
+        # In turns, as the thread of the models serves them.
+        for _ in zip_longest(*grids):
+            pass
+
+    rounds = timed({f"{n}": lambda n=n: write(n) for n in PAGES}, repeats, lambda _: None)  # type: ignore[misc]
+    dtype = str(child.dtype).removeprefix("torch.")
+    return [ratio(f"{n} pages × 13 λ rows at once over one page, {dtype}", rounds[f"{n}"], rounds["1"]) for n in PAGES]
 
 
 def _limits(exact: LanguageModel, small: LanguageModel, rounds: Rounds) -> list[Line]:

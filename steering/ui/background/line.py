@@ -1,4 +1,7 @@
-"""The line in which long tasks wait for the models: one works at a time, the others wait in the order in which they came."""
+"""The line in which long tasks wait for the models, in the order in which they came.
+
+One task works at a time; but tasks that can share the models work together as long as no other one stands between them.
+"""
 
 import threading
 import time
@@ -12,10 +15,12 @@ class Ticket:
 
     Attributes:
         title: what the task does, in words.
+        shares: whether at present the task can work beside others of which this is true.
         started: time at which its turn came; None before.
     """
 
     title: str
+    shares: Callable[[], bool] = lambda: False
     started: float | None = None
 
 
@@ -42,9 +47,9 @@ class Line:
         self._changed = threading.Condition()
         self._tickets: list[Ticket] = []
 
-    def join(self, title: str) -> Ticket:
-        """Join the end of the line; every ticket must be handed back with `leave`."""
-        ticket = Ticket(title)
+    def join(self, title: str, shares: Callable[[], bool] = lambda: False) -> Ticket:
+        """Join the end of the line; every ticket must be handed back with `leave`. Arguments as of `Ticket`."""
+        ticket = Ticket(title, shares)
         with self._changed:
             self._tickets.append(ticket)
         return ticket
@@ -56,13 +61,18 @@ class Line:
             None if it is its turn, else its place.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._tickets[0] is ticket, seconds)
+            self._changed.wait_for(lambda: self._its_turn(ticket), seconds)
             first, now = self._tickets[0], self._clock()
-            if first is ticket:
+            if self._its_turn(ticket):
                 ticket.started = now
+                self._changed.notify_all()
                 return None
             running = 0.0 if first.started is None else now - first.started
             return Place(self._tickets.index(ticket), first.title, running)
+
+    def _its_turn(self, ticket: Ticket) -> bool:
+        before = self._tickets[: self._tickets.index(ticket)]
+        return not before or (ticket.shares() and all(each.started is not None and each.shares() for each in before))
 
     def leave(self, ticket: Ticket) -> None:
         """Leave the line, whether it was the task's turn or not; a second time does nothing."""

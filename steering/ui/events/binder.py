@@ -17,7 +17,7 @@ import gradio as gr
 from steering.errors import SteeringError
 from steering.ui import render, text
 from steering.ui.background.jobs import ProgressReport
-from steering.ui.events.long_tasks import Changes, Light, LongTask, by_component, show_failure
+from steering.ui.events.long_tasks import Changes, Condition, LongTask, by_component, show_failure
 from steering.ui.state.settings import FIELDS, Settings
 from steering.ui.state.workspace import Session, Workspace
 
@@ -139,7 +139,8 @@ class EventBinder:
         outputs: Sequence[str] = (),
         *,
         check: Callable[..., object] | None = None,
-        light: Light | None = None,
+        light: Condition | None = None,
+        shares: Condition | None = None,
     ) -> Any:
         """Start a long task when an event occurs.
 
@@ -152,12 +153,13 @@ class EventBinder:
             check: raises an error where the task cannot succeed, without delay; called with the session, the settings and
                 the values of the inputs.
             light: whether this time the handler needs no model, so that it does not wait; called as `check`.
+            shares: whether at present it can work beside other tasks of which this is true; called as `check`.
 
         Returns:
             Gradio's dependency of the handler; its `then` is an event.
         """
         title = str(getattr(self.page[task.starts[0]], "value", None) or task.name)
-        queued = task.in_line(self.workspace.line, title, handler, light)
+        queued = task.in_line(self.workspace.line, title, handler, light, shares)
 
         def begin(session: Session, *values: Any) -> Changes:
             try:

@@ -23,8 +23,8 @@ Changes = dict[str, Any]
 Handler = Callable[..., Iterator[Changes]]
 """The work of a long task: called with the session, the job, the settings and further values; yields changes."""
 
-Light = Callable[..., bool]
-"""Whether some work needs no turn in the line of the models."""
+Condition = Callable[..., bool]
+"""Whether something is true of a task as it is started; called with the session, the settings and the values."""
 
 _POLL_SECONDS = 0.3
 """Seconds between two looks at the line."""
@@ -85,21 +85,29 @@ class LongTask:
         session.refuse_job(self.name)
         return self.message(show_failure(error, self.name), "error") | self.buttons(running=self.name in session.jobs)
 
-    def in_line(self, line: Line, title: str, handler: Handler, light: Light | None = None) -> Handler:
+    def in_line(
+        self,
+        line: Line,
+        title: str,
+        handler: Handler,
+        light: Condition | None = None,
+        shares: Condition | None = None,
+    ) -> Handler:
         """A handler that waits in the line of the models before it does its work, and shows its place.
 
         Args:
             line: of the models.
             title: what the task does, in words.
             handler: does the work.
-            light: whether this time the work needs no turn, called with the session, the settings and the values.
+            light: whether this time the work needs no turn.
+            shares: whether at present the work can be done beside that of others, see `Ticket`.
         """
 
         def queued(session: Session, job: Job, settings: Settings, *values: Any) -> Iterator[Changes]:
             if light is not None and light(session, settings, *values):
                 yield from handler(session, job, settings, *values)
                 return
-            ticket = line.join(title)
+            ticket = line.join(title, lambda: shares is not None and shares(session, settings, *values))
             try:
                 yield from self._wait(line, ticket, job)
                 yield from handler(session, job, settings, *values)

@@ -8,11 +8,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, part_of, silent
 from steering.models import LanguageModel, bundled
+from steering.steer import SharedBatch
 from steering.transfer import transfer
 from steering.ui import text
 from steering.ui.background import worker
@@ -82,6 +83,7 @@ class Workspace:
         self.line = Line()
         self.kept_runs = KeptRuns()
         self._lock = threading.RLock()
+        self._batches: WeakKeyDictionary[LanguageModel, SharedBatch] = WeakKeyDictionary()
         self._shapes: dict[str, Shape] = {}
         self._visitors: WeakValueDictionary[str, Visitor] = WeakValueDictionary()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
@@ -225,6 +227,17 @@ class Workspace:
     def loaded_model(self, name: str) -> LanguageModel | None:
         """A model in memory; None if it is not loaded."""
         return self.loaded_models.loaded(name)
+
+    def shared_batch(self, child: LanguageModel) -> SharedBatch:
+        """The batch in which all pages write with a child."""
+        with self._lock:
+            return self._batches.setdefault(child, SharedBatch())
+
+    def only_writes(self, session: Session, settings: Settings) -> bool:
+        """Whether models and vector are at hand, so that texts can be written beside those of other pages."""
+        in_memory = set(self.loaded())
+        concept = session.draft(settings.concept).concept
+        return {settings.parent, settings.child} <= in_memory and self.vectors.get(settings, concept) is not None
 
     def vector(
         self, session: Session, settings: Settings, concept: Concept, progress: Progress = silent

@@ -29,9 +29,11 @@ def connect(events: EventBinder) -> None:
     page, chat = events.page, Chat(events.workspace)
     inputs, outputs = ["chat_message", "chat_lam"], ["chat_log", "chat_message"]
     for trigger in (page["chat_send"].click, page["chat_message"].submit):
-        events.long_task(trigger, LONG_TASK, chat.send, inputs, outputs, check=chat.check)
+        events.long_task(trigger, LONG_TASK, chat.send, inputs, outputs, check=chat.check, shares=chat.shares)
     again = page["chat_again"].click
-    events.long_task(again, LONG_TASK, chat.answer_again, ["chat_lam"], ["chat_log"], check=chat.check_again)
+    events.long_task(
+        again, LONG_TASK, chat.answer_again, ["chat_lam"], ["chat_log"], check=chat.check_again, shares=chat.shares
+    )
     events.stop(LONG_TASK)
     events.on(page["chat_clear"].click, clear, outputs=["chat_log"], status=LONG_TASK.status)
     download_on_click(events, page["chat_export"].click, export, FIELDS, LONG_TASK.status)
@@ -68,6 +70,10 @@ class Chat:
             raise SteeringError(text.NOTHING_SAID)
         self.check(session, settings, turns[-1].user, lam)
 
+    def shares(self, session: Session, settings: Settings, *_values: object) -> bool:
+        """Whether answers can be written beside the texts of other pages."""
+        return self.workspace.only_writes(session, settings)
+
     def send(self, session: Session, job: Job, settings: Settings, words: str, lam: float | None) -> Iterator[Changes]:
         """Answer a message, and empty its field."""
         self.check(session, settings, words, lam)
@@ -102,6 +108,7 @@ class Chat:
                 settings=settings.steering,
                 system=settings.system,
                 plain=not settings.chat,
+                shared=self.workspace.shared_batch(child),
             )
             return steps, child.has_chat_template
 

@@ -1,28 +1,28 @@
 """Handlers of the Steer tab: generate texts at every λ in one batch, and add a text at another λ."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from steering.concepts import Concept
 from steering.errors import Progress, SteeringError, part_of
 from steering.measure import Strength, check_budget, strength_at
-from steering.steer import Grid, assess, generate, next_tokens, stream, token_shifts
+from steering.steer import Grid, stream
 from steering.ui import render
 from steering.ui.background.jobs import Job, ProgressReport, Stopped, throttled
 from steering.ui.events.binder import EventBinder
 from steering.ui.events.long_tasks import Changes, LongTask
 from steering.ui.state.presets import PROMPTS
 from steering.ui.state.ready import check_writing
-from steering.ui.state.second import both_vectors, check_second, second_of, texts_key
+from steering.ui.state.second import both_vectors, check_second, second_of, stored_second, texts_key
 from steering.ui.state.settings import DEFAULT, LAMBDAS, Settings, required_number
 from steering.ui.state.strengths import Strengths
 from steering.ui.state.workspace import Session, Workspace
 from steering.ui.tabs.steer import gallery, kept, second, text
+from steering.ui.tabs.steer.measuring import Measurements, Vectors, measure, put_into
 from steering.ui.viewer import component as viewer
-from steering.ui.viewer.texts import ConceptTexts, Moves, PageTexts, Shifts, labels, show
-from steering.vectors import SteeringVector
+from steering.ui.viewer.texts import ConceptTexts, PageTexts, labels, show
 
 LONG_TASK = LongTask("steer", ("generate", "set_by_kl"), "stop", "status")
 
@@ -35,11 +35,25 @@ def connect(events: EventBinder) -> None:
     page, steering = events.page, Steering(events.workspace)
     for trigger in (page["generate"].click, page["prompt"].submit):
         events.long_task(
-            trigger, LONG_TASK, steering.steer, ["prompt", "reach"], ["viewer", "stale"], check=steering.check
+            trigger,
+            LONG_TASK,
+            steering.steer,
+            ["prompt", "reach"],
+            ["viewer", "stale"],
+            check=steering.check,
+            shares=steering.shares,
         )
     lam_read = events.js(page["viewer"].apply, _READ_LAMBDA, outputs=["exact_lam"])
     exact = ["prompt", "exact_lam"]
-    events.long_task(lam_read.then, LONG_TASK, steering.add_text, exact, ["viewer"], check=steering.check_text)
+    events.long_task(
+        lam_read.then,
+        LONG_TASK,
+        steering.add_text,
+        exact,
+        ["viewer"],
+        check=steering.check_text,
+        shares=steering.shares,
+    )
     events.long_task(
         page["set_by_kl"].click,
         LONG_TASK,
@@ -61,10 +75,6 @@ def connect(events: EventBinder) -> None:
     events.js(page["wanted_lam"].change, _SELECT_LAMBDA, ["wanted_lam"])
     page_painted = events.js(events.demo.load, _WAIT_FOR_PAINT)
     events.on(page_painted.then, steering.load, ["parent", "child"], status=LONG_TASK.status, model=True)
-
-
-Vectors = tuple[SteeringVector, SteeringVector | None]
-"""The vector of the sidebar's concept, and that of the second one times its λ."""
 
 
 class Steering:
@@ -134,6 +144,12 @@ class Steering:
         check_writing(self.workspace, session, settings)
         check_second(self.workspace, session, settings)
 
+    def shares(self, session: Session, settings: Settings, *_values: object) -> bool:
+        """Whether texts can be written beside those of other pages."""
+        second = second_of(session, settings)
+        second_at_hand = second is None or stored_second(self.workspace, settings, second) is not None
+        return second_at_hand and self.workspace.only_writes(session, settings)
+
     def check_text(self, session: Session, settings: Settings, prompt: str, lam: float | None) -> None:
         """Check that one more text can be written beside those of the grid."""
         required_number(text.EXACT, lam)
@@ -156,9 +172,9 @@ class Steering:
         earlier = texts.for_concept(concept)
         if earlier is not None and not earlier.current(session, settings, prompt):
             yield {"stale": render.message(text.earlier_texts(earlier.grid.prompt), "warning")}
-        key = texts_key(session, settings, prompt)
+        key, lambdas = texts_key(session, settings, prompt), session.record(Strengths).grid(concept.name)
         vectors, grids = yield from LONG_TASK.step(
-            job, lambda progress: self._prepare(session, settings, concept, prompt, progress)
+            job, lambda progress: self._prepare(session, settings, concept, prompt, lambdas, progress)
         )
         yield {"stale": ""}
         child = self.workspace.loaded_model(settings.child)
@@ -195,13 +211,11 @@ class Steering:
         written = session.record(PageTexts).for_concept(concept)
         assert written is not None, "checked"
 
-        def work(progress: Progress) -> tuple[Vectors, Grid]:
-            vectors = both_vectors(self.workspace, session, settings, part_of(progress, 0.0, 0.9))
-            progress(text.WRITING_ONE, 0.9)
-            child, (vector, also) = self.workspace.models(settings)[1], vectors
-            return vectors, generate(child, prompt, vector, [exact_lam], also=also, **_generation(settings))
-
-        vectors, addition = yield from LONG_TASK.step(job, work)
+        vectors, grids = yield from LONG_TASK.step(
+            job, lambda progress: self._prepare(session, settings, concept, prompt, [exact_lam], progress)
+        )
+        yield LONG_TASK.progress(ProgressReport(text.WRITING_ONE, 0.9))
+        *_, addition = throttled(grids, job)
         grid = written.grid
         written.grid = replace(grid, rows=tuple(sorted((*grid.rows, *addition.rows), key=lambda row: row.lam)))
         yield {"viewer": show(written, concept, choose=exact_lam)} | LONG_TASK.progress(
@@ -229,14 +243,20 @@ class Steering:
         yield {"wanted_lam": lam} | LONG_TASK.message(text.set_by_kl(lam, budget, alone=alone))
 
     def _prepare(
-        self, session: Session, settings: Settings, concept: Concept, prompt: str, progress: Progress
+        self,
+        session: Session,
+        settings: Settings,
+        concept: Concept,
+        prompt: str,
+        lambdas: Sequence[float],
+        progress: Progress,
     ) -> tuple[Vectors, Iterator[Grid]]:
         vectors = both_vectors(self.workspace, session, settings, part_of(progress, 0.0, 0.97))
         session.vector_key = settings.vector_key(concept)
         progress(text.PREPARING, 0.97)
-        lambdas = session.record(Strengths).grid(concept.name)
         child, (vector, also) = self.workspace.models(settings)[1], vectors
-        return vectors, stream(child, prompt, vector, lambdas, also=also, **_generation(settings))
+        shared = self.workspace.shared_batch(child)
+        return vectors, stream(child, prompt, vector, lambdas, also=also, shared=shared, **_generation(settings))
 
     def _measure(
         self, job: Job, settings: Settings, vectors: Vectors, written: ConceptTexts, grid: Grid
@@ -254,21 +274,11 @@ class Steering:
             Progress of the work.
         """
 
-        def work(progress: Progress) -> tuple[Grid, Moves, Shifts]:
-            child, (vector, also) = self.workspace.models(settings)[1], vectors
-            progress(text.MEASURING, 1.0)
-            measured, lambdas = assess(child, grid), [row.lam for row in grid.rows]
-            prompt, steering = grid.prompt_token_ids, settings.steering
-            token_moves = next_tokens(child, prompt, vector, lambdas, settings=steering, also=also)
-            progress(text.COLOURING, 1.0)
-            shifts = token_shifts(child, grid, vector, steering, also=also)
-            return measured, dict(zip(lambdas, token_moves, strict=True)), dict(zip(lambdas, shifts, strict=True))
+        def work(progress: Progress) -> Measurements:
+            return measure(self.workspace.models(settings)[1], grid, vectors, settings.steering, progress)
 
-        measured, moves, shifts = yield from LONG_TASK.step(job, work)
-        measured_rows = {row.lam: row for row in measured.rows}
-        rows = tuple(measured_rows.get(row.lam, row) for row in written.grid.rows)
-        written.grid = replace(written.grid, rows=rows, unsteered=measured.unsteered)
-        written.moves, written.shifts = {**written.moves, **moves}, {**written.shifts, **shifts}
+        measurements = yield from LONG_TASK.step(job, work)
+        put_into(written, measurements)
 
 
 def _generation(settings: Settings) -> dict[str, Any]:
