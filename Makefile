@@ -97,7 +97,7 @@ $(TABLES:%=$(RESULTS)/%.md): $(RESULTS)/%.md:
 	  $(if $(findstring back,$*),$(BACK),$(THERE)) \
 	  $(if $(findstring forms,$*),$(FORMS:%=--task word-forms:%),$(QUESTIONS:%=--task reasoning-gym:%))
 
-# The finished grids that the page opens with, the choice of the strongest texts, and the ability, made again with the bundled models.
+# The finished grids that the page opens with, vectors of the bundled concepts, the choice of the strongest texts, and the ability, made again with the bundled models.
 presets: $(VENV)/.models
 	$(BIN)/python -m steering.ui.state.make_presets
 	$(BIN)/python -m steering.ui.state.make_gallery

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
+from steering.concepts import bundled_concepts
 from steering.concepts.files import load_concept
 from steering.errors import silent
 from steering.measure.retention import effect
@@ -13,6 +14,8 @@ from steering.models.activations import record
 from steering.models.language_model import LanguageModel
 from steering.models.loading import load_model
 from steering.steer.grid import assess, generate
+from steering.ui.state.presets import carried
+from steering.ui.state.settings import DEFAULT
 from steering.vectors.directions import DIRECTION_METHODS
 from steering.vectors.extraction import extract
 from steering.vectors.vector import SteeringVector, random_like
@@ -124,3 +127,33 @@ def test_its_own_vector_steers_and_chance_does_not(smollm: Subject) -> None:
     chance = [effect(smollm.model, random_like(smollm.vector, seed), concept, prompts=prompts).mean for seed in (0, 1)]
     assert own.mean > 0
     assert own.mean > 5 * max(map(abs, chance))
+
+
+def test_the_vectors_of_the_package_are_for_its_models_and_pairs(smollm: Subject) -> None:
+    for name in bundled_concepts():
+        concept = load_concept(name)
+        vector = carried(replace(DEFAULT, concept=name), concept, smollm.model)
+        assert vector is not None
+        assert vector.pairs == tuple((pair.positive, pair.negative) for pair in concept.pairs)
+        assert vector.provenance["parent"] == "gemma-3-270m"
+        assert vector.concept == name
+
+
+def test_the_vectors_of_the_package_steer_as_far_as_the_own_one(smollm: Subject) -> None:
+    concept = load_concept("sentiment")
+    vector = carried(DEFAULT, concept, smollm.model)
+    assert vector is not None
+    concept = replace(concept, continuations=concept.continuations[:6])
+    own, far = (
+        effect(smollm.model, each, concept, prompts=("Here is what was written next:",)).mean
+        for each in (smollm.vector, vector)
+    )
+    assert far > 0.7 * own
+
+
+def test_a_vector_of_the_package_is_for_the_default_settings_and_untouched_pairs_alone(smollm: Subject) -> None:
+    concept = load_concept("sentiment")
+    assert carried(replace(DEFAULT, layers="index"), concept, smollm.model) is None
+    assert carried(replace(DEFAULT, parent=DEFAULT.child), concept, smollm.model) is None
+    assert carried(DEFAULT, replace(concept, pairs=concept.pairs[1:]), smollm.model) is None
+    assert carried(DEFAULT, replace(concept, positive_label="glad"), smollm.model) is None

@@ -1,4 +1,4 @@
-"""Computes the precomputed grids of the package with the bundled models.
+"""Computes the precomputed grids and vectors of the package with the bundled models.
 
 `python -m steering.ui.state.make_presets` computes all, `python -m steering.ui.state.make_presets sentiment time` two of
 them.
@@ -15,16 +15,17 @@ from steering.models import LanguageModel, load_model
 from steering.steer import Grid, assess, generate, grid_json, next_tokens, token_shifts
 from steering.storage import atomic
 from steering.transfer import transfer
-from steering.ui.state.presets import FOLDER, PROMPTS
+from steering.ui.state.presets import FOLDER, PROMPTS, vector_file
 from steering.ui.state.settings import DEFAULT, LAMBDAS
-from steering.vectors import SteeringVector, extract
+from steering.vectors import SteeringVector, extract, save_vector
 
 
 def make(folder: Path, names: Sequence[str]) -> None:
-    """Write the grids of bundled concepts, computed with the default settings."""
+    """Write the grids and vectors of bundled concepts, computed with the default settings."""
     parent, child = load_model(DEFAULT.parent), load_model(DEFAULT.child)
     for name in names:
         vector = transfer(extract(parent, load_concept(name)), parent, child)
+        save_vector(vector, folder / vector_file(name).name)
         grid = assess(child, generate(child, PROMPTS[name], vector, LAMBDAS, sampling=DEFAULT.sampling))
         token_moves = next_tokens(child, grid.prompt_token_ids, vector, LAMBDAS)
         moves = {

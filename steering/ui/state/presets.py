@@ -1,6 +1,7 @@
-"""Precomputed grids: one per bundled concept, so that the page shows steered texts before a model is loaded.
+"""What is computed beforehand for every bundled concept, with the bundled models and the default settings.
 
-`make presets` computes them again.
+A grid, so that the page shows steered texts before a model is loaded; and the carried vector, so that the first Generate does
+not wait for an alignment. `make presets` computes both again.
 """
 
 import json
@@ -8,9 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
+from steering.concepts import Concept, load_concept
+from steering.models import LanguageModel
 from steering.steer import Grid, Move, TokenShift, grid_from_json
-from steering.ui.state.settings import CHILD, PARENT
+from steering.ui.state.settings import CHILD, DEFAULT, PARENT, Settings
+from steering.vectors import SteeringVector, load_vector
 
 PROMPTS: Mapping[str, str] = {
     "calmness": "What did you say when they were late again?",
@@ -33,7 +38,7 @@ PROMPTS: Mapping[str, str] = {
 """The default prompt of each bundled concept."""
 
 FOLDER = files("steering.ui.state") / "precomputed"
-"""Folder of the precomputed grids in the package."""
+"""Folder of the precomputed grids and vectors in the package."""
 
 
 @dataclass(frozen=True)
@@ -73,3 +78,24 @@ def _load(concept: str) -> Preset:
     moves = {float(lam): tuple(Move(**move) for move in row_moves) for lam, row_moves in data["moves"].items()}
     shifts = {float(lam): tuple(TokenShift(*token) for token in row) for lam, row in data.get("shifts", {}).items()}
     return Preset(grid_from_json(data["grid"]), moves, shifts)
+
+
+def carried(settings: Settings, concept: Concept, child: LanguageModel) -> SteeringVector | None:
+    """The vector of a bundled concept as it comes with the package; None for other pairs, models or settings.
+
+    Args:
+        settings: of the sidebar.
+        concept: whose vector is wanted.
+        child: the model that is to be steered.
+    """
+    if concept.name not in PROMPTS or concept != load_concept(concept.name):
+        return None
+    if settings.vector_key(concept) != DEFAULT.vector_key(concept):
+        return None
+    vector = load_vector(vector_file(concept.name))
+    return vector if vector.model == child.fingerprint else None
+
+
+def vector_file(concept: str) -> Path:
+    """The file of the vector of a bundled concept."""
+    return Path(str(FOLDER / f"{concept}.safetensors"))

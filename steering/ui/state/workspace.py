@@ -21,6 +21,7 @@ from steering.ui.background.line import Line
 from steering.ui.state.kept import KeptRuns
 from steering.ui.state.limits import OWN, SHARED
 from steering.ui.state.loaded_models import LoadedModels
+from steering.ui.state.presets import carried
 from steering.ui.state.session import Session, Visitor
 from steering.ui.state.settings import Settings
 from steering.ui.state.shapes import Shape, shape_from_config
@@ -242,7 +243,7 @@ class Workspace:
     def vector(
         self, session: Session, settings: Settings, concept: Concept, progress: Progress = silent
     ) -> SteeringVector:
-        """The concept's vector in the child's space; extracted and transferred if it is not stored.
+        """The concept's vector in the child's space; extracted and transferred if it is neither stored nor in the package.
 
         Args:
             session: of the page that asks for it.
@@ -260,6 +261,9 @@ class Workspace:
             self.models(settings, progress)
             return vector
         parent, child = self.models(settings, part_of(progress, 0.0, 0.3))
+        if (ready := carried(settings, concept, child)) is not None:
+            self.vectors.keep(session, settings, concept, ready)
+            return ready
         parent_vector = extract(parent, concept, settings.method, progress=part_of(progress, 0.3, 0.5))
         transferred = transfer(
             parent_vector,
