@@ -1,6 +1,8 @@
 """Rows from a live model: the same whether computed alone or in a batch, and as plain transformers gives them."""
 
 import json
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,34 @@ def test_a_row_alone_is_a_row_in_a_batch(
         for job, outcome in together.items():
             assert (outcome.text, outcome.n_tokens) == (alone[job].text, alone[job].n_tokens)
             assert outcome.scores == pytest.approx(alone[job].scores, abs=1e-3)
+
+
+def test_rows_that_wait_take_the_places_of_rows_that_have_ended(
+    tmp_path: Path, vector_for, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child, tokens = loaded("llama"), 12
+    wanted = asked(child, tmp_path, False)
+    jobs = [(0, number / 100) for number in range(16)]
+    wanted = (replace(wanted[0], stop="none"),)
+    # One of the first two rows is long, all others are short.
+    lengths = iter([tokens, *[2] * 15])
+    monkeypatch.setattr(scoring, "WRITTEN_ROWS", 4)
+    monkeypatch.setattr(scoring, "_stopped", lambda _child, asked, row, done: len(done) >= by_row[id(asked), row])
+    by_row: dict[tuple[int, int], int] = defaultdict(lambda: next(lengths))
+    sizes: list[int] = []
+
+    def note(_module: object, _inputs: object, output: torch.Tensor) -> None:
+        sizes.extend([len(output)] if output.shape[1] == 1 else [])
+
+    watch = child.blocks[0].register_forward_hook(note)
+    try:
+        steps = list(score(child, wanted, jobs, plan(child, vector_for(child)), Sampling(tokens, stop=False)))
+    finally:
+        watch.remove()
+    written = {job: outcome.n_tokens for batch in steps for job, outcome in batch}
+    assert sorted(written.values()) == [2] * 15 + [tokens]
+    assert max(sizes) <= 4
+    assert len(sizes) <= tokens + 1, "18, if each two of them waited for the two before"
 
 
 def test_a_zero_push_through_the_hooks_is_no_push(tmp_path: Path, vector_for) -> None:

@@ -1,26 +1,38 @@
 """The live half of evaluation: questions × λ as rows of length-sorted batches.
 
-A row is what the model did, as a fact: the text that it wrote, or how likely it found each choice. Whether that is right
-is judged in `evaluation`.
+Rows that wait take the places of those that have ended. A row is what the model did, as a fact: the text that it wrote, or how
+likely it found each choice. Whether that is right is judged in `evaluation`.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 
 import torch
 
 from steering.errors import SteeringError
 from steering.models import BATCH_LOGITS, LanguageModel
 from steering.stats import derived_seed
-from steering.steer import Intervention, Sampling, Steering, decode, degenerate, steered_logits, written_text
+from steering.steer import (
+    Intervention,
+    Sampling,
+    SharedBatch,
+    Steering,
+    Step,
+    decode,
+    degenerate,
+    steered_logits,
+    written_text,
+)
 from steering.tasks import Item, Request
 
 WRITTEN_TOKENS = 8192
-"""Prompt and new tokens in one batch: the key-value cache stays below some hundred megabytes."""
+"""Prompt and new tokens that are in work at a time: the key-value cache stays below some hundred megabytes."""
 
 WRITTEN_ROWS = 64
-"""Most rows of a batch that writes; more would hardly be faster, and a killed run would lose more."""
+"""Most rows that are written at a time; more would hardly be faster, and a killed run would lose more."""
 
 _LOOK_EVERY = 8
 """Steps of writing after which a caller can stop."""
@@ -97,27 +109,72 @@ def _write(
     intervention: Intervention | None,
     sampling: Sampling,
 ) -> Iterator[list[tuple[Job, Outcome]]]:
-    # The strengths of a question stay together, because they can share its prompt.
-    order = sorted(jobs, key=lambda job: (-len(requests[job[0]].ids), job[0]))
+    # A GPU records the steps of a batch, so there a batch begins when the one before it has ended.
+    parts = 1 if child.device.type == "cuda" else 2
+
+    def width(job: Job) -> int:
+        return len(requests[job[0]].ids) + sampling.max_new_tokens
 
     def fits(batch: list[Job], _: Job) -> bool:
-        width = len(requests[batch[0][0]].ids) + sampling.max_new_tokens
-        return len(batch) < WRITTEN_ROWS and width * (len(batch) + 1) <= WRITTEN_TOKENS
+        return parts * len(batch) < WRITTEN_ROWS and parts * width(batch[0]) * (len(batch) + 1) <= WRITTEN_TOKENS
 
-    for batch in _grouped(order, fits):
-        asked = [requests[place] for place, _ in batch]
-        prompts, lambdas = [request.ids for request in asked], [lam for _, lam in batch]
-        seeds = [question_seed(sampling.seed, request.item) for request in asked]
-        complete = partial(_stopped, child, asked) if asked[0].stop else None
-        steps = decode(child, prompts, intervention, lambdas, sampling, seeds, complete=complete)
-        for number, step in enumerate(steps, start=1):
-            last = step
-            if number % _LOOK_EVERY == 0:
-                yield []
-        yield [
-            (job, outcome(child, request, tokens, ended))
-            for job, request, tokens, ended in zip(batch, asked, last.tokens, last.ended, strict=True)
-        ]
+    # The strengths of a question stay together, because they can share its prompt.
+    waiting = deque(_grouped(sorted(jobs, key=lambda job: (-len(requests[job[0]].ids), job[0])), fits))
+    writing: list[_Writing] = []
+    shared = SharedBatch()
+    for number in count(1):
+        if not waiting and not writing:
+            return
+        running = sum(each.running for each in writing)
+        # The places of rows that have ended are taken by those that wait; the longest were the first.
+        if waiting and (
+            not writing
+            or (
+                running + len(waiting[0]) <= WRITTEN_ROWS
+                and width(writing[0].jobs[0]) * (running + len(waiting[0])) <= WRITTEN_TOKENS
+            )
+        ):
+            writing.append(_begin(child, requests, waiting.popleft(), intervention, sampling, shared))
+        for each in writing:
+            each.last = next(each.steps)
+        for each in [each for each in writing if not each.running]:
+            writing.remove(each)
+            yield [
+                (job, outcome(child, requests[job[0]], tokens, ended))
+                for job, tokens, ended in zip(each.jobs, each.last.tokens, each.last.ended, strict=True)
+            ]
+        if number % _LOOK_EVERY == 0:
+            yield []
+
+
+@dataclass(eq=False)
+class _Writing:
+    """Rows that are being written."""
+
+    jobs: list[Job]
+    steps: Iterator[Step]
+    last: Step
+
+    @property
+    def running(self) -> int:
+        """Number of rows that have not ended."""
+        return self.last.ended.count("")
+
+
+def _begin(
+    child: LanguageModel,
+    requests: Sequence[Request],
+    jobs: list[Job],
+    intervention: Intervention | None,
+    sampling: Sampling,
+    shared: SharedBatch,
+) -> _Writing:
+    asked = [requests[place] for place, _ in jobs]
+    seeds = [question_seed(sampling.seed, request.item) for request in asked]
+    complete = partial(_stopped, child, asked) if asked[0].stop else None
+    prompts, lambdas = [request.ids for request in asked], [lam for _, lam in jobs]
+    steps = decode(child, prompts, intervention, lambdas, sampling, seeds, complete=complete, shared=shared)
+    return _Writing(jobs, steps, Step(((),) * len(jobs), ("",) * len(jobs)))
 
 
 def _stopped(child: LanguageModel, asked: Sequence[Request], row: int, tokens: Sequence[int]) -> bool:

@@ -1,7 +1,7 @@
 """Steering while a model writes: one strength and one vector a row, the decode loop, and a grid of λ for one prompt."""
 
 from steering.steer.applied import applied
-from steering.steer.batch import SharedBatch
+from steering.steer.batch import SharedBatch, Step
 from steering.steer.conversation import Turn, converse
 from steering.steer.decoding import decode, written_text
 from steering.steer.grid import Grid, Row, assess, generate, perplexities, stream
@@ -52,6 +52,7 @@ __all__ = [
     "SharedBatch",
     "Steering",
     "SteeringSettings",
+    "Step",
     "TokenShift",
     "Turn",
     "applied",
