@@ -46,12 +46,14 @@ KNOWN = """
 * The first token of a text is not like the others: its numbers are many times as long. It has to be left out of the
   fit.
 * The effect grows in proportion to λ while λ is small.
+* A vector made from solved questions can carry what they show: the form of the answer, and rules as plain as that of a
+  plural. With it the small child answers most of unseen words rightly that it answers not at all without.
 
 ## What is not known
 
-* Whether steering makes a small model *better* at a task. That is what the paper claims (arXiv 2512.19069); the tabs
-  Tune λ and Vote are for finding out, with intervals and controls. On small models and few questions the honest
-  answer is often: no difference beyond chance.
+* Whether steering makes a small model *better* at a task that takes thought. That is what the paper claims (arXiv
+  2512.19069); the tabs Tune λ and Vote are for finding out, with intervals and controls. On word problems the answer
+  so far is: no difference beyond chance.
 * Which pairs of models go together, before it is tried. The report on the Layers tab says how well a map does, and
   the effect that is kept can be measured there.
 * How far all this holds for models much larger than the bundled ones.
