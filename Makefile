@@ -83,7 +83,7 @@ results: $(VENV)/.models
 # one core, the longest first.
 FORMS     := $(notdir $(basename $(wildcard steering/tasks/word_forms/*.jsonl)))
 QUESTIONS := letter_counting gcd calendar_arithmetic
-TABLES    := forms-back forms questions questions-back
+TABLES    := forms-back forms questions-back questions
 THERE     := --parent gemma-3-270m --child smollm2-135m-instruct
 BACK      := --parent smollm2-135m-instruct --child gemma-3-270m
 

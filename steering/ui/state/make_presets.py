@@ -22,7 +22,8 @@ from steering.vectors import SteeringVector, extract, save_vector
 
 def make(folder: Path, names: Sequence[str]) -> None:
     """Write the grids and vectors of bundled concepts, computed with the default settings."""
-    parent, child = load_model(DEFAULT.parent), load_model(DEFAULT.child)
+    # In the type that rounds least, so that they are the same on every machine.
+    parent, child = (load_model(name, dtype="float32") for name in (DEFAULT.parent, DEFAULT.child))
     for name in names:
         vector = transfer(extract(parent, load_concept(name)), parent, child)
         save_vector(vector, folder / vector_file(name).name)
