@@ -159,6 +159,28 @@ def test_a_pass_that_is_stopped_half_way_changes_nothing_for_the_others(vector_f
     assert steps[1] + list(calls[1]) == alone[1]
 
 
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_call_that_is_closed_in_the_middle_of_a_step_changes_nothing_for_the_others(
+    vector_for: Make, closed: int
+) -> None:
+    """A page is closed in a thread of its own, whatever the thread of the models does meanwhile."""
+    model, shared = loaded("llama"), SharedBatch()
+    prompt, sampling = [model.token_ids("Soup")], Sampling(N, stop=False)
+
+    def close(_row: int, tokens: Sequence[int]) -> bool:
+        if len(tokens) < 3 or others[closed].gi_running:  # type: ignore[attr-defined]
+            return False
+        others[closed].close()  # type: ignore[attr-defined]
+        return True  # A row that ends makes the batch smaller in this step.
+
+    others = [call(model, vector_for, number, shared, max_new_tokens=N, stop=False) for number in range(3)]
+    alone = [list(call(model, vector_for, number, None, max_new_tokens=N, stop=False)) for number in range(3)]
+    closing = decode(model, prompt, None, [0.0], sampling, shared=shared, complete=close)
+    found = in_turns([*others[:2], closing, others[2]], [0, 1, 2, 3] * N)
+    for number, own in enumerate((found[0], found[1], found[3])):
+        assert own == (alone[number][: len(own)] if number == closed else alone[number])
+
+
 def test_an_error_of_one_call_is_its_own(vector_for: Make) -> None:
     model, shared = loaded("llama"), SharedBatch()
 

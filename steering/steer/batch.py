@@ -172,9 +172,24 @@ class Batch:
         """Whether further steps are asked for."""
         return any(rows.running and not rows.left for rows in self.members)
 
+    def forget_left(self) -> None:
+        """Remove the rows of calls that ended early.
+
+        A call may be left at any moment, also while a step is made; only here its rows are taken out.
+        """
+        stay, place = list[int](), 0
+        for rows in self.members:
+            n_rows = len(rows.running)
+            if rows.left:
+                rows.running = []
+            stay += range(place, place + len(rows.running))
+            place += n_rows
+        if len(stay) < place:
+            self._keep(stay)
+
     def step(self) -> None:
         """Give every running row its next token."""
-        self._forget_left()
+        self.forget_left()
         logits = self._forward()
         chosen, stay, place = [], list[int](), 0
         for rows in self.members:
@@ -215,7 +230,6 @@ class Batch:
 
     def add(self, other: "Batch") -> None:
         """Let the rows of another batch join; see `fits`."""
-        self._forget_left()
         add_rows(self._cache, other._cache)
         width = max(self._mask.shape[1], other._mask.shape[1])
         masks = [torch.nn.functional.pad(mask, (width - mask.shape[1], 0)) for mask in (self._mask, other._mask)]
@@ -254,18 +268,9 @@ class Batch:
 
         return sorted(frozenset().union(*acting)), edit
 
-    def _forget_left(self) -> None:
-        """Remove the rows of calls that ended early."""
-        stay, place = list[int](), 0
-        for rows in self.members:
-            stay += [] if rows.left else range(place, place + len(rows.running))
-            place += len(rows.running)
-        if len(stay) < place:
-            self._keep(stay)
-
     def _keep(self, places: list[int]) -> None:
         several = len(self.members) > 1
-        self.members = [rows for rows in self.members if rows.running and not rows.left]
+        self.members = [rows for rows in self.members if rows.running]
         index = torch.tensor(places, dtype=torch.long, device=self._mask.device)
         self._inputs, self._places = self._inputs[index], self._places[index]
         self._set_mask(self._mask[index])
@@ -295,7 +300,9 @@ class SharedBatch:
     def join(self, new: Batch) -> Batch:
         """The batch that the rows of a new one, which has made its first step, go on in."""
         batch = self._batch
-        if batch is None or not batch.running:
+        if batch is not None:
+            batch.forget_left()
+        if batch is None or not batch.members:
             self._batch = new
         elif batch.fits(new):
             batch.add(new)
