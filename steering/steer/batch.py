@@ -242,7 +242,6 @@ class Batch:
         """Next-token logits of the running rows, float32 `[rows, vocabulary]`."""
         if self._graph is not None:
             return self._graph(self._inputs, self._places)
-        past = self._cache.get_seq_length()
         layers, edit = self._edit()
         try:
             with self.model.lock, editing(self.model.blocks, edit, layers):
@@ -250,7 +249,7 @@ class Batch:
         except BaseException:
             # Stopped between two blocks: other calls read the same tokens again.
             if len(self.members) > 1:
-                cut(self._cache, 0, past)
+                cut(self._cache, 0, self._mask.shape[1] - self._inputs.shape[1])
             raise
 
     def _edit(self) -> tuple[list[int], Edit]:
