@@ -10,15 +10,21 @@ import resource
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
 import torch
+from tqdm import tqdm
 
 from soak.stages import STAGES, Place, Say, Stage
 from steering.errors import SteeringError
+
+# The lock of progress bars is shared by forked processes: one that is killed while it holds it would leave all others waiting.
+tqdm.set_lock(threading.RLock())
+tqdm.monitor_interval = 0
 
 FORK = multiprocessing.get_context("fork")
 PATIENT_S = 120.0
