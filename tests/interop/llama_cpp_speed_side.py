@@ -13,6 +13,19 @@ import numpy as np
 
 request = json.loads(sys.stdin.readline())
 threads = {"n_threads": request["threads"], "n_threads_batch": request["threads"]}
+
+defaults = llama_cpp.llama_model_default_params
+
+
+def without_repacked_weights() -> llama_cpp.llama_model_params:
+    """Parameters under which weights stay as they are in the file: this version's kernel for AMX ends the process."""
+    parameters = defaults()
+    parameters.use_extra_bufts = False
+    return parameters
+
+
+llama_cpp.llama_model_default_params = without_repacked_weights
+llama_cpp.llama_cpp.llama_model_default_params = without_repacked_weights
 model = llama_cpp.Llama(request["weights"], n_ctx=256, verbose=False, **threads)
 prompt, n = request["prompt"], request["tokens"]
 rows = np.array(request["rows"], np.float32)
