@@ -357,6 +357,13 @@ def test_a_step_that_reports_nothing_shows_that_time_goes_by() -> None:
     assert "4 s so far" in render.progress(ProgressReport("", 0.0, 0, age=4))
 
 
+def test_the_work_of_a_run_is_never_skipped_because_an_earlier_one_has_not_ended() -> None:
+    """Gradio's client skips an event by default while one of the same dependency is pending: the newer run would never work."""
+    works = [each for each in build_app().fns.values() if each.concurrency_id == "long"]
+    assert len(works) > 20
+    assert {each.trigger_mode for each in works} == {"multiple"}
+
+
 def test_the_app_is_built_without_a_model_and_opens_no_endpoint() -> None:
     demo = build_app()
     config = demo.get_config_file()

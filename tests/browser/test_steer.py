@@ -160,3 +160,20 @@ def test_stop_stops_and_the_page_stays_usable(steered: dict[str, Any]) -> None:
     page.locator("#prompt textarea").press("Shift+Enter")
     expect(page.locator("#status")).to_contain_text("side by side")
     steered["watch"].check()
+
+
+def test_a_start_in_the_middle_of_a_run_of_the_same_button_replaces_it(steered: dict[str, Any]) -> None:
+    page = steered["page"]
+    limit = page.get_by_label(f"number input for {text.MAX_NEW_TOKENS}")
+    limit.fill("200")
+    page.fill("#prompt textarea", "Write a long story about the sea.")
+    page.locator("#prompt textarea").press("Shift+Enter")
+    page.locator('#viewer .viewer[data-phase="running"]').wait_for()
+    limit.fill("8")
+    page.fill("#prompt textarea", PROMPTS[opening()])
+    page.locator("#prompt textarea").press("Shift+Enter")
+    expect(page.locator("#status")).to_contain_text("side by side")
+    expect(page.locator("#generate")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
+    expect(page.locator("#stale .lab-status")).to_have_count(0)
+    steered["watch"].check()

@@ -102,7 +102,9 @@ class EventBinder:
         """
         limits: dict[str, Any] = {"concurrency_limit": 8}
         if model:
-            limits = {"concurrency_id": "long", "concurrency_limit": _MAX_LONG_TASKS}
+            # By default the client skips an event while one of the same dependency is pending: a run that replaces an earlier
+            # one would have begun and never work.
+            limits = {"concurrency_id": "long", "concurrency_limit": _MAX_LONG_TASKS, "trigger_mode": "multiple"}
         if latest:
             limits |= {"trigger_mode": "always_last", "concurrency_limit": 1}
         changed = dict.fromkeys([*outputs, *([status] if status else [])])

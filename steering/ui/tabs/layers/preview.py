@@ -53,6 +53,7 @@ class PreviewState:
     Attributes:
         bars: data of the bars on the page; None before the first.
         key: settings, prompt and λ of the texts on the page; None before the first and while texts are generated.
+        finished: the sentence about the texts on the page.
         requests: number of previews that edits have requested.
         profile: layer profile of the last request.
         lam: λ of the last request.
@@ -60,6 +61,7 @@ class PreviewState:
 
     bars: dict[str, Any] | None = None
     key: tuple[object, ...] | None = None
+    finished: str = ""
     requests: int = 0
     profile: Profile = "all"
     lam: float = 0.0
@@ -117,7 +119,7 @@ class Preview:
             requests = state.requests
             job = session.jobs.setdefault(LONG_TASK.name, job)
             if state.key == _key(settings, concept, prompt, lam):
-                yield LONG_TASK.message("")
+                yield LONG_TASK.message(state.finished)
                 return
             yield from self._write(session, job, settings, prompt, lam)
             if state.requests == requests:
@@ -143,8 +145,8 @@ class Preview:
             yield {"preview_texts": render.preview(grid), "preview_stale": ""} | LONG_TASK.progress(report)
         assert grid is not None, "a stream has at least one step"
         state.key = _key(settings, concept, prompt, lam)
-        final = LONG_TASK.message(text.previewed(time.monotonic() - started, prompt))
-        yield {"preview_texts": render.preview(grid), "preview_stale": ""} | final
+        state.finished = text.previewed(time.monotonic() - started, prompt)
+        yield {"preview_texts": render.preview(grid), "preview_stale": ""} | LONG_TASK.message(state.finished)
 
     def _prepare(
         self, session: Session, settings: Settings, concept: Concept, prompt: str, lam: float, progress: Progress
