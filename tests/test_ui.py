@@ -298,12 +298,13 @@ def test_a_task_that_waits_says_its_place_and_what_it_waits_for() -> None:
 
 
 def test_tasks_that_can_share_the_models_work_together_unless_another_one_stands_between() -> None:
-    line, at_hand = Line(lambda: 0.0), [False]
-    first, second = line.join("Generate", lambda: at_hand[0]), line.join("Generate", lambda: True)
-    heavy, last = line.join("Compare"), line.join("Generate", lambda: True)
+    line = Line(lambda: 0.0)
+    first, second, heavy, last = (line.join(title) for title in ("Generate", "Generate", "Compare", "Generate"))
+    line.share(second)
+    line.share(last)
     assert line.wait(first, 0) is None
     assert line.wait(second, 0) == Place(1, "Generate", 0.0), "the first one has its vector to make"
-    at_hand[0] = True
+    line.share(first)
     assert line.wait(second, 0) is None
     assert line.wait(heavy, 0) == Place(2, "Generate", 0.0)
     assert line.wait(last, 0) == Place(3, "Generate", 0.0), "or tasks of the other kind would wait for ever"
@@ -314,6 +315,35 @@ def test_tasks_that_can_share_the_models_work_together_unless_another_one_stands
     assert line.wait(heavy, 0) is None
     line.leave(heavy)
     assert line.wait(last, 0) is None
+
+
+def test_a_task_shares_the_models_as_soon_as_it_only_writes_and_its_errors_are_its_own() -> None:
+    line, task, at_hand = Line(), LongTask("steer", ("generate",), "stop", "status"), [False]
+
+    def handler(*_values: Any) -> Iterator[dict[str, Any]]:
+        yield {"status": "made"}
+        at_hand[0] = True
+        yield {"viewer": "written"}
+        yield {"viewer": "measured"}
+
+    def can_share(*_values: Any) -> bool:
+        return at_hand[0]
+
+    def broken(*_values: Any) -> bool:
+        raise SteeringError("mine")
+
+    first, second = (task.in_line(line, "Generate", handler, shares=can_share) for _ in range(2))
+    failing = task.in_line(line, "Generate", handler, shares=broken)
+    runs = [each(Session(), Job(), Settings.read(*fields())) for each in (first, failing, second)]
+    assert next(runs[0]) == {"status": "made"}
+    with pytest.raises(SteeringError, match="mine"):
+        next(runs[1])
+    assert "Yours is next" in next(runs[2])["status"]
+    assert next(runs[0]) == {"viewer": "written"}
+    assert next(runs[2]) == {"status": "made"}, "beside the first one"
+    assert next(runs[0]) == {"viewer": "measured"}
+    runs[0].close()
+    assert line.wait(line.join("Compare"), 0) == Place(1, "Generate", pytest.approx(0, abs=60))
 
 
 def _waiting(line: Line, task: LongTask, light: bool) -> Iterator[dict[str, Any]]:

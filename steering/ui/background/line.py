@@ -15,12 +15,12 @@ class Ticket:
 
     Attributes:
         title: what the task does, in words.
-        shares: whether at present the task can work beside others of which this is true.
+        shares: whether the task can work beside others of which this is true.
         started: time at which its turn came; None before.
     """
 
     title: str
-    shares: Callable[[], bool] = lambda: False
+    shares: bool = False
     started: float | None = None
 
 
@@ -47,9 +47,9 @@ class Line:
         self._changed = threading.Condition()
         self._tickets: list[Ticket] = []
 
-    def join(self, title: str, shares: Callable[[], bool] = lambda: False) -> Ticket:
-        """Join the end of the line; every ticket must be handed back with `leave`. Arguments as of `Ticket`."""
-        ticket = Ticket(title, shares)
+    def join(self, title: str) -> Ticket:
+        """Join the end of the line; every ticket must be handed back with `leave`."""
+        ticket = Ticket(title)
         with self._changed:
             self._tickets.append(ticket)
         return ticket
@@ -70,9 +70,15 @@ class Line:
             running = 0.0 if first.started is None else now - first.started
             return Place(self._tickets.index(ticket), first.title, running)
 
+    def share(self, ticket: Ticket, shares: bool = True) -> None:
+        """Say whether a task can work beside others."""
+        with self._changed:
+            ticket.shares = shares
+            self._changed.notify_all()
+
     def _its_turn(self, ticket: Ticket) -> bool:
         before = self._tickets[: self._tickets.index(ticket)]
-        return not before or (ticket.shares() and all(each.started is not None and each.shares() for each in before))
+        return not before or (ticket.shares and all(each.started is not None and each.shares for each in before))
 
     def leave(self, ticket: Ticket) -> None:
         """Leave the line, whether it was the task's turn or not; a second time does nothing."""

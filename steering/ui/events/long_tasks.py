@@ -4,6 +4,7 @@ import html
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,26 +101,38 @@ class LongTask:
             title: what the task does, in words.
             handler: does the work.
             light: whether this time the work needs no turn.
-            shares: whether at present the work can be done beside that of others, see `Ticket`.
+            shares: whether at present the work can be done beside that of others; asked until it is true, see `Ticket`.
         """
 
         def queued(session: Session, job: Job, settings: Settings, *values: Any) -> Iterator[Changes]:
             if light is not None and light(session, settings, *values):
                 yield from handler(session, job, settings, *values)
                 return
-            ticket = line.join(title, lambda: shares is not None and shares(session, settings, *values))
+            ticket = line.join(title)
+
+            def note_sharing() -> None:
+                # Asked in the task's own thread, so that neither its time nor its errors are another page's.
+                if shares is not None:
+                    line.share(ticket, shares(session, settings, *values))
+
             try:
-                yield from self._wait(line, ticket, job)
-                yield from handler(session, job, settings, *values)
+                yield from self._wait(line, ticket, job, note_sharing)
+                with _closed_at_the_end(handler(session, job, settings, *values)) as steps:
+                    for changes in steps:
+                        if not ticket.shares:
+                            note_sharing()
+                        yield changes
             finally:
                 line.leave(ticket)
 
         return queued
 
-    def _wait(self, line: Line, ticket: Ticket, job: Job) -> Iterator[Changes]:
+    def _wait(self, line: Line, ticket: Ticket, job: Job, before_every_look: Callable[[], None]) -> Iterator[Changes]:
         shown = ""
+        before_every_look()
         while (place := line.wait(ticket, _POLL_SECONDS if shown else 0)) is not None:
             job.raise_if_stopped()
+            before_every_look()
             words = text.in_line(place.before, place.running, place.seconds)
             if words != shown:
                 shown = words
@@ -187,13 +200,20 @@ class LongTask:
 def _with_last(steps: Iterator[Changes]) -> Generator[Changes, None, Changes]:
     """Yield the changes of a handler, and return the last ones."""
     last: Changes = {}
-    try:
+    with _closed_at_the_end(steps):
         for last in steps:
             yield last
+    return last
+
+
+@contextmanager
+def _closed_at_the_end(steps: Iterator[Changes]) -> Iterator[Iterator[Changes]]:
+    """Close a handler that is left before its end at once, not when it is collected."""
+    try:
+        yield steps
     finally:
         if isinstance(steps, Generator):
             steps.close()
-    return last
 
 
 def _is_update(change: Any) -> bool:
