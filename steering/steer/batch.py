@@ -55,7 +55,7 @@ class Rows:
         running: numbers of the rows that have not ended, in the order of their places in the batch.
         steps: those that were not asked for yet.
         failure: an error in choosing tokens, which ended all rows.
-        left: whether nobody asks for further steps.
+        closed: whether the call was closed, so that nobody asks for further steps.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Rows:
         self.running = list(range(len(prompts)))
         self.steps: deque[Step] = deque()
         self.failure: Exception | None = None
-        self.left = False
+        self.closed = False
         self._model = model
         self._complete = complete
         self._tokens: list[list[int]] = [[] for _ in prompts]
@@ -85,7 +85,7 @@ class Rows:
         self._edit: tuple[list[int], Edit] | None = None
 
     @property
-    def left_to_write(self) -> int:
+    def remaining(self) -> int:
         """Largest number of tokens that a row may still get."""
         return self.sampling.max_new_tokens - max(map(len, self._tokens))
 
@@ -148,6 +148,8 @@ class Batch:
 
     _mask: torch.Tensor
     _padded: bool
+    _places: torch.Tensor
+    """Places of the running rows among those of a recorded step."""
 
     def __init__(self, model: LanguageModel, rows: Rows, prompts: Sequence[Sequence[int]]) -> None:
         """Read what the prompts share; the first step reads the rest.
@@ -165,22 +167,21 @@ class Batch:
         self._inputs, mask = padded_left(read.rests, model.device)
         self._set_mask(torch.cat([read.mask, mask], dim=1))
         self._graph: StepGraph | None = None
-        self._places = torch.arange(len(prompts), device=model.device)
 
     @property
     def running(self) -> bool:
         """Whether further steps are asked for."""
-        return any(rows.running and not rows.left for rows in self.members)
+        return any(rows.running and not rows.closed for rows in self.members)
 
-    def forget_left(self) -> None:
-        """Remove the rows of calls that ended early.
+    def remove_closed(self) -> None:
+        """Remove the rows of calls that were closed.
 
-        A call may be left at any moment, also while a step is made; only here its rows are taken out.
+        A call may be closed at any moment, also while a step is made; only here its rows are taken out.
         """
         stay, place = list[int](), 0
         for rows in self.members:
             n_rows = len(rows.running)
-            if rows.left:
+            if rows.closed:
                 rows.running = []
             stay += range(place, place + len(rows.running))
             place += n_rows
@@ -189,7 +190,7 @@ class Batch:
 
     def step(self) -> None:
         """Give every running row its next token."""
-        self.forget_left()
+        self.remove_closed()
         logits = self._forward()
         chosen, stay, place = [], list[int](), 0
         for rows in self.members:
@@ -211,16 +212,16 @@ class Batch:
     def record(self) -> None:
         """On a GPU record the coming steps, where that makes them faster; the rows then keep their places in the batch."""
         (rows,) = self.members
-        if rows.left_to_write < LEAST_RECORDED:
+        if rows.remaining < LEAST_RECORDED:
             return
         layers, edit = rows.step_edit()
-        self._graph = record_step(self.model, self._cache, self._mask, rows.left_to_write, edit, layers)
+        self._graph = record_step(self.model, self._cache, self._mask, rows.remaining, edit, layers)
         self._places = torch.arange(len(rows.running), device=self.model.device)
 
     def fits(self, other: "Batch") -> bool:
         """Whether the rows of another batch, which has made its first step, can join this one."""
         members = [*self.members, *other.members]
-        length = max(self._mask.shape[1], other._mask.shape[1]) + max(rows.left_to_write for rows in members)
+        length = max(self._mask.shape[1], other._mask.shape[1]) + max(rows.remaining for rows in members)
         n_rows = sum(len(rows.running) for rows in members)
         return (
             self._graph is None
@@ -235,7 +236,6 @@ class Batch:
         masks = [torch.nn.functional.pad(mask, (width - mask.shape[1], 0)) for mask in (self._mask, other._mask)]
         self._set_mask(torch.cat(masks))
         self._inputs = torch.cat([self._inputs, other._inputs])
-        self._places = torch.arange(len(self._inputs), device=self.model.device)
         self.members += other.members
 
     def _forward(self) -> torch.Tensor:
@@ -271,9 +271,12 @@ class Batch:
         several = len(self.members) > 1
         self.members = [rows for rows in self.members if rows.running]
         index = torch.tensor(places, dtype=torch.long, device=self._mask.device)
-        self._inputs, self._places = self._inputs[index], self._places[index]
+        self._inputs = self._inputs[index]
         self._set_mask(self._mask[index])
-        if not places or self._graph is not None:
+        if self._graph is not None:
+            self._places = self._places[index]
+            return
+        if not places:
             return
         keep_rows(self._cache, index)
         # Padding that no row needs any more goes too, or a batch that others join again and again would grow for ever.
@@ -300,7 +303,7 @@ class SharedBatch:
         """The batch that the rows of a new one, which has made its first step, go on in."""
         batch = self._batch
         if batch is not None:
-            batch.forget_left()
+            batch.remove_closed()
         if batch is None or not batch.members:
             self._batch = new
         elif batch.fits(new):
@@ -310,7 +313,7 @@ class SharedBatch:
 
     def leave(self, rows: Rows) -> None:
         """End a call: its rows leave before the next step."""
-        rows.left = True
+        rows.closed = True
         batch = self._batch
         if batch is not None and not batch.running:
             self._batch = None
