@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 import gguf
 import pytest
 import torch
+from forks import FORK
 from tiny import byte_tokenizer, tiny_model
 
 from steering.errors import ModelError
@@ -21,7 +21,6 @@ from steering.models.language_model import LanguageModel
 from steering.models.loading import load_model
 from steering.storage import cache_dir
 
-FORK = multiprocessing.get_context("fork")
 TEXT = "The morning train was late again."
 
 PARTS = {

@@ -1,7 +1,6 @@
 """`tune` and `evaluate` on tiny models: their contracts, one sentence for a mistake, and a run that is killed."""
 
 import json
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forks import FORK
 from tiny import byte_tokenizer, save_tiny
 
 from steering.cli import main
@@ -167,7 +167,7 @@ def test_a_killed_run_goes_on_and_computes_nothing_twice(
         Store.write = write_and_die  # type: ignore[method-assign]
         main(arguments)
 
-    process = multiprocessing.get_context("fork").Process(target=die)
+    process = FORK.Process(target=die)
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL

@@ -1,7 +1,6 @@
 """Files are whole or absent, whoever is killed and whoever comes second; cache keys tell everything apart."""
 
 import errno
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -10,12 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from forks import FORK
 from safetensors.torch import save_file
 
 from steering.errors import SteeringError
 from steering.storage import HEADER, atomic, read_tensors, write_tensors
-
-FORK = multiprocessing.get_context("fork")
 
 
 def run_all(*tasks: Callable[[], Any]) -> list[int | None]:

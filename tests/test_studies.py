@@ -1,7 +1,6 @@
 """Studies: what is a cell, what its key depends on, and a run that is kept, gone on with, and reported."""
 
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -17,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from forks import FORK
 from tiny import save_tiny
 
 from steering.cli import main
@@ -252,10 +252,9 @@ def test_a_study_that_is_killed_ten_times_ends_with_the_same_table(settings: Stu
     expected = as_table(run_study(settings, tmp_path / "whole", load=load))
     whole = time.monotonic() - started
     out, generator = tmp_path / "out", random.Random(0)
-    fork = multiprocessing.get_context("fork")
     for _ in range(10):
         before = set(attempts(out)) if (out / ROWS).exists() and has_tables(out) else set()
-        process = fork.Process(target=run_study, args=(settings, out), kwargs={"load": load})
+        process = FORK.Process(target=run_study, args=(settings, out), kwargs={"load": load})
         process.start()
         process.join(generator.uniform(0.02, 0.5) * whole)
         if process.is_alive():

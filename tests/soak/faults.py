@@ -3,30 +3,22 @@
 A process is forked for every fault, so that it begins with everything imported; it says over a pipe what it kept.
 """
 
-import multiprocessing
 import os
 import random
 import resource
 import shutil
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
-import torch
-from tqdm import tqdm
+from forks import FORK
 
 from soak.stages import STAGES, Place, Say, Stage
 from steering.errors import SteeringError
 
-# The lock of progress bars is shared by forked processes: one that is killed while it holds it would leave all others waiting.
-tqdm.set_lock(threading.RLock())
-tqdm.monitor_interval = 0
-
-FORK = multiprocessing.get_context("fork")
 PATIENT_S = 120.0
 SMALL = 1_000
 """Largest size of a file, in bytes, that a full disk is imitated with; every stage writes more than that."""
@@ -85,7 +77,6 @@ def _run_and_kill(work: Callable[[Say], None], seconds: float) -> list[str]:
 
 
 def _work(work: Callable[[Say], None], send: Connection) -> None:
-    torch.set_num_threads(1)
     sys.stderr = sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until it is killed
     work(send.send)
 
@@ -112,7 +103,6 @@ class _Went(Exception):
 
 
 def _fill(stage: Stage, place: Place, send: Connection) -> None:
-    torch.set_num_threads(1)
     resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL, SMALL))
 
     def say(_what: str) -> None:
