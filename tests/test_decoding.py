@@ -336,7 +336,7 @@ def next_token_shares(model: LanguageModel, n: int = 1500, **settings: Any) -> t
         rows = Rows(model, [prompt], Sampling(**settings), Steering(None, [0.0]))
         scores = rows._processors(rows._history, Batch(model, rows, [prompt])._forward())
         rows.running, rows._generators = [0], [torch.Generator().manual_seed(settings.get("seed", 0))]
-        drawn = torch.tensor([rows._draw(scores).item() for _ in range(n)])
+        drawn = torch.tensor([rows._choose(scores).item() for _ in range(n)])
     return torch.bincount(drawn, minlength=len(model.tokenizer)) / n
 
 

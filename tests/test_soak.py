@@ -3,7 +3,7 @@
 import json
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,14 +14,18 @@ from soak.app import App, served
 from soak.cancelled import PATIENT_S, cancel_often
 from soak.faults import fill_disk, kill_often
 from soak.fuzz import fuzz, readers
-from soak.load import Alone, Wish, check_texts, fill_in, load, settled
+from soak.load import PROMPTS, Alone, Wish, check_texts, fill_in, load, settled
 from soak.stages import STAGES, Place, check_exported, export_to
+from soak.ties import TIE
 from soak.visitor import Lost, Visitor
 from test_bundled import write_gguf
 
 from steering.concepts import load_concept
 from steering.interop.export import EXPORTS
-from steering.vectors import extract
+from steering.models import load_model
+from steering.steer import DEFAULT_SETTINGS, Steering, plan, steered_logits
+from steering.ui.state.settings import LAMBDAS
+from steering.vectors import SteeringVector, extract
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +46,44 @@ def test_pages_beside_each_other_get_what_they_would_get_alone_and_leave_nothing
     assert len(tally.waits) >= 6
     report = settled(app)
     assert (report["hooks"], report["pages"], report["runs"], report["states"]) == (0, 0, 0, 0)
+
+
+def test_rounding_in_a_larger_batch_is_less_than_what_counts_as_a_tie(
+    folders: tuple[str, str], vector_for: Callable[..., SteeringVector]
+) -> None:
+    child = load_model(folders[1], dtype="float32")
+    intervention = plan(child, vector_for(child), DEFAULT_SETTINGS)
+    prompts = [child.prompt_ids(prompt) for prompt in PROMPTS]
+    rows, starts = [[*prompt, *range(50, 58)] for prompt in prompts], [len(prompt) for prompt in prompts]
+    alone = [
+        next(iter(steered_logits(child, [row], [start], Steering(intervention, [lam]))))
+        for row, start in zip(rows, starts, strict=True)
+        for lam in LAMBDAS
+    ]
+    together = steered_logits(
+        child,
+        [row for row in rows for _ in LAMBDAS],
+        [start for start in starts for _ in LAMBDAS],
+        Steering(intervention, LAMBDAS * len(rows)),
+    )
+    differences = [
+        (one.log_softmax(dim=-1) - other.log_softmax(dim=-1)).abs().max().item()
+        for one, other in zip(alone, together, strict=True)
+    ]
+    assert 0 < max(differences) < TIE / 3
+
+
+@pytest.mark.parametrize(
+    ("wish", "lam"),
+    [
+        (Wish("honesty", "a" * 60, 156, 0.8), -0.4),
+        (Wish("courage", "Tell me about the night in the forest.", 762, 1.2), -0.2),
+    ],
+)
+def test_a_tie_may_go_either_way_and_nothing_else_may(alone: Alone, wish: Wish, lam: float) -> None:
+    texts = {each: alone.up_to_rounding(wish, each) for each in LAMBDAS}
+    assert len(texts.pop(lam)) == 2
+    assert {each: {text} for each, text in alone.texts(wish, LAMBDAS).items() if each != lam} == texts
 
 
 def test_a_closed_tab_in_the_middle_of_a_text_leaves_no_hook_and_lets_the_next_page_run(app: App, alone: Alone) -> None:

@@ -104,8 +104,7 @@ class Rows:
         Returns:
             Token ids `[running]`, and the places of the rows that go on; the others have ended.
         """
-        scores = self._processors(self._history, logits)
-        chosen = scores.argmax(dim=-1) if self.sampling.temperature == 0 else self._draw(scores)
+        chosen = self._choose(self._processors(self._history, logits))
         stay = [
             place
             for place, (row, token) in enumerate(zip(self.running, chosen.tolist(), strict=True))
@@ -134,7 +133,9 @@ class Rows:
             self._ended[row] = "stop"
         return not self._ended[row]
 
-    def _draw(self, scores: torch.Tensor) -> torch.Tensor:
+    def _choose(self, scores: torch.Tensor) -> torch.Tensor:
+        if self.sampling.temperature == 0:
+            return scores.argmax(dim=-1)
         probabilities = scores.softmax(dim=-1).cpu()
         drawn = [
             torch.multinomial(probabilities[place], 1, generator=self._generators[row])

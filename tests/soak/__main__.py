@@ -46,6 +46,7 @@ class Soaked:
     Attributes:
         two: two pages at a time.
         many: many pages at a time.
+        ties: texts that differ by rounding alone from what one person alone gets.
         cancelled: seconds until nothing of a run works any more that was stopped, or whose page was closed.
         hooks: left on models once no page is open.
         left: pages, runs and vectors of files that the app still holds then.
@@ -59,6 +60,7 @@ class Soaked:
 
     two: Tally = field(default_factory=Tally)
     many: Tally = field(default_factory=Tally)
+    ties: int = 0
     cancelled: list[float] = field(default_factory=lambda: [0.0])
     hooks: int = 0
     left: int = 0
@@ -107,6 +109,7 @@ class Soaked:
             ("requests", f"{self.two.requests + self.many.requests}"),
             ("of these stopped, and left by closing the page", f"{self.many.stopped}, {self.many.left}"),
             ("wrong texts", f"{len(self.two.wrong) + len(self.many.wrong)}"),
+            ("texts that a tie decided, equal up to rounding", f"{self.ties}"),
             ("lost results", f"{len(self.two.lost) + len(self.many.lost)}"),
             ("hooks left", f"{self.hooks}"),
             ("pages, runs and vectors left", f"{self.left}"),
@@ -159,6 +162,7 @@ def _pages(soaked: Soaked, home: Path, seconds: float, clients: int, seed: int) 
         before = _rested(app)
         soaked.many = load(app, alone, clients, seconds * 0.7, runs=2, seed=seed + 2)
         _compare(soaked, before, _rested(app), app)
+    soaked.ties = alone.ties
 
 
 def _rested(app: App) -> dict[str, Any]:
