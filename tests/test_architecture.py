@@ -29,6 +29,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "chat",
         "language_model",
         "step_graph",
+        "output_layer",
         "loading",
         "likelihood",
         "anchors",

@@ -18,6 +18,7 @@ from steering.models.bundled import hidden_progress_bars, read_tokenizer
 from steering.models.fingerprint import weights_hash
 from steering.models.int8 import in_8_bits
 from steering.models.language_model import LanguageModel
+from steering.models.output_layer import use_faster_output_layer
 from steering.models.sources import explain, locate
 
 KERNELS = 64
@@ -77,6 +78,7 @@ def load_model(
             progress(f"Rounding the weights of {name} to 8 bits", 0.7)
             in_8_bits(model)
         placed = model if device_map else model.to(target)
+        use_faster_output_layer(placed)
         loaded = LanguageModel(
             placed,
             tokenizer,
