@@ -61,7 +61,7 @@ def _fluent(reader: LanguageModel, rows: tuple[Row, ...], baseline: Row) -> set[
 
 def make(folder: Path) -> None:
     """Choose for every bundled concept, and write the strongest concept first."""
-    reader = load_model(PARENT)
+    reader = load_model(PARENT, dtype="float32")  # As for the grids: in the type that rounds least.
     chosen: dict[str, Strongest] = {}
     for name in PROMPTS:
         found = preset(name)
