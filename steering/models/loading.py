@@ -78,7 +78,8 @@ def load_model(
             progress(f"Rounding the weights of {name} to 8 bits", 0.7)
             in_8_bits(model)
         placed = model if device_map else model.to(target)
-        use_faster_output_layer(placed)
+        if not device_map:  # There layers have hooks of their own, which bring inputs to their device.
+            use_faster_output_layer(placed)
         loaded = LanguageModel(
             placed,
             tokenizer,
