@@ -11,7 +11,7 @@ from steering.steer import Intervention, Sampling, Steering, written_text
 from steering.steer.batch import Batch, Rows
 
 TIE = 1e-4
-"""Largest difference of two log-scores that rounding may turn round. Of one row alone and among others they differ by less than
+"""Largest difference of two log-scores that rounding may reverse. Of one row alone and among others they differ by less than
 a third of it, which `tests/test_soak.py` holds; about one draw in 10,000 is as close by chance."""
 
 
