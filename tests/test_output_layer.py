@@ -25,6 +25,20 @@ def test_it_computes_what_the_layer_computes(bias: bool, shape: tuple[int, ...])
     torch.testing.assert_close(OutputLayer(layer)(inputs), layer(inputs))
 
 
+@pytest.mark.parametrize("n_rows", range(20))
+def test_five_to_fifteen_rows_are_multiplied_as_sixteen(monkeypatch: pytest.MonkeyPatch, n_rows: int) -> None:
+    layer, multiplied = OutputLayer(torch.nn.Linear(24, 70)), list[int]()
+    product = torch.nn.functional.linear
+
+    def record(inputs: torch.Tensor, *weights: torch.Tensor) -> torch.Tensor:
+        multiplied.append(inputs.numel() // 24)
+        return product(inputs, *weights)
+
+    monkeypatch.setattr(torch.nn.functional, "linear", record)
+    assert layer(torch.randn(n_rows, 1, 24)).shape == (n_rows, 1, 70)
+    assert multiplied == [16 if 5 <= n_rows <= 15 else n_rows]
+
+
 def test_gradients_pass_through_it() -> None:
     layer, inputs = torch.nn.Linear(24, 70), torch.randn(13, 1, 24)
     given = []
