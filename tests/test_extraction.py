@@ -75,6 +75,15 @@ def test_lda_does_not_depend_on_dimensions_that_the_differences_do_not_span(n: i
     torch.testing.assert_close(DIRECTION_METHODS["lda"](1e6 * differences) / 1e6, inside, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_lda_of_two_pairs_puts_both_equally_far_along(seed: int) -> None:
+    # Their covariance is that of one line and its shrinkage is zero, so it has no inverse.
+    differences = draw(2, 16, seed=seed)
+    first, second = differences.double() @ DIRECTION_METHODS["lda"](differences)
+    assert first > 0
+    torch.testing.assert_close(first, second, rtol=1e-6, atol=0)
+
+
 def test_lda_of_equal_differences_is_the_difference() -> None:
     difference = draw(6, seed=10)
     torch.testing.assert_close(DIRECTION_METHODS["lda"](difference.repeat(5, 1)), difference)

@@ -97,7 +97,9 @@ def lda(differences: torch.Tensor) -> torch.Tensor:
     scale = covariance.diagonal().mean()
     if scale <= EPSILON:  # All differences are equal.
         return rows.mean(dim=0)
-    return torch.linalg.solve(covariance / scale, coordinates.mean(dim=0)) @ basis
+    # Two pairs vary along one line, which is not shrunk. What lies across it separates them best, and is kept finite.
+    ridge = torch.finfo(rows.dtype).eps ** 0.5 * torch.eye(len(covariance), dtype=rows.dtype)
+    return torch.linalg.solve(covariance / scale + ridge, coordinates.mean(dim=0)) @ basis
 
 
 DIRECTION_METHODS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
