@@ -6,11 +6,13 @@ import pytest
 import torch
 from tiny import FAMILIES, save_tiny
 from torch import nn
+from transformers import AutoModelForCausalLM
 
 from steering.errors import ModelError
-from steering.models import load_model, token_log_probabilities
-from steering.models.int8 import EPSILON, Int8Embedding, Int8Linear, Int8Product
+from steering.models import load_model, token_log_probabilities, wrap_model
+from steering.models.int8 import EPSILON, Int8Embedding, Int8Product
 from steering.models.language_model import LanguageModel
+from steering.models.products import ProductLinear, products_of
 from steering.steer import Intervention, Sampling, decode
 
 
@@ -67,7 +69,7 @@ def test_a_row_of_zeros_gives_the_bias_and_numbers_that_are_not_finite_stay_in_t
 def test_layers_that_read_one_tensor_are_one_product_and_each_gives_its_own_part() -> None:
     layers = [linear(70, 12), linear(70, 20, bias=False), linear(70, 4)]
     product = Int8Product(layers)
-    parts = [Int8Linear(product, number) for number in range(3)]
+    parts = [ProductLinear(product, number) for number in range(3)]
     for inputs in (torch.randn(2, 70), torch.randn(5, 70)):
         for part, layer in reversed(list(zip(parts, layers, strict=True))):
             assert torch.equal(part(inputs), Int8Product([layer])(inputs))
@@ -112,12 +114,11 @@ def test_no_linear_layer_stays_in_float32(folder: Path) -> None:
     model = eight(folder).model
     assert not [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Embedding)]
     # q, k and v are one product, and gate and up are another.
-    products = {id(module.product) for module in model.modules() if isinstance(module, Int8Linear)}
-    assert len(products) == 4 * model.config.num_hidden_layers + 1
+    assert len(products_of(model)) == 4 * model.config.num_hidden_layers + 1
 
 
 def test_its_weights_take_a_quarter_of_the_memory(folder: Path) -> None:
-    whole, small = load_model(str(folder), dtype="float32", device="cpu"), eight(folder)
+    whole, small = wrap_model(AutoModelForCausalLM.from_pretrained(folder)), eight(folder)
     matrices = sum(each.numel() for each in whole.model.parameters() if each.dim() == 2)
     rest = sum(each.numel() for each in whole.model.parameters() if each.dim() != 2)
     tied = whole.model.get_output_embeddings().weight is whole.model.get_input_embeddings().weight

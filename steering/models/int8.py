@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers.pytorch_utils import Conv1D
 
 from steering.errors import ModelError
+from steering.models.products import Product, products_of, use_products, weight_of
 
 _LEVELS = 127
 """Largest integer of a weight."""
@@ -43,12 +43,7 @@ def in_8_bits(model: Any) -> None:
     if "fbgemm" not in torch.backends.quantized.supported_engines:
         raise ModelError('This build of PyTorch has no 8-bit products (FBGEMM). Use dtype="float32".')
     model.eval()
-    for group in _groups(model):
-        parents = [model.get_submodule(name.rpartition(".")[0]) for name in group]
-        names = [name.rpartition(".")[2] for name in group]
-        product = Int8Product([getattr(parent, name) for parent, name in zip(parents, names, strict=True)])
-        for part, (parent, name) in enumerate(zip(parents, names, strict=True)):
-            setattr(parent, name, Int8Linear(product, part))
+    use_products(model, Int8Product)
     embeddings = model.get_input_embeddings()
     if (scale := _embedding_scale(embeddings)) is not None:
         model.set_input_embeddings(Int8Embedding(embeddings.weight.detach(), scale))
@@ -56,30 +51,25 @@ def in_8_bits(model: Any) -> None:
     model.config.dtype = torch.float32
 
 
-def bytes_in_8_bits(model: nn.Module) -> int:
-    """Memory of a model's weights in 8 bits, which are no parameters of it; 0 for a model in another type."""
-    linear = sum(m.in_features * m.out_features for m in model.modules() if isinstance(m, Int8Linear))
-    return linear + sum(m.integers.numel() for m in model.modules() if isinstance(m, Int8Embedding))
+def is_in_8_bits(model: nn.Module) -> bool:
+    """Whether `in_8_bits` has replaced the weights of a model."""
+    return any(isinstance(product, Int8Product) for product in products_of(model))
 
 
-class Int8Product:
-    """The product of an input with the weights of one linear layer, or of several that read the same tensor."""
+def embedding_bytes(model: nn.Module) -> int:
+    """Memory of tables of embeddings in 8 bits, which are no parameters of a model; 0 for a model in another type."""
+    return sum(module.integers.numel() for module in model.modules() if isinstance(module, Int8Embedding))
+
+
+class Int8Product(Product):
+    """The product with weights in 8 bits."""
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
-        """Quantise the weights of `nn.Linear` or `Conv1D` layers of equal input width."""
-        weights = [_weight(layer) for layer in layers]
-        self.width = weights[0].shape[1]
-        self.sizes = [len(weight) for weight in weights]
-        self.bias = None
-        biases: list[Any] = [layer.bias for layer in layers]
-        if any(bias is not None for bias in biases):
-            self.bias = torch.cat(
-                [
-                    torch.zeros(size) if bias is None else bias.detach().float()
-                    for bias, size in zip(biases, self.sizes, strict=True)
-                ]
-            )
-        parts = [_rounded(weight) for weight in weights]
+        """Quantise the weights of layers."""
+        super().__init__(layers)
+        if self.bias is not None:
+            self.bias = self.bias.float()
+        parts = [_rounded(weight_of(layer)) for layer in layers]
         integers, scales = (torch.cat(column) for column in zip(*parts, strict=True))
         with warnings.catch_warnings():
             # PyTorch means to drop this class of tensors, but the packing of its fastest 8-bit product takes no other.
@@ -87,35 +77,21 @@ class Int8Product:
             tensor = torch._make_per_channel_quantized_tensor(
                 integers, scales.double(), torch.zeros(len(scales), dtype=torch.long), 0
             )
-            self.packed = torch.ops.quantized.linear_prepack(tensor, None)
-        self._input: torch.Tensor | None = None
-        self._pending: dict[int, torch.Tensor] = {}
+            self._packed = torch.ops.quantized.linear_prepack(tensor, None)
 
-    def part(self, inputs: torch.Tensor, number: int) -> torch.Tensor:
-        """The part of one layer, `[..., in]` to `[..., out]`.
+    @property
+    def weight(self) -> torch.Tensor:
+        """The weights of all layers as they are computed with, float32 `[out, in]`; a copy."""
+        weight: torch.Tensor = torch.ops.quantized.linear_unpack(self._packed)[0].dequantize()
+        return weight
 
-        The first layer that comes with a tensor computes the parts of all; each of the others takes its own, once.
-        """
-        if self._input is not inputs or number not in self._pending:
-            outputs = self(inputs)
-            if len(self.sizes) == 1:
-                return outputs
-            self._input, self._pending = inputs, dict(enumerate(torch.split(outputs, self.sizes, dim=-1)))
-        result = self._pending.pop(number)
-        if not self._pending:
-            self._input = None
-        return result
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the weights take."""
+        return self.width * sum(self.sizes)
 
-    def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The parts of all layers side by side."""
-        if inputs.requires_grad and torch.is_grad_enabled():
-            outputs: torch.Tensor = _Differentiable.apply(inputs, self)  # type: ignore[no-untyped-call]
-        else:
-            outputs = self.rounded(inputs)
-        return outputs if self.bias is None else outputs + self.bias
-
-    def rounded(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The product without bias, of the input as two integers a number."""
+    def multiply(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Inputs `[..., in]`, as two integers a number, to outputs `[..., out]` of all layers side by side, with bias."""
         rows = inputs.reshape(-1, inputs.shape[-1])
         scale = rows.abs().amax(dim=-1, keepdim=True).clamp_(min=_TINY)
         parts = rows.new_empty(2, *rows.shape)
@@ -123,36 +99,12 @@ class Int8Product:
         torch.round(parts[1], out=parts[0])
         parts[1].sub_(parts[0]).mul_(2 * _STEPS)
         coarse, fine = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-            parts.flatten(0, 1), 1.0, _STEPS + 1, self.packed
+            parts.flatten(0, 1), 1.0, _STEPS + 1, self._packed
         ).chunk(2)
         outputs = torch.add(coarse, fine, alpha=1 / (2 * _STEPS)).mul_(scale / _STEPS)
+        if self.bias is not None:
+            outputs += self.bias
         return outputs.view(*inputs.shape[:-1], -1)
-
-    @property
-    def weight(self) -> torch.Tensor:
-        """The weights of all layers as they are computed with, float32 `[out, in]`."""
-        weight: torch.Tensor = torch.ops.quantized.linear_unpack(self.packed)[0].dequantize()
-        return weight
-
-
-class Int8Linear(nn.Module):
-    """A linear layer with weights in 8 bits."""
-
-    def __init__(self, product: Int8Product, part: int) -> None:
-        super().__init__()
-        self.product = product
-        self.number = part
-        self.in_features, self.out_features = product.width, product.sizes[part]
-
-    @property
-    def weight(self) -> torch.Tensor:
-        """The weights as they are computed with, float32 `[out, in]`; a copy, since they are kept as integers."""
-        start = sum(self.product.sizes[: self.number])
-        return self.product.weight[start : start + self.out_features]
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Multiply, `[..., in]` to `[..., out]`."""
-        return self.product.part(inputs, self.number)
 
 
 class Int8Embedding(nn.Module):
@@ -166,6 +118,7 @@ class Int8Embedding(nn.Module):
         integers, scales = _rounded(weight)
         self.register_buffer("integers", integers)
         self.register_buffer("scales", scales * scale)
+        self._scale = scale
 
     @property
     def weight(self) -> torch.Tensor:
@@ -176,51 +129,15 @@ class Int8Embedding(nn.Module):
         """Look up token ids, `[...]` to `[..., d_model]`."""
         return self.integers[ids] * self.scales[ids][..., None]
 
-
-class _Differentiable(torch.autograd.Function):
-    """Gradients of the weights as they are kept; rounding of the input passes them on unchanged."""
-
-    @staticmethod
-    def forward(context: Any, inputs: torch.Tensor, product: Int8Product) -> torch.Tensor:
-        context.product = product
-        return product.rounded(inputs)
-
-    @staticmethod
-    def backward(context: Any, *gradients: Any) -> tuple[torch.Tensor, None]:
-        return gradients[0] @ context.product.weight, None
-
-
-def _weight(layer: nn.Module) -> torch.Tensor:
-    weight: torch.Tensor = layer.get_parameter("weight").detach()
-    return weight.T if isinstance(layer, Conv1D) else weight
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, _keep_vars: bool) -> None:
+        # As the table of the model before, which whoever reads it multiplies by the scale.
+        destination[f"{prefix}weight"] = self.weight / self._scale
 
 
 def _rounded(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Integers `[rows, width]` and one scale a row."""
     scales = weight.abs().amax(dim=1).float().clamp(min=_TINY) / _LEVELS
     return (weight / scales[:, None]).round_().to(torch.int8), scales
-
-
-def _groups(model: nn.Module) -> list[list[str]]:
-    """Names of the linear layers, together where a forward pass shows that they read the same tensor."""
-    layers = {name: module for name, module in model.named_modules() if type(module) in (nn.Linear, Conv1D)}
-    calls: dict[str, list[torch.Tensor]] = {name: [] for name in layers}
-    handles = [
-        module.register_forward_pre_hook(lambda _module, inputs, name=name: calls[name].append(inputs[0]))
-        for name, module in layers.items()
-    ]
-    try:
-        with torch.inference_mode():
-            model(input_ids=torch.arange(4)[None], use_cache=False)
-    finally:
-        for handle in handles:
-            handle.remove()
-    groups: dict[object, list[str]] = {}
-    for name, inputs in calls.items():
-        # The inputs are alive, so two of one identity are one tensor.
-        once = len(inputs) == 1
-        groups.setdefault((name.rpartition(".")[0], id(inputs[0])) if once else name, []).append(name)
-    return list(groups.values())
 
 
 def _embedding_scale(embeddings: nn.Module) -> float | None:

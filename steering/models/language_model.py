@@ -18,8 +18,9 @@ from steering.errors import SteeringError
 from steering.models.blocks import check_blocks, find_blocks
 from steering.models.chat import Exchange, chat_text, transcript
 from steering.models.fingerprint import weights_hash
-from steering.models.int8 import EPSILON, bytes_in_8_bits
+from steering.models.int8 import EPSILON, embedding_bytes, is_in_8_bits
 from steering.models.kv_cache import check_cache
+from steering.models.products import products_of
 
 PROBE = "The river runs down to the sea."
 """Text of the forward passes that check a model when it is loaded."""
@@ -67,7 +68,7 @@ class LanguageModel:
         self.tokenizer = tokenizer
         self.lock = threading.RLock()
         self._hash_in = hash_in
-        self._in_8_bits = bytes_in_8_bits(model) > 0
+        self._in_8_bits = is_in_8_bits(model)
         probe = torch.tensor([self.token_ids(PROBE)], device=self.device)
         self.blocks, self.d_model = find_blocks(model, probe)
         check_blocks(model, self.blocks, probe)
@@ -103,8 +104,9 @@ class LanguageModel:
     @property
     def weight_bytes(self) -> int:
         """Memory that its weights take."""
-        parameters = sum(each.numel() * each.element_size() for each in self.model.parameters())
-        return int(parameters) + bytes_in_8_bits(self.model)
+        parameters = sum(each.nbytes for each in self.model.parameters())
+        products = sum(product.n_bytes for product in products_of(self.model))
+        return parameters + products + embedding_bytes(self.model)
 
     @property
     def has_chat_template(self) -> bool:
@@ -116,9 +118,9 @@ class LanguageModel:
         """Hash of the weights, the same for every type and device that they are loaded in.
 
         The weights are hashed as bfloat16 rounds them, see `weights_hash`. Rounding to float16 first gives other numbers, so
-        for a model in float16 the files are read again; weights in 8 bits were hashed before they were rounded.
+        for a model in float16 the files are read again; weights that are kept in products were hashed before.
         """
-        if (self.dtype == torch.float16 or self._in_8_bits) and self._hash_in is not None:
+        if (self.dtype == torch.float16 or products_of(self.model)) and self._hash_in is not None:
             return self._hash_in(torch.bfloat16)
         return weights_hash(self.model)
 

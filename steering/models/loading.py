@@ -14,11 +14,13 @@ from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from steering.errors import ModelError, ModelMemoryError, Progress, SteeringError, check_interrupt, silent
+from steering.models.attention import use_grouped_attention
 from steering.models.bundled import hidden_progress_bars, read_tokenizer
 from steering.models.fingerprint import weights_hash
 from steering.models.int8 import in_8_bits
 from steering.models.language_model import LanguageModel
 from steering.models.output_layer import use_faster_output_layer
+from steering.models.packed import can_pack, pack_weights
 from steering.models.sources import explain, locate
 
 KERNELS = 64
@@ -72,14 +74,17 @@ def load_model(
                 f"{name} is incomplete: its files hold no weights for {', '.join(missing[:3])}. Fetch it again."
             )
         tokenizer = read_tokenizer(folder)
-        # Rounding to 8 bits changes the weights, so their hash is taken before it.
-        hashes = {torch.bfloat16: weights_hash(model)} if dtype == "int8" else {}
+        # Products keep weights in another form, so their hash is taken before. In float16 they are rounded twice.
+        hashes = {} if torch_dtype == torch.float16 else {torch.bfloat16: weights_hash(model)}
         if dtype == "int8":
             progress(f"Rounding the weights of {name} to 8 bits", 0.7)
             in_8_bits(model)
         placed = model if device_map else model.to(target)
         if not device_map:  # There layers have hooks of their own, which bring inputs to their device.
+            if dtype != "int8" and can_pack(torch_dtype, target):
+                pack_weights(placed)
             use_faster_output_layer(placed)
+            use_grouped_attention(placed)
         loaded = LanguageModel(
             placed,
             tokenizer,
