@@ -93,8 +93,9 @@ def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Prog
         ratio(
             "13 λ rows, float32, over transformers.generate of one row", rounds["float32 13"], rounds["transformers"]
         ),
-        ratio("hooks: one row steered over unsteered", rounds["float32 1"], rounds["plain"]),
-        ratio("hooks: 13 rows steered over unsteered", rounds["float32 13"], rounds["plain 13"]),
+        ratio("hooks: one row steered over unsteered", rounds["response 1"], rounds["plain"]),
+        ratio("hooks: 13 rows steered over unsteered", rounds["response 13"], rounds["plain 13"]),
+        ratio("13 rows whose prompt is steered, too, over unsteered", rounds["float32 13"], rounds["plain 13"]),
         ratio("one vector a row over one for all, 13 rows", rounds["vectors 13"], rounds["float32 13"]),
         ratio(
             'positions "response" (prompt read once) over "all", 13 rows', rounds["response 13"], rounds["float32 13"]
@@ -125,8 +126,8 @@ def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Prog
         "grid_of_13_s": thirteen,
         "grid_over_one": thirteen / one,
         "grid_over_transformers": thirteen / min(rounds["transformers"]),
-        "hook_cost_one_row": min(rounds["float32 1"]) / one - 1,
-        "hook_cost_13_rows": thirteen / min(rounds["plain 13"]) - 1,
+        "hook_cost_one_row": min(rounds["response 1"]) / one - 1,
+        "hook_cost_13_rows": min(rounds["response 13"]) / min(rounds["plain 13"]) - 1,
         "cka_of_600_texts_s": kernels,
         "cka_over_one_generation": kernels / one,
         "first_aligned_run_s": first,
@@ -155,6 +156,7 @@ def _rounds(exact: LanguageModel, small: LanguageModel, repeats: int, progress: 
     sampling = Sampling(max_new_tokens=_TOKENS, stop=False)
     inputs = torch.tensor([ids])
     long = torch.tensor([(ids * _READ)[:_READ]])
+    plain = timing.plain_model(exact)
 
     def rows(model: LanguageModel, n: int, what: Any) -> None:
         lambdas = [(row - n // 2) / 20 for row in range(n)]
@@ -163,7 +165,7 @@ def _rounds(exact: LanguageModel, small: LanguageModel, repeats: int, progress: 
 
     def transformers() -> None:
         settings = {"do_sample": False, "max_new_tokens": _TOKENS, "min_new_tokens": _TOKENS}
-        exact.model.generate(inputs, attention_mask=torch.ones_like(inputs), **settings)
+        plain.generate(inputs, attention_mask=torch.ones_like(inputs), **settings)
 
     def read(model: LanguageModel) -> None:
         with model.lock, torch.inference_mode():
@@ -174,6 +176,7 @@ def _rounds(exact: LanguageModel, small: LanguageModel, repeats: int, progress: 
         "plain": lambda: rows(exact, 1, None),
         "plain 13": lambda: rows(exact, 13, None),
         "vectors 13": lambda: rows(exact, 13, [both] * 13),
+        "response 1": lambda: rows(exact, 1, response),
         "response 13": lambda: rows(exact, 13, response),
         "memory": timing.memory_reader(),
         "matrix": timing.matrix_product(),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from steering.cli.bench.timing import plain_model
 from steering.errors import Progress, silent
 from steering.evaluation import score
 from steering.models import LanguageModel
@@ -47,6 +48,8 @@ def bench_scoring(
     # Without the fields that end an answer early, all arms write the same number of tokens.
     questions = [type(request)(request.item, request.text, request.ids) for request in task_requests]
 
+    plain = plain_model(child).to(child.device)
+
     def run(strengths: Sequence[float], steering: Intervention | None) -> None:
         jobs = [(place, lam) for place in range(len(questions)) for lam in strengths]
         for _ in score(child, questions, jobs, steering, sampling):
@@ -60,7 +63,7 @@ def bench_scoring(
     def generate() -> None:
         for request in questions:
             ids = torch.tensor([request.ids], device=child.device)
-            child.model.generate(
+            plain.generate(
                 ids,
                 attention_mask=torch.ones_like(ids),
                 do_sample=False,
