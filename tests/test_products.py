@@ -1,5 +1,6 @@
 """Weights that are kept in products: the same values, one product where layers read one tensor, and a model saved whole."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,14 @@ def test_a_packed_model_is_the_same_model(tmp_path: Path, family: str, dtype: to
     with torch.inference_mode():
         near, exact = (model.model(input_ids=ids).logits.float() for model in (packed, plain))
     assert (near - exact).abs().max() <= 16 * torch.finfo(dtype).eps * exact.abs().max()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+def test_the_file_of_the_weights_does_not_stay_in_memory(tmp_path: Path, dtype: str) -> None:
+    model = load_model(str(save_tiny(tmp_path / "m", "llama")), dtype=dtype, device="cpu")
+    assert products_of(model.model)
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma3", "gpt2", "qwen2"])

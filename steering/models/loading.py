@@ -3,8 +3,10 @@
 Weights are read from safetensors or GGUF alone, and code that comes with a model is never run.
 """
 
+import ctypes
 import math
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,7 @@ def load_model(
                 pack_weights(placed)
             use_faster_output_layer(placed)
             use_grouped_attention(placed)
+            _return_memory()
         loaded = LanguageModel(
             placed,
             tokenizer,
@@ -165,6 +168,12 @@ def _bound_kernels() -> None:
     # PyTorch reads these variables at the first product of the process.
     for name in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
         os.environ.setdefault(name, str(KERNELS))
+
+
+def _return_memory() -> None:
+    # The C library of most Linux systems keeps freed blocks of some megabytes, such as weights that are kept in products now.
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
 
 
 def _device(name: str) -> torch.device:

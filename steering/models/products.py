@@ -136,6 +136,9 @@ def use_products(
         product = product_of(layers)
         for part, (parent, name, layer) in enumerate(zip(parents, names, layers, strict=True)):
             setattr(parent, name, ProductLinear(product, part, transposed=isinstance(layer, Conv1D)))
+    # What is left may lie in the mapped file of all weights, which stays in memory as long as one of them is used.
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()
 
 
 def products_of(model: nn.Module) -> list[Product]:
