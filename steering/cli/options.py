@@ -98,7 +98,7 @@ dtype_option = click.option(
     "--dtype",
     type=click.Choice(DTYPES),
     default="auto",
-    help="Type of the weights; int8 is the fastest on a CPU. Stands before the command.",
+    help="Type of the weights; int8 takes the least memory, on a CPU. Stands before the command.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 child_option = click.option("--child", required=True, help="Bundled name, Hub id, folder or .gguf file.")
