@@ -159,6 +159,20 @@ def test_grouped_attention_is_attention(new: int, masked: bool, heads: tuple[int
     assert weights is None
 
 
+@pytest.mark.parametrize("setting", ["position_bias", "softcap"])
+def test_attention_that_changes_scores_is_left_to_transformers(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+    asked: list[object] = []
+
+    def theirs(*_tensors: object, **settings: object) -> tuple[torch.Tensor, None]:
+        asked.append(settings[setting])
+        return torch.zeros(1), None
+
+    monkeypatch.setattr("transformers.integrations.sdpa_attention.sdpa_attention_forward", theirs)
+    query, key = torch.randn(2, 4, 1, 8), torch.randn(2, 2, 5, 8)
+    grouped_attention(nn.Module(), query, key, key, None, **{setting: 50.0})
+    assert asked == [50.0]
+
+
 def test_attention_is_grouped_in_bfloat16(tmp_path: Path) -> None:
     folder = save_tiny(tmp_path / "m", "llama")
     used = {dtype: load_model(str(folder), dtype=dtype, device="cpu").model for dtype in ("float32", "bfloat16")}

@@ -38,7 +38,8 @@ def grouped_attention(
         `[rows, new, heads, head_dim]`, and None for the weights.
     """
     rows, heads, new, width = query.shape
-    if new > 1 or attention_mask is not None or heads == key.shape[1] or settings.get("position_bias") is not None:
+    changes_scores = any(settings.get(name) is not None for name in ("position_bias", "softcap"))
+    if new > 1 or attention_mask is not None or heads == key.shape[1] or changes_scores:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
         outputs, _ = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **settings)

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from steering.errors import silent
-from steering.models import LanguageModel, locate
+from steering.models import LanguageModel, bundled, locate
 
 _BUFFER = 64 * 2**20
 """Numbers of a buffer whose reading measures the memory: 256 MB, far more than any cache of a processor."""
@@ -102,9 +102,10 @@ def products_done() -> int:
 def plain_model(model: LanguageModel) -> Any:
     """A model in the type it is in as transformers loads it, with its weights row by row."""
     folder, _ = locate(model.name, silent)
-    return AutoModelForCausalLM.from_pretrained(
-        folder, dtype=model.dtype, use_safetensors=True, trust_remote_code=False
-    ).eval()
+    with bundled.hidden_progress_bars():
+        return AutoModelForCausalLM.from_pretrained(
+            folder, dtype=model.dtype, use_safetensors=True, trust_remote_code=False
+        ).eval()
 
 
 def linear_weights(model: LanguageModel) -> int:
