@@ -159,6 +159,23 @@ def test_grouped_attention_is_attention(new: int, masked: bool, heads: tuple[int
     assert weights is None
 
 
+def test_heads_that_share_keys_go_into_the_kernel_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes, kernel = list[torch.Size](), nn.functional.scaled_dot_product_attention
+
+    def record(query: torch.Tensor, *tensors: torch.Tensor, **settings: float) -> torch.Tensor:
+        shapes.append(query.shape)
+        return kernel(query, *tensors, **settings)
+
+    monkeypatch.setattr(nn.functional, "scaled_dot_product_attention", record)
+    key = torch.randn(2, 3, 11, 8)
+    grouped_attention(nn.Module(), torch.randn(2, 9, 1, 8), key, key, None)
+    assert shapes == [(2, 3, 3, 8)]
+
+
+def test_weights_in_float16_stay_as_they_are(tmp_path: Path) -> None:
+    assert not products_of(load_model(str(save_tiny(tmp_path / "m", "llama")), dtype="float16", device="cpu").model)
+
+
 @pytest.mark.parametrize("setting", ["position_bias", "softcap"])
 def test_attention_that_changes_scores_is_left_to_transformers(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
     asked: list[object] = []

@@ -36,8 +36,8 @@ from steering.models.likelihood import (
     scoring_batches,
     token_log_probabilities,
 )
-from steering.models.loading import DTYPES, load_model, wrap_model
-from steering.models.sources import check_name, locate
+from steering.models.loading import DTYPES, load_model, plain_model, wrap_model
+from steering.models.sources import check_name
 from steering.models.step_graph import StepGraph, record_step
 
 __all__ = [
@@ -66,11 +66,11 @@ __all__ = [
     "holds_all",
     "keep_rows",
     "load_model",
-    "locate",
     "logits_with_cache",
     "new_cache",
     "next_logits",
     "pad",
+    "plain_model",
     "read_anchors",
     "read_into",
     "record",

@@ -138,6 +138,11 @@ def wrap_model(model: Any, tokenizer: PreTrainedTokenizerBase | None = None) -> 
     return LanguageModel(model, tokenizer, name, revision or "", hash_in if has_files else None)
 
 
+def plain_model(model: LanguageModel) -> Any:
+    """A model that was loaded by its name, read once more as transformers keeps it: what its own speed is measured on."""
+    return _read(locate(model.name, silent)[0], model.dtype)[0].to(model.device)
+
+
 def _read(folder: Path, dtype: torch.dtype, device_map: str | None = None) -> tuple[Any, dict[str, Any]]:
     """The transformers model in a folder, on the CPU unless a device map says otherwise, and its loading info."""
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)

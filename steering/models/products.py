@@ -122,7 +122,7 @@ class ProductLinear(nn.Module):
 def use_products(
     model: Any, product_of: Callable[[Sequence[nn.Module]], Product], *, except_for: Sequence[nn.Module] = ()
 ) -> None:
-    """Replace the linear layers of a transformers model, product by product, so that memory only falls.
+    """Replace the linear layers of a transformers model, one product after the other, so that little is in memory twice.
 
     Args:
         model: a causal language model of transformers on the CPU. It is changed in place.

@@ -20,7 +20,7 @@ from steering.cli.bench.timing import Line, Rounds, ratio, timed
 from steering.concepts import load_concept
 from steering.errors import Progress, silent
 from steering.measure import cka
-from steering.models import LanguageModel, load_model
+from steering.models import LanguageModel, load_model, plain_model, wrap_model
 from steering.steer import Sampling, SharedBatch, SteeringSettings, decode, plan, stream
 from steering.storage import cache_in
 from steering.transfer import align
@@ -96,6 +96,8 @@ def bench(parent_name: str, child_name: str, *, repeats: int = 5, progress: Prog
         ratio("hooks: one row steered over unsteered", rounds["response 1"], rounds["plain"]),
         ratio("hooks: 13 rows steered over unsteered", rounds["response 13"], rounds["plain 13"]),
         ratio("13 rows whose prompt is steered, too, over unsteered", rounds["float32 13"], rounds["plain 13"]),
+        ratio("weights row by row over in blocks, float32, one row", rounds["row by row"], rounds["plain"]),
+        ratio("weights row by row over in blocks, float32, 13 rows", rounds["row by row 13"], rounds["plain 13"]),
         ratio("one vector a row over one for all, 13 rows", rounds["vectors 13"], rounds["float32 13"]),
         ratio(
             'positions "response" (prompt read once) over "all", 13 rows', rounds["response 13"], rounds["float32 13"]
@@ -156,7 +158,8 @@ def _rounds(exact: LanguageModel, small: LanguageModel, repeats: int, progress: 
     sampling = Sampling(max_new_tokens=_TOKENS, stop=False)
     inputs = torch.tensor([ids])
     long = torch.tensor([(ids * _READ)[:_READ]])
-    plain = timing.plain_model(exact)
+    plain = plain_model(exact)
+    row_by_row = wrap_model(plain, exact.tokenizer)
 
     def rows(model: LanguageModel, n: int, what: Any) -> None:
         lambdas = [(row - n // 2) / 20 for row in range(n)]
@@ -175,6 +178,8 @@ def _rounds(exact: LanguageModel, small: LanguageModel, repeats: int, progress: 
         "transformers": transformers,
         "plain": lambda: rows(exact, 1, None),
         "plain 13": lambda: rows(exact, 13, None),
+        "row by row": lambda: rows(row_by_row, 1, None),
+        "row by row 13": lambda: rows(row_by_row, 13, None),
         "vectors 13": lambda: rows(exact, 13, [both] * 13),
         "response 1": lambda: rows(exact, 1, response),
         "response 13": lambda: rows(exact, 13, response),

@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from steering.cli.bench.timing import plain_model
 from steering.errors import Progress, silent
 from steering.evaluation import score
-from steering.models import LanguageModel
+from steering.models import LanguageModel, plain_model
 from steering.steer import Intervention, Sampling, plan
 from steering.tasks import Style, Task, requests
 from steering.vectors import SteeringVector
@@ -48,7 +47,7 @@ def bench_scoring(
     # Without the fields that end an answer early, all arms write the same number of tokens.
     questions = [type(request)(request.item, request.text, request.ids) for request in task_requests]
 
-    plain = plain_model(child).to(child.device)
+    plain = plain_model(child)
 
     def run(strengths: Sequence[float], steering: Intervention | None) -> None:
         jobs = [(place, lam) for place in range(len(questions)) for lam in strengths]

@@ -5,13 +5,10 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM
 
-from steering.errors import silent
-from steering.models import LanguageModel, bundled, locate
+from steering.models import LanguageModel
 
 _BUFFER = 64 * 2**20
 """Numbers of a buffer whose reading measures the memory: 256 MB, far more than any cache of a processor."""
@@ -97,15 +94,6 @@ def matrix_product() -> Callable[[], None]:
 def products_done() -> int:
     """Multiplications with an addition that `matrix_product` does."""
     return _SIDE**3
-
-
-def plain_model(model: LanguageModel) -> Any:
-    """A model in the type it is in as transformers loads it, with its weights row by row."""
-    folder, _ = locate(model.name, silent)
-    with bundled.hidden_progress_bars():
-        return AutoModelForCausalLM.from_pretrained(
-            folder, dtype=model.dtype, use_safetensors=True, trust_remote_code=False
-        ).eval()
 
 
 def linear_weights(model: LanguageModel) -> int:
