@@ -2,7 +2,7 @@
 
 A product with weights as PyTorch keeps them, row by row, reads them far below the rate of the memory, or copies them first into
 blocks. A step of decoding is little but such products. Here the blocks are kept instead of the rows: values and memory are the
-same, and on two AVX-512 cores of an AMD EPYC a product of 1 to 16 rows takes half the time.
+same, and on two AVX-512 cores of an AMD EPYC a product of 1 to 16 rows takes half to two thirds of the time.
 """
 
 import platform
